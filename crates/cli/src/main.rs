@@ -1,0 +1,2 @@
+//! The iris command.
+fn main() {}

@@ -1,0 +1,25 @@
+//! Iris without I/O.
+//!
+//! Everything that must be right whatever the outside world does lives here as plain values and
+//! functions: the config schema, the policy, what a permission request is and how it is shown,
+//! the lifecycles of approvals and sessions as step functions, the audit chain, and the one
+//! [`snapshot::Snapshot`] that tray, window, CLI and tests render.
+//!
+//! This crate has no async runtime, opens no file or socket and reads no clock: time comes in as
+//! a [`jiff::Timestamp`].
+
+pub mod approval;
+pub mod audit;
+pub mod backoff;
+pub mod config;
+pub mod decision;
+pub mod display;
+pub mod ids;
+pub mod message;
+pub mod policy;
+pub mod problem;
+pub mod request;
+pub mod session;
+pub mod snapshot;
+
+pub use problem::Problem;

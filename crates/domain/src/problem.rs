@@ -1,0 +1,59 @@
+//! What a user is told when something does not work.
+
+use serde::{Deserialize, Serialize};
+
+/// An error at the edge of Iris (CLI, window, tray, MCP tool): what went wrong, and what to do
+/// next. Inside, modules have their own error enums; they become a `Problem` where a human reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct Problem {
+    /// For programs that branch on it; stable.
+    pub code: Code,
+    /// One sentence: what is wrong, naming the thing.
+    pub message: String,
+    /// One sentence: the next step.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem from its three parts.
+    pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into() }
+    }
+}
+
+/// The kinds of problem that a caller may want to tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub enum Code {
+    /// The config file cannot be used, or an edit would break it.
+    Config,
+    /// No such team, session or approval.
+    NotFound,
+    /// The name is taken, or the thing already happened.
+    Conflict,
+    /// Somebody or something else answered this approval first.
+    AlreadyDecided,
+    /// The caller may not do this.
+    Forbidden,
+    /// What was given cannot be used as it is.
+    InvalidInput,
+    /// Claude Code is missing, too old, not signed in, or ended on its own.
+    Agent,
+    /// It took longer than it may.
+    Timeout,
+    /// A queue or a limit is full.
+    Busy,
+    /// The database, the disk or the file system.
+    Storage,
+    /// The port is taken, or nothing answers there.
+    Network,
+    /// The OS keychain.
+    Keychain,
+    /// Iris is not running, or is shutting down.
+    Unavailable,
+    /// A defect in Iris.
+    Internal,
+}

@@ -1,0 +1,207 @@
+//! The whole visible state of Iris, published as one value. Tray, window, CLI and tests render
+//! it; none of them keeps state of its own.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Problem,
+    config::GrantPermission,
+    decision::Verb,
+    ids::{ApprovalId, Party, SessionId, TeamName},
+};
+
+/// Everything a surface shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct Snapshot {
+    /// The version of the running Iris.
+    pub version: String,
+    /// Where agents and the console reach the MCP server, `http://127.0.0.1:PORT/mcp`.
+    pub endpoint: String,
+    /// Every configured team, by name.
+    pub teams: Vec<TeamView>,
+    /// Every approval that waits for a human, oldest first.
+    pub approvals: Vec<ApprovalView>,
+    /// The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
+    /// that still shows one can say who answered.
+    pub recent: Vec<EndedApproval>,
+    /// What is wrong with Iris itself (config, keychain, audit), worst first.
+    pub problems: Vec<Problem>,
+}
+
+/// How many ended approvals a snapshot carries.
+pub const RECENT_MAX: usize = 20;
+
+impl Snapshot {
+    /// The state that the tray icon shows: the worst of all.
+    pub fn overall(&self) -> TeamState {
+        let worst = if !self.problems.is_empty() {
+            TeamState::Trouble
+        } else if !self.approvals.is_empty() {
+            TeamState::Waiting
+        } else {
+            TeamState::Asleep
+        };
+        self.teams.iter().map(|t| t.state).fold(worst, TeamState::max)
+    }
+}
+
+/// A team's state in one word. The order is the order of urgency.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub enum TeamState {
+    /// No process.
+    #[default]
+    Asleep,
+    /// Ready, nothing to do.
+    Idle,
+    /// A process is starting.
+    Waking,
+    /// A turn is running.
+    Working,
+    /// The agent waits for a human's answer.
+    Waiting,
+    /// It does not work and says why.
+    Trouble,
+}
+
+impl TeamState {
+    /// The word that every surface uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Asleep => "asleep",
+            Self::Idle => "idle",
+            Self::Waking => "waking",
+            Self::Working => "working",
+            Self::Waiting => "waiting",
+            Self::Trouble => "trouble",
+        }
+    }
+}
+
+/// A team as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct TeamView {
+    /// Its name.
+    pub name: TeamName,
+    /// The worst state of its sessions.
+    pub state: TeamState,
+    /// Where it runs: `local`, or the SSH destination.
+    pub host: String,
+    /// How many approvals wait for it.
+    pub waiting: u32,
+    /// Why it is in trouble, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub problem: Option<Problem>,
+    /// What the user wrote about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub description: Option<String>,
+    /// `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub color: Option<String>,
+    /// The project directory as configured.
+    pub path: String,
+    /// What happens to a request that no rule decides.
+    pub mode: GrantPermission,
+    /// Its conversations that were ever woken in this run.
+    pub sessions: Vec<SessionView>,
+}
+
+/// A conversation `from -> to` as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct SessionView {
+    /// The Claude session.
+    pub id: SessionId,
+    /// Who started it.
+    pub from: Party,
+    /// Its state.
+    pub state: TeamState,
+    /// The agent's process, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub pid: Option<u32>,
+    /// Messages that wait for the running turn to end.
+    pub queued: u32,
+    /// Why it is in trouble, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub problem: Option<Problem>,
+    /// The last lines of the agent's stderr, when it ended badly.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub stderr_tail: Vec<String>,
+    /// When it last did something.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub last_activity: Timestamp,
+}
+
+/// An approval that waits, with everything about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct ApprovalView {
+    /// Its short name.
+    pub id: ApprovalId,
+    /// The team whose agent asks.
+    pub team: TeamName,
+    /// The conversation it asks in.
+    pub session: SessionId,
+    /// Who gave that agent its task.
+    pub from: Party,
+    /// Where the tool would run: `local`, or the SSH destination.
+    pub host: String,
+    /// The project directory of the team.
+    pub path: String,
+    /// The tool, as Claude Code names it.
+    pub tool: String,
+    /// The input, as it would run.
+    #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
+    pub input: Value,
+    /// The heart of the input in one line, safe to show.
+    pub summary: String,
+    /// Why Iris asks: the rule or the mode.
+    pub why: String,
+    /// SHA-256 over team, session, tool and canonical input, hex: what was shown is what runs.
+    pub digest: String,
+    /// When it was asked.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub created_at: Timestamp,
+    /// When it is denied if nobody answers; `None`: it waits for ever.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An approval that ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct EndedApproval {
+    /// Its short name.
+    pub id: ApprovalId,
+    /// The team whose agent asked.
+    pub team: TeamName,
+    /// The tool.
+    pub tool: String,
+    /// The heart of the input in one line.
+    pub summary: String,
+    /// How it ended.
+    pub decision: Verb,
+    /// Who or what decided, as in the audit log.
+    pub decided_by: String,
+    /// When.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub time: Timestamp,
+}

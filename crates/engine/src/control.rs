@@ -1,0 +1,1 @@
+//! Control of a running Iris through a private socket.

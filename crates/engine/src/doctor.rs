@@ -1,0 +1,1 @@
+//! Checks of the surroundings, each with its fix.

@@ -1,0 +1,18 @@
+//! Iris headless: config, MCP endpoint, teams, approvals, audit. No window, no tauri.
+pub mod approvals;
+pub mod clock;
+pub mod config_file;
+pub mod control;
+pub mod doctor;
+pub mod endpoint;
+pub mod environment;
+pub mod home;
+pub mod logs;
+pub mod process;
+pub mod claude;
+pub mod secrets;
+pub mod store;
+pub mod teams;
+pub mod tokens;
+mod engine;
+pub use engine::{Deps, Engine};

@@ -1,0 +1,1 @@
+//! Starting and ending programs: the one place that spawns.

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::problem::line_and_column;
 pub use self::{
     changes::{Changes, changes},
     edit::{Change, EditError, Set, edit},
@@ -31,7 +32,6 @@ pub use self::{
     rule::rule_problem,
     schema::schema,
 };
-use self::problem::line_and_column;
 use crate::ids::TeamName;
 
 /// `$IRIS_HOME/config.json`, read: placeholders replaced, defaults filled in.

@@ -34,7 +34,11 @@ impl Changes {
 
     /// The team that all of it concerns, if it is one.
     pub fn only_team(&self) -> Option<&TeamName> {
-        let mut teams = self.added.iter().chain(&self.removed).chain(self.changed.keys());
+        let mut teams = self
+            .added
+            .iter()
+            .chain(&self.removed)
+            .chain(self.changed.keys());
         match (teams.next(), teams.next(), self.settings.is_empty()) {
             (Some(team), None, true) => Some(team),
             _ => None,
@@ -44,8 +48,10 @@ impl Changes {
 
 /// What differs between two configs.
 pub fn changes(before: &Config, after: &Config) -> Changes {
-    let mut out =
-        Changes { settings: fields(&before.settings, &after.settings), ..Changes::default() };
+    let mut out = Changes {
+        settings: fields(&before.settings, &after.settings),
+        ..Changes::default()
+    };
     for (name, team) in &after.teams {
         match before.teams.get(name) {
             None => out.added.push(name.clone()),
@@ -55,7 +61,10 @@ pub fn changes(before: &Config, after: &Config) -> Changes {
             }
         }
     }
-    let gone = before.teams.keys().filter(|name| !after.teams.contains_key(*name));
+    let gone = before
+        .teams
+        .keys()
+        .filter(|name| !after.teams.contains_key(*name));
     out.removed = gone.cloned().collect();
     out
 }

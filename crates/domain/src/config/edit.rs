@@ -71,7 +71,9 @@ pub fn edit(
     vars: impl Fn(&str) -> Option<String>,
 ) -> Result<String, EditError> {
     let parsed = parse(text, &vars);
-    let Some(before) = parsed.config else { return Err(EditError::Broken(parsed.problems)) };
+    let Some(before) = parsed.config else {
+        return Err(EditError::Broken(parsed.problems));
+    };
     let (mark, body) = match text.strip_prefix(BYTE_ORDER_MARK) {
         Some(body) => (&text[..BYTE_ORDER_MARK.len_utf8()], body),
         None => ("", text),
@@ -100,33 +102,49 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
             if before.teams.contains_key(team) {
                 return Err(EditError::NameTaken(team.clone()));
             }
-            let fields = fields.iter().filter_map(|(name, value)| {
-                Some(((*name).to_owned(), input(value.as_ref()?)))
-            });
+            let fields = fields
+                .iter()
+                .filter_map(|(name, value)| Some(((*name).to_owned(), input(value.as_ref()?))));
             let teams = root.object_value_or_set("teams");
             teams.append(team.as_str(), CstInputValue::Object(fields.collect()));
         }
-        Change::EditTeam { team, rename, fields } => {
+        Change::EditTeam {
+            team,
+            rename,
+            fields,
+        } => {
             let no_such_team = || EditError::NoSuchTeam(team.clone());
             let teams = root.object_value("teams").ok_or_else(no_such_team)?;
             let prop = teams.get(team.as_str()).ok_or_else(no_such_team)?;
             let object = prop.object_value().ok_or_else(no_such_team)?;
-            set(&object, fields, &before.teams.get(team).map(plain).unwrap_or_default());
+            set(
+                &object,
+                fields,
+                &before.teams.get(team).map(plain).unwrap_or_default(),
+            );
             if let Some(name) = rename.as_ref().filter(|name| *name != team) {
                 if before.teams.contains_key(name) {
                     return Err(EditError::NameTaken(name.clone()));
                 }
                 let key = prop.name().and_then(|key| key.as_string_lit());
                 // A team's name needs no escapes.
-                key.ok_or_else(no_such_team)?.set_raw_value(format!("\"{name}\""));
+                key.ok_or_else(no_such_team)?
+                    .set_raw_value(format!("\"{name}\""));
             }
         }
         Change::RemoveTeam { team } => {
-            let prop = root.object_value("teams").and_then(|teams| teams.get(team.as_str()));
-            prop.ok_or_else(|| EditError::NoSuchTeam(team.clone()))?.remove();
+            let prop = root
+                .object_value("teams")
+                .and_then(|teams| teams.get(team.as_str()));
+            prop.ok_or_else(|| EditError::NoSuchTeam(team.clone()))?
+                .remove();
         }
         Change::Settings { fields } => {
-            set(&root.object_value_or_set("settings"), fields, &plain(&before.settings));
+            set(
+                &root.object_value_or_set("settings"),
+                fields,
+                &plain(&before.settings),
+            );
         }
     }
     Ok(())
@@ -154,7 +172,10 @@ fn input(value: &Value) -> CstInputValue {
         Value::String(s) => CstInputValue::String(s.clone()),
         Value::Array(items) => CstInputValue::Array(items.iter().map(input).collect()),
         Value::Object(fields) => CstInputValue::Object(
-            fields.iter().map(|(name, value)| (name.clone(), input(value))).collect(),
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), input(value)))
+                .collect(),
         ),
     }
 }

@@ -37,21 +37,38 @@ pub fn parse(text: &str, vars: impl Fn(&str) -> Option<String>) -> Parsed {
         Err(error) => {
             let (message, hint) = syntax(error.kind());
             let problem = ConfigProblem::at(text, error.range().start, "", message, hint);
-            return Parsed { config: None, problems: vec![problem] };
+            return Parsed {
+                config: None,
+                problems: vec![problem],
+            };
         }
         Ok(result) => match result.value {
-            None => return Parsed { config: Some(Config::default()), problems: Vec::new() },
+            None => {
+                return Parsed {
+                    config: Some(Config::default()),
+                    problems: Vec::new(),
+                };
+            }
             Some(root) => root,
         },
     };
-    let mut reader = Reader { source: text, vars: &vars, problems: Vec::new() };
+    let mut reader = Reader {
+        source: text,
+        vars: &vars,
+        problems: Vec::new(),
+    };
     let plain = reader.value("", &root, &shape::ROOT).unwrap_or(Value::Null);
     let plain = fill_in(plain);
     check_reverse_mcp(&mut reader, &root, &plain);
     let mut problems = reader.problems;
     if problems.is_empty() {
         match serde_json::from_value(plain) {
-            Ok(config) => return Parsed { config: Some(config), problems },
+            Ok(config) => {
+                return Parsed {
+                    config: Some(config),
+                    problems,
+                };
+            }
             // The table and the types disagree, which a test rules out: fail closed.
             Err(error) => problems.push(ConfigProblem::at(
                 text,
@@ -63,7 +80,10 @@ pub fn parse(text: &str, vars: impl Fn(&str) -> Option<String>) -> Parsed {
         }
     }
     problems.sort_by_key(|p| (p.line, p.column));
-    Parsed { config: None, problems }
+    Parsed {
+        config: None,
+        problems,
+    }
 }
 
 /// Some editors on Windows write it at the start of a file.
@@ -75,7 +95,10 @@ pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 fn fill_in(mut root: Value) -> Value {
     if let Value::Object(root) = &mut root {
         root.remove("$schema");
-        let template = root.get("settings").and_then(|s| s.get("defaults")).cloned();
+        let template = root
+            .get("settings")
+            .and_then(|s| s.get("defaults"))
+            .cloned();
         if let (Some(Value::Object(template)), Some(Value::Object(teams))) =
             (template, root.get_mut("teams"))
         {
@@ -83,7 +106,14 @@ fn fill_in(mut root: Value) -> Value {
             let mut local = template.clone();
             local.remove("enableReverseMcp");
             for team in teams.values_mut().filter_map(Value::as_object_mut) {
-                fill(team, if team.contains_key("remote") { &template } else { &local });
+                fill(
+                    team,
+                    if team.contains_key("remote") {
+                        &template
+                    } else {
+                        &local
+                    },
+                );
             }
         }
     }
@@ -104,11 +134,17 @@ fn fill(own: &mut Map<String, Value>, template: &Map<String, Value>) {
 
 /// `enableReverseMcp` without `remote`: there is nothing to carry the endpoint to.
 fn check_reverse_mcp(reader: &mut Reader, root: &ast::Value, plain: &Value) {
-    let Some(teams) = root.as_object().and_then(|root| root.get_object("teams")) else { return };
+    let Some(teams) = root.as_object().and_then(|root| root.get_object("teams")) else {
+        return;
+    };
     for prop in &teams.properties {
         let name = prop.name.as_str();
-        let Some(team) = prop.value.as_object() else { continue };
-        let Some(switch) = team.get("enableReverseMcp") else { continue };
+        let Some(team) = prop.value.as_object() else {
+            continue;
+        };
+        let Some(switch) = team.get("enableReverseMcp") else {
+            continue;
+        };
         let on = plain["teams"][name]["enableReverseMcp"] == Value::Bool(true);
         if on && team.get("remote").is_none() {
             reader.problem(
@@ -125,21 +161,30 @@ fn syntax(kind: &ParseErrorKind) -> (String, &'static str) {
     use ParseErrorKind as K;
     let (message, hint) = match kind {
         K::ExpectedComma => ("a comma is missing here", "Put a comma between the two."),
-        K::UnterminatedObject => ("an object that starts here has no `}`", "Close it with `}`."),
+        K::UnterminatedObject => (
+            "an object that starts here has no `}`",
+            "Close it with `}`.",
+        ),
         K::UnterminatedArray => ("a list that starts here has no `]`", "Close it with `]`."),
         K::UnterminatedCommentBlock => ("a comment that starts here has no `*/`", "Close it."),
-        K::UnexpectedWord => ("this word makes no sense here", "Put texts in double quotes."),
-        K::SingleQuotedStringsNotAllowed => {
-            ("texts stand in double quotes here", "Replace the single quotes by double quotes.")
-        }
-        K::ExpectedStringObjectProperty => {
-            ("a key stands in double quotes", "Put the key in double quotes.")
-        }
+        K::UnexpectedWord => (
+            "this word makes no sense here",
+            "Put texts in double quotes.",
+        ),
+        K::SingleQuotedStringsNotAllowed => (
+            "texts stand in double quotes here",
+            "Replace the single quotes by double quotes.",
+        ),
+        K::ExpectedStringObjectProperty => (
+            "a key stands in double quotes",
+            "Put the key in double quotes.",
+        ),
         K::ExpectedColonAfterObjectKey => ("a colon is missing after the key", "Add a `:`."),
         K::ExpectedObjectValue => ("the key has no value", "Write the value after the colon."),
-        K::MultipleRootJsonValues => {
-            ("the file goes on after its end", "Keep one object {…} in the file.")
-        }
+        K::MultipleRootJsonValues => (
+            "the file goes on after its end",
+            "Keep one object {…} in the file.",
+        ),
         other => {
             let message = format!("the file is not valid JSON here: {other}");
             return (message, "Mend the syntax at this place.");

@@ -30,15 +30,31 @@ impl ConfigProblem {
         hint: impl Into<String>,
     ) -> Self {
         let (line, column) = line_and_column(source, offset);
-        Self { line, column, path: path.to_owned(), message: message.into(), hint: hint.into() }
+        Self {
+            line,
+            column,
+            path: path.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, path, message, hint: _ } = self;
+        let Self {
+            line,
+            column,
+            path,
+            message,
+            hint: _,
+        } = self;
         write!(f, "line {line}, column {column}: ")?;
-        if path.is_empty() { f.write_str(message) } else { write!(f, "{path}: {message}") }
+        if path.is_empty() {
+            f.write_str(message)
+        } else {
+            write!(f, "{path}: {message}")
+        }
     }
 }
 
@@ -46,5 +62,8 @@ impl fmt::Display for ConfigProblem {
 pub(super) fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
     let before = source.get(..offset).unwrap_or(source);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }

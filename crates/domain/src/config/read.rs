@@ -14,8 +14,8 @@ use super::{
 };
 
 /// How alike a misspelt key must be to one that exists before it is suggested (Jaro–Winkler, 0 to
-/// 1): `pth` for `path` is 0.93, and words that merely share a beginning stay below.
-const ALIKE: f64 = 0.84;
+/// 1): `pth` for `path` is 0.93, `denied` for `deny` 0.83, and unrelated words stay below.
+const ALIKE: f64 = 0.8;
 
 pub(super) struct Reader<'a> {
     pub source: &'a str,
@@ -32,7 +32,8 @@ impl Reader<'_> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.problems.push(ConfigProblem::at(self.source, offset, path, message, hint));
+        self.problems
+            .push(ConfigProblem::at(self.source, offset, path, message, hint));
     }
 
     /// What stands at a place. `None`: nothing that can be used; a problem says why.
@@ -47,12 +48,19 @@ impl Reader<'_> {
             (Shape::List(shape), ast::Value::Array(found)) => {
                 let items = found.elements.iter().enumerate();
                 let read = items.map(|(i, item)| self.value(&format!("{path}[{i}]"), item, shape));
-                Some(Value::Array(read.collect::<Vec<_>>().into_iter().flatten().collect()))
+                Some(Value::Array(
+                    read.collect::<Vec<_>>().into_iter().flatten().collect(),
+                ))
             }
             (Shape::Truth, ast::Value::BooleanLit(found)) => Some(Value::Bool(found.value)),
-            (Shape::Whole(min, max), ast::Value::NumberLit(found)) => {
-                self.whole(path, found.range.start, found.value, found.value, *min, *max)
-            }
+            (Shape::Whole(min, max), ast::Value::NumberLit(found)) => self.whole(
+                path,
+                found.range.start,
+                found.value,
+                found.value,
+                *min,
+                *max,
+            ),
             (_, ast::Value::StringLit(found)) => self.text(path, found, shape),
             (
                 Shape::Object(_)
@@ -143,8 +151,14 @@ impl Reader<'_> {
             let name = prop.name.as_str();
             if let Some(first) = seen.get(name) {
                 let (line, _) = super::line_and_column(self.source, *first);
-                let message = format!("`{name}` stands here a second time; the first is on line {line}");
-                self.problem(prop.range.start, &join(path, name), message, "Keep one of the two.");
+                let message =
+                    format!("`{name}` stands here a second time; the first is on line {line}");
+                self.problem(
+                    prop.range.start,
+                    &join(path, name),
+                    message,
+                    "Keep one of the two.",
+                );
                 continue;
             }
             seen.insert(name, prop.range.start);
@@ -172,7 +186,11 @@ impl Reader<'_> {
                 Ok(()) => Some(Value::String(replaced.into_owned())),
                 Err((message, hint)) => {
                     let message = if from_variable {
-                        format!("{} is expected, and `{}` is not, once its variables are replaced", text::expected(*rule), excerpt(written))
+                        format!(
+                            "{} is expected, and `{}` is not, once its variables are replaced",
+                            text::expected(*rule),
+                            excerpt(written)
+                        )
                     } else {
                         message
                     };
@@ -205,7 +223,11 @@ impl Reader<'_> {
                     None
                 }
             },
-            Shape::Whole(..) | Shape::Truth | Shape::List(_) | Shape::Map(..) | Shape::Object(_) => {
+            Shape::Whole(..)
+            | Shape::Truth
+            | Shape::List(_)
+            | Shape::Map(..)
+            | Shape::Object(_) => {
                 self.wrong_type(path, &ast::Value::StringLit(lit.clone()), shape);
                 None
             }
@@ -224,8 +246,10 @@ impl Reader<'_> {
         match digits.parse::<u64>() {
             Ok(number) if (min..=max).contains(&number) => Some(Value::from(number)),
             Ok(_) | Err(_) => {
-                let message =
-                    format!("`{}` is not a whole number from {min} to {max}", excerpt(written));
+                let message = format!(
+                    "`{}` is not a whole number from {min} to {max}",
+                    excerpt(written)
+                );
                 let hint = format!("Write a whole number from {min} to {max}.");
                 self.problem(at, path, message, hint);
                 None
@@ -241,7 +265,10 @@ fn describe(error: PlaceholderError) -> (String, String) {
             "Close it with `}`; a literal `${` is written `$${`.".into(),
         ),
         PlaceholderError::Name(name) => (
-            format!("`${{{}}}` does not name an environment variable", excerpt(&name)),
+            format!(
+                "`${{{}}}` does not name an environment variable",
+                excerpt(&name)
+            ),
             "Write `${NAME}` or `${NAME:-default}`; a literal `${` is written `$${`.".into(),
         ),
         PlaceholderError::Unset(name) => (
@@ -321,7 +348,11 @@ fn example(key: &str) -> &'static str {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// Enough of a text to find it again.

@@ -79,6 +79,10 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self { points: 20, duration: 60, block_duration: 300 }
+        Self {
+            points: 20,
+            duration: 60,
+            block_duration: 300,
+        }
     }
 }

@@ -21,15 +21,17 @@ pub fn rule_problem(rule: &str) -> Option<String> {
         });
     }
     let strange = rule.chars().find(|c| !is_name_char(*c) && *c != '*')?;
-    Some(if strange.is_whitespace() && rule.trim().split_whitespace().count() == 1 {
-        format!("the rule `{rule}` has spaces around it")
-    } else {
-        format!(
-            "`{}` cannot stand in a rule: it is the name of one tool, made of letters, digits, \
+    Some(
+        if strange.is_whitespace() && rule.trim().split_whitespace().count() == 1 {
+            format!("the rule `{rule}` has spaces around it")
+        } else {
+            format!(
+                "`{}` cannot stand in a rule: it is the name of one tool, made of letters, digits, \
              `_`, `-` and `.`, in which `*` stands for any characters",
-            strange.escape_debug()
-        )
-    })
+                strange.escape_debug()
+            )
+        },
+    )
 }
 
 /// What tools' names are made of.
@@ -43,7 +45,14 @@ mod tests {
 
     #[test]
     fn rules() {
-        for rule in ["Bash", "mcp__iris__*", "list_teams", "*", "mcp__git-hub__get.x", "Web*"] {
+        for rule in [
+            "Bash",
+            "mcp__iris__*",
+            "list_teams",
+            "*",
+            "mcp__git-hub__get.x",
+            "Web*",
+        ] {
             assert_eq!(rule_problem(rule), None, "{rule:?} is a rule");
         }
         for (rule, says) in [
@@ -59,7 +68,10 @@ mod tests {
             ("B?sh", "`?` cannot"),
         ] {
             let problem = rule_problem(rule).unwrap_or_else(|| panic!("{rule:?} is not a rule"));
-            assert!(problem.contains(says), "{rule:?}: {problem:?} says {says:?}");
+            assert!(
+                problem.contains(says),
+                "{rule:?}: {problem:?} says {says:?}"
+            );
         }
     }
 }

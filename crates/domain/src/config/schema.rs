@@ -14,7 +14,10 @@ use super::{
 pub fn schema() -> String {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
-    let derived = settings.into_generator().into_root_schema_for::<Config>().to_value();
+    let derived = settings
+        .into_generator()
+        .into_root_schema_for::<Config>()
+        .to_value();
     let mut out = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Iris config",
@@ -80,7 +83,9 @@ fn constraint(shape: &Shape, derived: &Value) -> Value {
             let properties: Map<String, Value> = object
                 .fields()
                 .map(|Field(name, shape)| {
-                    let derived = part(derived, "properties").get(name).unwrap_or(&Value::Null);
+                    let derived = part(derived, "properties")
+                        .get(name)
+                        .unwrap_or(&Value::Null);
                     ((*name).to_owned(), describe(shape, derived))
                 })
                 .collect();
@@ -114,7 +119,10 @@ fn or_placeholder(schema: Value) -> Value {
 
 /// A part of a derived schema; an `Option` wraps it in `anyOf [it, null]`.
 fn part<'v>(derived: &'v Value, key: &str) -> &'v Value {
-    derived.get(key).or_else(|| derived.get("anyOf")?.get(0)?.get(key)).unwrap_or(&Value::Null)
+    derived
+        .get(key)
+        .or_else(|| derived.get("anyOf")?.get(0)?.get(key))
+        .unwrap_or(&Value::Null)
 }
 
 fn merge(into: &mut Value, from: Value) {
@@ -144,7 +152,10 @@ mod tests {
     fn the_table_and_the_types_have_the_same_keys() {
         let mut settings = SchemaSettings::draft2020_12();
         settings.inline_subschemas = true;
-        let derived = settings.into_generator().into_root_schema_for::<Config>().to_value();
+        let derived = settings
+            .into_generator()
+            .into_root_schema_for::<Config>()
+            .to_value();
         let mut objects = 0;
         compare("", &ROOT, &derived, &mut objects);
         assert_eq!(objects, 12, "all objects of the config were compared");
@@ -155,14 +166,22 @@ mod tests {
             Shape::Object(object) => {
                 *objects += 1;
                 let properties = part(derived, "properties").as_object().expect(path);
-                let mut table: Vec<&str> =
-                    object.fields().map(|Field(n, _)| *n).filter(|n| *n != "$schema").collect();
+                let mut table: Vec<&str> = object
+                    .fields()
+                    .map(|Field(n, _)| *n)
+                    .filter(|n| *n != "$schema")
+                    .collect();
                 let mut types: Vec<&str> = properties.keys().map(String::as_str).collect();
                 table.sort_unstable();
                 types.sort_unstable();
                 assert_eq!(table, types, "the keys of {path:?}");
                 for Field(name, shape) in object.fields().filter(|f| f.0 != "$schema") {
-                    compare(&format!("{path}.{name}"), shape, &properties[*name], objects);
+                    compare(
+                        &format!("{path}.{name}"),
+                        shape,
+                        &properties[*name],
+                        objects,
+                    );
                 }
             }
             Shape::Map(_, value) => {

@@ -77,7 +77,9 @@ impl Object {
 
     /// What may stand behind a key.
     pub fn get(&self, key: &str) -> Option<&'static Shape> {
-        self.fields().find(|Field(name, _)| *name == key).map(|Field(_, shape)| shape)
+        self.fields()
+            .find(|Field(name, _)| *name == key)
+            .map(|Field(_, shape)| shape)
     }
 }
 
@@ -112,7 +114,10 @@ static SETTINGS: Object = Object {
         Field("responseTimeout", SECONDS),
         Field("permissionTimeout", SECONDS_OR_ZERO),
         Field("auditRetentionDays", Shape::Whole(1, DAYS_MAX)),
-        Field("logLevel", Shape::Word(&["error", "warn", "info", "debug", "trace"])),
+        Field(
+            "logLevel",
+            Shape::Word(&["error", "warn", "info", "debug", "trace"]),
+        ),
         Field("notifications", Shape::Truth),
         Field("startAtLogin", Shape::Truth),
         Field("defaults", Shape::Object(&TEMPLATE)),
@@ -132,7 +137,11 @@ static TEAM: Object = Object {
     required: &["path"],
 };
 
-static TEMPLATE: Object = Object { own: &[], shared: SHARED, required: &[] };
+static TEMPLATE: Object = Object {
+    own: &[],
+    shared: SHARED,
+    required: &[],
+};
 
 /// What teams and the template have in common: everything but what makes a team this team.
 static SHARED: &[Field] = &[
@@ -141,16 +150,25 @@ static SHARED: &[Field] = &[
     Field("enableReverseMcp", Shape::Truth),
     Field("reverseMcpPort", PORT),
     Field("allowHttp", Shape::Truth),
-    Field("grantPermission", Shape::Word(&["yes", "no", "ask", "forward"])),
+    Field(
+        "grantPermission",
+        Shape::Word(&["yes", "no", "ask", "forward"]),
+    ),
     Field("approvalPolicy", Shape::Object(&APPROVAL_POLICY)),
-    Field("reverseMcpPermissions", Shape::Object(&REVERSE_MCP_PERMISSIONS)),
+    Field(
+        "reverseMcpPermissions",
+        Shape::Object(&REVERSE_MCP_PERMISSIONS),
+    ),
     Field("reverseMcpRateLimit", Shape::Object(&RATE_LIMIT)),
     Field("model", Shape::Text(Text::Program)),
     Field("appendSystemPrompt", ANY),
     Field("allowedTools", FILLED_LIST),
     Field("disallowedTools", FILLED_LIST),
     Field("addDirs", FILLED_LIST),
-    Field("env", Shape::Map(Key::Variable, &Shape::Text(Text::Variable))),
+    Field(
+        "env",
+        Shape::Map(Key::Variable, &Shape::Text(Text::Variable)),
+    ),
     Field("inheritMcpServers", Shape::Truth),
     Field("idleTimeout", SECONDS),
 ];
@@ -172,7 +190,11 @@ static REMOTE_OPTIONS: Object = Object {
 };
 
 static APPROVAL_POLICY: Object = Object {
-    own: &[Field("autoApprove", RULES), Field("requireApproval", RULES), Field("deny", RULES)],
+    own: &[
+        Field("autoApprove", RULES),
+        Field("requireApproval", RULES),
+        Field("deny", RULES),
+    ],
     shared: &[],
     required: &[],
 };

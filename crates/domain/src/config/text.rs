@@ -18,13 +18,17 @@ fn complaint(message: impl Into<String>, hint: impl Into<String>) -> Result<(), 
 /// Whether a text, its placeholders replaced, may stand here.
 pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
     if text.contains('\0') {
-        return complaint("a text cannot contain a NUL character", "Remove the \\u0000.");
+        return complaint(
+            "a text cannot contain a NUL character",
+            "Remove the \\u0000.",
+        );
     }
     match rule {
         Text::Any => Ok(()),
-        Text::Filled if text.trim().is_empty() => {
-            complaint("this is empty", "Fill it in, or leave it out where it may be left out.")
-        }
+        Text::Filled if text.trim().is_empty() => complaint(
+            "this is empty",
+            "Fill it in, or leave it out where it may be left out.",
+        ),
         Text::Filled => Ok(()),
         Text::Program if text.trim().is_empty() => {
             complaint("this is empty", "Fill it in, or leave the key out.")
@@ -79,13 +83,17 @@ pub(super) fn check_key(key: Key, name: &str) -> Result<(), Complaint> {
     match key {
         Key::Team => match name.parse::<TeamName>() {
             Ok(_) => Ok(()),
-            Err(error) => {
-                complaint(format!("`{}`: {error}", excerpt(name)), "Give the team another name.")
-            }
+            Err(error) => complaint(
+                format!("`{}`: {error}", excerpt(name)),
+                "Give the team another name.",
+            ),
         },
         Key::Variable if is_variable_name(name) => Ok(()),
         Key::Variable => complaint(
-            format!("`{}` is not the name of an environment variable", excerpt(name)),
+            format!(
+                "`{}` is not the name of an environment variable",
+                excerpt(name)
+            ),
             "Names are made of letters, digits and `_`, and do not start with a digit.",
         ),
     }
@@ -107,16 +115,25 @@ fn remote(text: &str) -> Result<(), Complaint> {
     let Ok(words) = shell_words::split(text) else {
         return complaint(format!("a quote does not end in `{}`", excerpt(text)), hint);
     };
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         [] | [""] => complaint("this is empty", hint),
         ["ssh"] => complaint("`ssh` needs a destination", hint),
         ["ssh", ..] => Ok(()),
-        [destination] if destination.starts_with('-') => {
-            complaint(format!("`{}` would be taken for an option", excerpt(text)), hint)
-        }
+        [destination] if destination.starts_with('-') => complaint(
+            format!("`{}` would be taken for an option", excerpt(text)),
+            hint,
+        ),
         [_] => Ok(()),
         [..] => complaint(
-            format!("`{}` has options, but does not start with `ssh`", excerpt(text)),
+            format!(
+                "`{}` has options, but does not start with `ssh`",
+                excerpt(text)
+            ),
             hint,
         ),
     }

@@ -6,18 +6,26 @@ use super::*;
 use crate::config::shape::{Field, ROOT, Shape};
 
 fn docs(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name)
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test may be told to rewrite its file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may be told to rewrite its file"
+)]
 fn the_schema_in_docs_is_the_generated_one() {
     let file = docs("config.schema.json");
     if std::env::var("IRIS_UPDATE").is_ok_and(|v| v == "1") {
         fs::write(&file, schema()).expect("the schema can be written");
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == schema(), "docs/config.schema.json is old; run this test with IRIS_UPDATE=1");
+    assert!(
+        written == schema(),
+        "docs/config.schema.json is old; run this test with IRIS_UPDATE=1"
+    );
 }
 
 #[test]
@@ -39,7 +47,10 @@ fn every_key_is_in_the_docs() {
     let mut keys = Vec::new();
     collect(&ROOT, &mut keys);
     for key in keys {
-        assert!(text.contains(&format!("`{key}`")), "docs/CONFIG.md explains `{key}`");
+        assert!(
+            text.contains(&format!("`{key}`")),
+            "docs/CONFIG.md explains `{key}`"
+        );
     }
 }
 

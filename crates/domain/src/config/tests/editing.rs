@@ -4,15 +4,26 @@ use serde_json::{Value, json};
 use super::*;
 
 fn add(name: &str, fields: Set) -> Change {
-    Change::AddTeam { team: team(name), fields }
+    Change::AddTeam {
+        team: team(name),
+        fields,
+    }
 }
 
 fn change(name: &str, fields: Set) -> Change {
-    Change::EditTeam { team: team(name), rename: None, fields }
+    Change::EditTeam {
+        team: team(name),
+        rename: None,
+        fields,
+    }
 }
 
 fn rename(name: &str, to: &str) -> Change {
-    Change::EditTeam { team: team(name), rename: Some(team(to)), fields: vec![] }
+    Change::EditTeam {
+        team: team(name),
+        rename: Some(team(to)),
+        fields: vec![],
+    }
 }
 
 fn remove(name: &str) -> Change {
@@ -51,10 +62,16 @@ const FILE: &str = r##"// my teams
 fn a_first_team_makes_a_small_file() {
     let expected = "{\n  \"teams\": {\n    \"api\": {\n      \"path\": \"/x\"\n    }\n  }\n}\n";
     for empty in ["", "\n", "  \n\n"] {
-        assert_eq!(edited(empty, &add("api", vec![("path", text("/x"))])).trim_start(), expected);
+        assert_eq!(
+            edited(empty, &add("api", vec![("path", text("/x"))])).trim_start(),
+            expected
+        );
     }
     let commented = edited("// mine\n", &add("api", vec![("path", text("/x"))]));
-    assert!(commented.starts_with("// mine\n{\n"), "a lone comment stays: {commented}");
+    assert!(
+        commented.starts_with("// mine\n{\n"),
+        "a lone comment stays: {commented}"
+    );
     assert!(commented.ends_with('\n'));
 }
 
@@ -69,18 +86,34 @@ fn a_field_changes_and_nothing_else() {
         FILE.replace("${HOME}/api", "/new")
     );
     assert_eq!(
-        edited(FILE, &change("api", vec![("description", text("a \"b\"\n\\c"))])),
-        FILE.replace("\"#112233\"", "\"#112233\",\n            \"description\": \"a \\\"b\\\"\\n\\\\c\"")
+        edited(
+            FILE,
+            &change("api", vec![("description", text("a \"b\"\n\\c"))])
+        ),
+        FILE.replace(
+            "\"#112233\"",
+            "\"#112233\",\n            \"description\": \"a \\\"b\\\"\\n\\\\c\""
+        )
     );
 }
 
 #[test]
 fn what_already_holds_is_not_touched() {
-    let same = change("api", vec![("path", text("/home/me/api")), ("grantPermission", text("ask"))]);
+    let same = change(
+        "api",
+        vec![
+            ("path", text("/home/me/api")),
+            ("grantPermission", text("ask")),
+        ],
+    );
     assert_eq!(edited(FILE, &same), FILE, "the placeholder stays");
-    let settings = Change::Settings { fields: vec![("httpPort", Some(json!(8080)))] };
+    let settings = Change::Settings {
+        fields: vec![("httpPort", Some(json!(8080)))],
+    };
     assert_eq!(edited(FILE, &settings), FILE);
-    let settings = Change::Settings { fields: vec![("httpPort", Some(json!(8081)))] };
+    let settings = Change::Settings {
+        fields: vec![("httpPort", Some(json!(8081)))],
+    };
     assert_eq!(edited(FILE, &settings), FILE.replace("\"${PORT}\"", "8081"));
 }
 
@@ -90,20 +123,36 @@ fn a_removed_field_leaves_the_others() {
     assert_eq!(good(&result).teams[&team("api")].color, None);
     assert!(result.contains("\"path\": \"${HOME}/api\""), "{result}");
     assert_comments_survive(FILE, &result);
-    assert_eq!(edited(&result, &change("api", vec![("color", None)])), result, "twice is once");
+    assert_eq!(
+        edited(&result, &change("api", vec![("color", None)])),
+        result,
+        "twice is once"
+    );
 }
 
 #[test]
 fn a_rename_changes_one_word() {
-    assert_eq!(edited(FILE, &rename("api", "api-2")), FILE.replace("\"api\"", "\"api-2\""));
+    assert_eq!(
+        edited(FILE, &rename("api", "api-2")),
+        FILE.replace("\"api\"", "\"api-2\"")
+    );
     assert_eq!(edited(FILE, &rename("api", "api")), FILE);
-    assert_eq!(edit(FILE, &rename("api", "web"), vars), Err(EditError::NameTaken(team("web"))));
-    assert_eq!(edit(FILE, &rename("nope", "x"), vars), Err(EditError::NoSuchTeam(team("nope"))));
+    assert_eq!(
+        edit(FILE, &rename("api", "web"), vars),
+        Err(EditError::NameTaken(team("web")))
+    );
+    assert_eq!(
+        edit(FILE, &rename("nope", "x"), vars),
+        Err(EditError::NoSuchTeam(team("nope")))
+    );
 }
 
 #[test]
 fn a_team_is_added_after_the_others_and_removed_again() {
-    let added = edited(FILE, &add("docs", vec![("path", text("d")), ("color", None)]));
+    let added = edited(
+        FILE,
+        &add("docs", vec![("path", text("d")), ("color", None)]),
+    );
     assert_eq!(
         added,
         FILE.replace(
@@ -111,9 +160,19 @@ fn a_team_is_added_after_the_others_and_removed_again() {
             "\"web\": { \"path\": \"web\" },\n        \"docs\": {\n            \"path\": \"d\"\n        }"
         )
     );
-    assert_eq!(edited(&added, &remove("docs")), FILE, "removing undoes adding");
-    assert_eq!(edit(FILE, &add("web", vec![]), vars), Err(EditError::NameTaken(team("web"))));
-    assert_eq!(edit(FILE, &remove("docs"), vars), Err(EditError::NoSuchTeam(team("docs"))));
+    assert_eq!(
+        edited(&added, &remove("docs")),
+        FILE,
+        "removing undoes adding"
+    );
+    assert_eq!(
+        edit(FILE, &add("web", vec![]), vars),
+        Err(EditError::NameTaken(team("web")))
+    );
+    assert_eq!(
+        edit(FILE, &remove("docs"), vars),
+        Err(EditError::NoSuchTeam(team("docs")))
+    );
 }
 
 #[test]
@@ -121,8 +180,17 @@ fn a_removed_team_leaves_the_comments_of_the_others() {
     for name in ["api", "web"] {
         let result = edited(FILE, &remove(name));
         assert!(!good(&result).teams.contains_key(&team(name)));
-        for comment in ["// my teams", "// see .profile", "/* teams, by importance */", "// the first", "// the second"] {
-            assert!(result.contains(comment), "{comment} after {name} went: {result}");
+        for comment in [
+            "// my teams",
+            "// see .profile",
+            "/* teams, by importance */",
+            "// the first",
+            "// the second",
+        ] {
+            assert!(
+                result.contains(comment),
+                "{comment} after {name} went: {result}"
+            );
         }
     }
     let none = edited(&edited(FILE, &remove("api")), &remove("web"));
@@ -135,7 +203,11 @@ fn line_ends_tabs_and_the_byte_order_mark_stay() {
     let windows = format!("\u{feff}{}", FILE.replace('\n', "\r\n"));
     let result = edited(&windows, &add("docs", vec![("path", text("d"))]));
     assert!(result.starts_with('\u{feff}'));
-    assert_eq!(result.matches('\n').count(), result.matches("\r\n").count(), "{result:?}");
+    assert_eq!(
+        result.matches('\n').count(),
+        result.matches("\r\n").count(),
+        "{result:?}"
+    );
     let tabs = "{\n\t\"teams\": {\n\t\t\"a\": { \"path\": \"x\" },\n\t},\n}";
     assert_eq!(
         edited(tabs, &add("b", vec![("path", text("y"))])),
@@ -159,7 +231,10 @@ fn an_edit_that_would_break_the_config_is_refused() {
         }
     }
     let broken = FILE.replace("\"web\"", "web");
-    assert!(matches!(edit(&broken, &remove("api"), vars), Err(EditError::Broken(_))));
+    assert!(matches!(
+        edit(&broken, &remove("api"), vars),
+        Err(EditError::Broken(_))
+    ));
 }
 
 fn assert_comments_survive(before: &str, after: &str) {
@@ -177,22 +252,37 @@ fn names() -> impl Strategy<Value = TeamName> {
 
 fn fields() -> impl Strategy<Value = Set> {
     let text = || prop_oneof!["\\PC{1,8}", Just("${HOME}/é".to_owned())];
-    (text(), prop::option::of(text()), prop::option::of(0..3_u8)).prop_map(|(path, description, mode)| {
-        let path = format!("/{path}").replace("${", "$").replace("$HOME}/é", "${HOME}/é");
-        let modes = ["yes", "no", "ask"];
-        vec![
-            ("path", Some(json!(path))),
-            ("description", description.map(|d| json!(d.replace("${", "")))),
-            ("grantPermission", mode.map(|m| json!(modes[usize::from(m)]))),
-        ]
-    })
+    (text(), prop::option::of(text()), prop::option::of(0..3_u8)).prop_map(
+        |(path, description, mode)| {
+            let path = format!("/{path}")
+                .replace("${", "$")
+                .replace("$HOME}/é", "${HOME}/é");
+            let modes = ["yes", "no", "ask"];
+            vec![
+                ("path", Some(json!(path))),
+                (
+                    "description",
+                    description.map(|d| json!(d.replace("${", ""))),
+                ),
+                (
+                    "grantPermission",
+                    mode.map(|m| json!(modes[usize::from(m)])),
+                ),
+            ]
+        },
+    )
 }
 
 fn edits() -> impl Strategy<Value = Change> {
     prop_oneof![
         (names(), fields()).prop_map(|(team, fields)| Change::AddTeam { team, fields }),
-        (names(), prop::option::of(names()), fields())
-            .prop_map(|(team, rename, fields)| Change::EditTeam { team, rename, fields }),
+        (names(), prop::option::of(names()), fields()).prop_map(|(team, rename, fields)| {
+            Change::EditTeam {
+                team,
+                rename,
+                fields,
+            }
+        }),
         names().prop_map(|team| Change::RemoveTeam { team }),
     ]
 }
@@ -265,7 +355,10 @@ proptest! {
 
 fn apply(team: &mut Team, fields: &Set) {
     for (name, value) in fields {
-        let value = value.as_ref().and_then(Value::as_str).map(|v| v.replace("${HOME}", "/home/me"));
+        let value = value
+            .as_ref()
+            .and_then(Value::as_str)
+            .map(|v| v.replace("${HOME}", "/home/me"));
         match *name {
             "path" => team.path = value.expect("a path is set"),
             "description" => team.description = value,

@@ -7,6 +7,7 @@ mod disk;
 mod keeper;
 mod team_path;
 mod watcher;
+mod wording;
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ pub fn rule_problem(rule: &str) -> Option<String> {
     }
     let strange = rule.chars().find(|c| !is_name_char(*c) && *c != '*')?;
     Some(
-        if strange.is_whitespace() && rule.trim().split_whitespace().count() == 1 {
+        if strange.is_whitespace() && rule.split_whitespace().count() == 1 {
             format!("the rule `{rule}` has spaces around it")
         } else {
             format!(

@@ -26,6 +26,7 @@ pub fn schema() -> String {
     // `Config` does not keep it.
     body["properties"]["$schema"] =
         json!({ "type": "string", "description": "Where editors find this schema." });
+    body["description"] = "Everything about it: docs/CONFIG.md.".into();
     borrow_descriptions(&mut body);
     merge(&mut out, body);
     out["$defs"] = json!({

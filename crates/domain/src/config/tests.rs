@@ -1,5 +1,6 @@
 mod docs;
 mod editing;
+mod mistakes;
 mod reading;
 
 use super::*;

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
-    config::{self, Change, Changes, Config, ConfigProblem, EditError},
+    config::{self, Change, Changes, Config},
     decision::Verb,
     problem::Code,
 };
@@ -21,6 +21,7 @@ use super::{
     resolve_local_path,
     team_path::check_directory,
     watcher::Watcher,
+    wording::{broken, refused},
 };
 use crate::{clock, environment::Environment, home::Home};
 
@@ -382,42 +383,4 @@ async fn blocking<T: Send + 'static>(
                 "This is a defect in Iris; please report it with the log.",
             ))
         })
-}
-
-/// One problem out of all those of a file.
-fn broken(problems: &[ConfigProblem]) -> Problem {
-    match problems {
-        [] => Problem::new(
-            Code::Config,
-            "config.json has errors",
-            "Run `iris config check`.",
-        ),
-        [only] => Problem::new(Code::Config, format!("config.json, {only}"), &*only.hint),
-        [first, rest @ ..] => Problem::new(
-            Code::Config,
-            format!("config.json, {first} (and {} more)", rest.len()),
-            format!("{} `iris config check` lists all of them.", first.hint),
-        ),
-    }
-}
-
-fn refused(error: EditError) -> Problem {
-    match &error {
-        EditError::Broken(problems) => broken(problems),
-        EditError::WouldBreak(problems) => match problems.first() {
-            Some(first) => {
-                let message = format!("{}: {}", first.path, first.message);
-                Problem::new(Code::InvalidInput, message, &*first.hint)
-            }
-            None => Problem::new(Code::InvalidInput, error.to_string(), "Change the input."),
-        },
-        EditError::NoSuchTeam(_) => Problem::new(
-            Code::NotFound,
-            error.to_string(),
-            "`iris team list` shows the teams there are.",
-        ),
-        EditError::NameTaken(_) => {
-            Problem::new(Code::Conflict, error.to_string(), "Choose another name.")
-        }
-    }
 }

@@ -28,7 +28,7 @@ use crate::{
     snapshot::{ApprovalView, EndedApproval, RECENT_MAX},
 };
 
-pub use telling::{deny_by_iris, tell};
+pub use telling::{AUDIT, deny_by_iris, tell};
 
 /// How many approvals of one team may wait: more than any honest agent asks at once, and as many
 /// as a human can still look through.
@@ -203,6 +203,11 @@ impl Book {
     /// The latest that ended, newest first.
     pub fn recent(&self) -> Vec<EndedApproval> {
         self.ended.iter().take(RECENT_MAX).cloned().collect()
+    }
+
+    /// Whose approval this is, while it waits.
+    pub fn team(&self, id: &ApprovalId) -> Option<&TeamName> {
+        self.entries.get(id).map(|entry| &entry.asked.view.team)
     }
 
     /// Whether nothing waits and nothing is being recorded.

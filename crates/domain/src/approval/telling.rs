@@ -12,7 +12,8 @@ pub(super) const SWAPPED: &str =
     "a call with this tool_use_id already waits with another input. Make a new call.";
 pub(super) const LIMIT: &str =
     "too many requests already wait for the user. Wait for their answers before you ask for more.";
-pub(super) const AUDIT: &str = "the audit log cannot be written, and nothing runs without a record. The user can see \
+/// Told to an agent whose request is denied because it cannot be recorded.
+pub const AUDIT: &str = "the audit log cannot be written, and nothing runs without a record. The user can see \
      that in Iris; go on without this, or try again later.";
 
 /// A denial by Iris itself: `code` is what the audit log says, `why` what the agent is told.

@@ -22,8 +22,8 @@ mod tests;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{approvals::Approvals, store::Store, teams::Teams, tokens::Tokens};
 use self::{guard::Guard, limits::Limits, refusals::Refusals, server::Server};
+use crate::{approvals::Approvals, store::Store, teams::Teams, tokens::Tokens};
 
 /// What the endpoint serves with.
 #[derive(Debug, Clone)]

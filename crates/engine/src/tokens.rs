@@ -74,14 +74,21 @@ impl Tokens {
     /// With this token for the console.
     pub fn new(console: Secret) -> Self {
         let entry = Entry::new(&console, Caller::Console);
-        Self(Arc::new(Registry { console, entries: RwLock::new(vec![entry]) }))
+        Self(Arc::new(Registry {
+            console,
+            entries: RwLock::new(vec![entry]),
+        }))
     }
 
     /// A new token for an agent process.
     pub fn mint(&self, asker: Asker) -> Secret {
         let token = fresh();
         let entry = Entry::new(&token, Caller::Agent(asker));
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).push(entry);
+        self.0
+            .entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
         token
     }
 
@@ -89,18 +96,23 @@ impl Tokens {
     /// token is not revoked here.
     pub fn revoke(&self, token: &Secret) {
         let hash = digest(token.expose());
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).retain(|entry| {
-            let goes = *entry.admission.caller != Caller::Console && entry.is(&hash);
-            if goes {
-                entry.admission.revoked.cancel();
-            }
-            !goes
-        });
+        self.0
+            .entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|entry| {
+                let goes = *entry.admission.caller != Caller::Console && entry.is(&hash);
+                if goes {
+                    entry.admission.revoked.cancel();
+                }
+                !goes
+            });
     }
 
     /// Whose token this is.
     pub fn caller(&self, presented: &str) -> Option<Caller> {
-        self.admit(presented).map(|admission| Caller::clone(&admission.caller))
+        self.admit(presented)
+            .map(|admission| Caller::clone(&admission.caller))
     }
 
     /// Whose token this is, and until when. Every entry is compared, each in constant time, so
@@ -110,7 +122,11 @@ impl Tokens {
             return None;
         }
         let hash = digest(presented);
-        let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self
+            .0
+            .entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
         for entry in entries.iter() {
             if entry.is(&hash) {
@@ -182,7 +198,10 @@ mod tests {
         let blue = asker("blue");
         let token = tokens.mint(blue.clone());
         assert_eq!(tokens.caller(token.expose()), Some(Caller::Agent(blue)));
-        assert_eq!(tokens.caller(tokens.console().expose()), Some(Caller::Console));
+        assert_eq!(
+            tokens.caller(tokens.console().expose()),
+            Some(Caller::Console)
+        );
         let cut = &token.expose()[..token.expose().len() - 1];
         for wrong in ["", "x", cut, &format!("{}A", token.expose())] {
             assert_eq!(tokens.caller(wrong), None, "{wrong:?} is nobody's token");
@@ -193,7 +212,11 @@ mod tests {
     fn tokens_are_256_bits_and_never_the_same() {
         let (a, b) = (fresh(), fresh());
         assert_ne!(a, b, "two tokens differ");
-        assert_eq!(URL_SAFE_NO_PAD.decode(a.expose()).unwrap().len(), 32, "256 bits");
+        assert_eq!(
+            URL_SAFE_NO_PAD.decode(a.expose()).unwrap().len(),
+            32,
+            "256 bits"
+        );
     }
 
     #[test]
@@ -203,10 +226,23 @@ mod tests {
         let running = tokens.admit(blue.expose()).unwrap();
         let other = tokens.admit(red.expose()).unwrap();
         tokens.revoke(&blue);
-        assert!(running.revoked.is_cancelled(), "a call made with the token ends");
-        assert!(!other.revoked.is_cancelled(), "another agent's call goes on");
-        assert_eq!(tokens.caller(blue.expose()), None, "a revoked token is nobody's");
-        assert!(tokens.caller(red.expose()).is_some(), "the other token still holds");
+        assert!(
+            running.revoked.is_cancelled(),
+            "a call made with the token ends"
+        );
+        assert!(
+            !other.revoked.is_cancelled(),
+            "another agent's call goes on"
+        );
+        assert_eq!(
+            tokens.caller(blue.expose()),
+            None,
+            "a revoked token is nobody's"
+        );
+        assert!(
+            tokens.caller(red.expose()).is_some(),
+            "the other token still holds"
+        );
     }
 
     #[test]
@@ -218,6 +254,9 @@ mod tests {
     #[test]
     fn debug_shows_no_token() {
         let tokens = Tokens::new(Secret::new("s3cret".to_owned()));
-        assert!(!format!("{tokens:?}").contains("s3cret"), "tokens never reach a log");
+        assert!(
+            !format!("{tokens:?}").contains("s3cret"),
+            "tokens never reach a log"
+        );
     }
 }

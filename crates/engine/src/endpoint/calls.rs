@@ -36,13 +36,25 @@ impl Calls {
     /// Notes a call until the result is dropped.
     pub(super) fn begin(&self, session: SessionId, id: Id) -> Call {
         let cancelled = CancellationToken::new();
-        self.lock().push(Running { session, id, cancelled: cancelled.clone() });
-        Call { calls: self.clone(), session, cancelled }
+        self.lock().push(Running {
+            session,
+            id,
+            cancelled: cancelled.clone(),
+        });
+        Call {
+            calls: self.clone(),
+            session,
+            cancelled,
+        }
     }
 
     /// Ends the calls of this session with this id.
     pub(super) fn cancel(&self, session: SessionId, id: &Id) {
-        for call in self.lock().iter().filter(|call| call.session == session && call.id == *id) {
+        for call in self
+            .lock()
+            .iter()
+            .filter(|call| call.session == session && call.id == *id)
+        {
             call.cancelled.cancel();
         }
     }
@@ -57,7 +69,9 @@ impl Drop for Call {
         // A token is equal to itself only by what it does: mark it, then drop what is marked.
         self.cancelled.cancel();
         let session = self.session;
-        self.calls.lock().retain(|call| call.session != session || !call.cancelled.is_cancelled());
+        self.calls
+            .lock()
+            .retain(|call| call.session != session || !call.cancelled.is_cancelled());
     }
 }
 
@@ -68,7 +82,10 @@ mod tests {
     #[test]
     fn a_cancellation_ends_the_call_it_names_and_no_other() {
         let calls = Calls::default();
-        let (mine, theirs) = (SessionId(uuid::Uuid::from_u128(1)), SessionId(uuid::Uuid::from_u128(2)));
+        let (mine, theirs) = (
+            SessionId(uuid::Uuid::from_u128(1)),
+            SessionId(uuid::Uuid::from_u128(2)),
+        );
         let call = calls.begin(mine, Id::Number(4));
         let other_id = calls.begin(mine, Id::Number(5));
         let text_id = calls.begin(mine, Id::Text("4".to_owned()));
@@ -79,6 +96,10 @@ mod tests {
             assert!(!untouched.cancelled.is_cancelled(), "another call goes on");
         }
         drop((call, other_id));
-        assert_eq!(calls.lock().len(), 2, "an ended call is forgotten, the others are kept");
+        assert_eq!(
+            calls.lock().len(),
+            2,
+            "an ended call is forgotten, the others are kept"
+        );
     }
 }

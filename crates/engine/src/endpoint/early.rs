@@ -86,7 +86,9 @@ fn events_of(state: State, ends: Ends, id: Option<Id>, comment_every: Duration) 
         State::Waiting(_) => Some(Ok(Frame::data(Bytes::from_static(b": waiting\n\n")))),
         State::Answering(_) => None,
     };
-    let rest = stream::unfold(Some((state, ends, id)), move |live| next(live, comment_every));
+    let rest = stream::unfold(Some((state, ends, id)), move |live| {
+        next(live, comment_every)
+    });
     StreamBody::new(stream::iter(first).chain(sendable(rest))).boxed_unsync()
 }
 
@@ -150,7 +152,13 @@ async fn event(response: Response<Body>, id: Option<&Id>) -> Bytes {
     event.extend_from_slice(b"event: message\ndata: ");
     // A line break would end the event's data. JSON has none inside its texts, and white space
     // between them means nothing.
-    event.extend(message.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+    event.extend(message.iter().map(|&byte| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            byte
+        }
+    }));
     event.extend_from_slice(b"\n\n");
     event.into()
 }
@@ -159,7 +167,10 @@ fn event_stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+    headers.insert(
+        CONTENT_TYPE,
+        http::HeaderValue::from_static("text/event-stream"),
+    );
     headers.insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     response
 }

@@ -84,7 +84,11 @@ impl<'b> Envelope<'b> {
                 Err(_) => return Err(NoMessage::Shape("`id` must be an integer or a string")),
             },
         };
-        Ok(Self { id, method: wire.method, params: wire.params })
+        Ok(Self {
+            id,
+            method: wire.method,
+            params: wire.params,
+        })
     }
 
     /// The call that a `notifications/cancelled` names.
@@ -98,7 +102,9 @@ impl<'b> Envelope<'b> {
 
     /// The id of a tool call.
     pub(super) fn tool_call(&self) -> Option<&Id> {
-        self.id.as_ref().filter(|_| self.method.as_deref() == Some("tools/call"))
+        self.id
+            .as_ref()
+            .filter(|_| self.method.as_deref() == Some("tools/call"))
     }
 }
 
@@ -133,17 +139,38 @@ mod tests {
             (&b""[..], -32700),
             (b"{", -32700),
             (b"hello", -32700),
-            (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}", -32700),
-            (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"x\":\"\xff\"}}", -32700),
+            (
+                b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}",
+                -32700,
+            ),
+            (
+                b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"x\":\"\xff\"}}",
+                -32700,
+            ),
             (b"[]", -32600),
-            (b"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]", -32600),
+            (
+                b"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+                -32600,
+            ),
             (b"7", -32600),
             (b"{}", -32600),
-            (b"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", -32600),
-            (b"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}", -32600),
-            (b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}", -32600),
+            (
+                b"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}",
+                -32600,
+            ),
+            (
+                b"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}",
+                -32600,
+            ),
+            (
+                b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}",
+                -32600,
+            ),
             (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}", -32600),
-            (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"method\":\"b\"}", -32600),
+            (
+                b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"method\":\"b\"}",
+                -32600,
+            ),
         ] {
             let why = Envelope::read(body).unwrap_err();
             assert_eq!(why.code(), code, "{}: {why}", String::from_utf8_lossy(body));
@@ -152,7 +179,9 @@ mod tests {
 
     #[test]
     fn a_message_shows_its_id_and_what_it_cancels() {
-        let call = Envelope::read(br#"{"jsonrpc":"2.0","id":"a\n","method":"tools/call","params":{}}"#).unwrap();
+        let call =
+            Envelope::read(br#"{"jsonrpc":"2.0","id":"a\n","method":"tools/call","params":{}}"#)
+                .unwrap();
         assert_eq!(call.tool_call(), Some(&Id::Text("a\n".to_owned())));
         let cancel = Envelope::read(
             br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":4,"reason":"x"}}"#,

@@ -2,7 +2,10 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, TRANSFER_ENCODING},
+    header::{
+        AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
+        TRANSFER_ENCODING,
+    },
     request::Parts,
 };
 use iris_domain::ids::SessionId;
@@ -40,16 +43,25 @@ impl OwnNames {
     /// as Host: such names will be added here.
     pub(super) fn of_port(port: u16) -> Self {
         let authorities = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
-        let origins = authorities.clone().map(|authority| format!("http://{authority}"));
-        Self { authorities, origins }
+        let origins = authorities
+            .clone()
+            .map(|authority| format!("http://{authority}"));
+        Self {
+            authorities,
+            origins,
+        }
     }
 
     fn has_authority(&self, text: &str) -> bool {
-        self.authorities.iter().any(|own| own.eq_ignore_ascii_case(text))
+        self.authorities
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(text))
     }
 
     fn has_origin(&self, text: &str) -> bool {
-        self.origins.iter().any(|own| own.eq_ignore_ascii_case(text))
+        self.origins
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(text))
     }
 }
 
@@ -78,7 +90,11 @@ pub(super) fn check(parts: &Parts, own: &OwnNames) -> Result<(), Refused> {
         return Err(Refused::Host);
     }
     // `POST http://elsewhere/mcp`: the target names the server as the Host header does.
-    if parts.uri.authority().is_some_and(|authority| !own.has_authority(authority.as_str())) {
+    if parts
+        .uri
+        .authority()
+        .is_some_and(|authority| !own.has_authority(authority.as_str()))
+    {
         return Err(Refused::Host);
     }
     if parts.headers.contains_key(ORIGIN)
@@ -109,7 +125,11 @@ pub(super) fn route(path: &str) -> Route {
         "/mcp" => Route::Console,
         _ => path
             .strip_prefix("/mcp/")
-            .and_then(|id| id.parse::<SessionId>().ok().filter(|parsed| parsed.to_string() == id))
+            .and_then(|id| {
+                id.parse::<SessionId>()
+                    .ok()
+                    .filter(|parsed| parsed.to_string() == id)
+            })
             .map_or(Route::Nowhere, Route::Session),
     }
 }
@@ -117,7 +137,9 @@ pub(super) fn route(path: &str) -> Route {
 /// The bearer token that was presented.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = text(headers, &AUTHORIZATION)?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_matches(' '))
 }
 
 /// Whether the body is said to be JSON.
@@ -155,24 +177,76 @@ mod tests {
             ("/mcp", vec![], Err(Refused::Host)),
             ("/mcp", vec![("host", "127.0.0.1")], Err(Refused::Host)),
             ("/mcp", vec![("host", "127.0.0.1:1616")], Err(Refused::Host)),
-            ("/mcp", vec![("host", "evil.example:1615")], Err(Refused::Host)),
-            ("/mcp", vec![("host", "127.0.0.1:1615.evil.example")], Err(Refused::Host)),
+            (
+                "/mcp",
+                vec![("host", "evil.example:1615")],
+                Err(Refused::Host),
+            ),
+            (
+                "/mcp",
+                vec![("host", "127.0.0.1:1615.evil.example")],
+                Err(Refused::Host),
+            ),
             ("/mcp", vec![good, good], Err(Refused::Duplicate("host"))),
             ("http://127.0.0.1:1615/mcp", vec![good], Ok(())),
             ("http://evil.example/mcp", vec![good], Err(Refused::Host)),
-            ("http://x@127.0.0.1:1615/mcp", vec![good], Err(Refused::Host)),
-            ("/mcp", vec![good, ("origin", "http://localhost:1615")], Ok(())),
-            ("/mcp", vec![good, ("origin", "https://localhost:1615")], Err(Refused::Origin)),
-            ("/mcp", vec![good, ("origin", "http://localhost")], Err(Refused::Origin)),
-            ("/mcp", vec![good, ("origin", "https://evil.example")], Err(Refused::Origin)),
+            (
+                "http://x@127.0.0.1:1615/mcp",
+                vec![good],
+                Err(Refused::Host),
+            ),
+            (
+                "/mcp",
+                vec![good, ("origin", "http://localhost:1615")],
+                Ok(()),
+            ),
+            (
+                "/mcp",
+                vec![good, ("origin", "https://localhost:1615")],
+                Err(Refused::Origin),
+            ),
+            (
+                "/mcp",
+                vec![good, ("origin", "http://localhost")],
+                Err(Refused::Origin),
+            ),
+            (
+                "/mcp",
+                vec![good, ("origin", "https://evil.example")],
+                Err(Refused::Origin),
+            ),
             ("/mcp", vec![good, ("origin", "null")], Err(Refused::Origin)),
             ("/mcp", vec![good, ("origin", "")], Err(Refused::Origin)),
-            ("/mcp", vec![good, ("content-length", "1"), ("content-length", "1")], Err(Refused::Duplicate("content-length"))),
-            ("/mcp", vec![good, ("authorization", "a"), ("authorization", "b")], Err(Refused::Duplicate("authorization"))),
-            ("/mcp", vec![good, ("content-length", "1"), ("transfer-encoding", "chunked")], Err(Refused::Framing)),
-            ("/mcp", vec![good, ("content-encoding", "gzip")], Err(Refused::Encoding)),
+            (
+                "/mcp",
+                vec![good, ("content-length", "1"), ("content-length", "1")],
+                Err(Refused::Duplicate("content-length")),
+            ),
+            (
+                "/mcp",
+                vec![good, ("authorization", "a"), ("authorization", "b")],
+                Err(Refused::Duplicate("authorization")),
+            ),
+            (
+                "/mcp",
+                vec![
+                    good,
+                    ("content-length", "1"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                Err(Refused::Framing),
+            ),
+            (
+                "/mcp",
+                vec![good, ("content-encoding", "gzip")],
+                Err(Refused::Encoding),
+            ),
         ] {
-            assert_eq!(check(&head(uri, &headers), &own), expected, "{uri} {headers:?}");
+            assert_eq!(
+                check(&head(uri, &headers), &own),
+                expected,
+                "{uri} {headers:?}"
+            );
         }
     }
 
@@ -181,10 +255,21 @@ mod tests {
         let id = "0190a3e2-7c1b-4d5e-8f00-000000000001";
         assert_eq!(route("/mcp"), Route::Console);
         assert_eq!(route("/healthz"), Route::Health);
-        assert_eq!(route(&format!("/mcp/{id}")), Route::Session(id.parse().unwrap()));
+        assert_eq!(
+            route(&format!("/mcp/{id}")),
+            Route::Session(id.parse().unwrap())
+        );
         for path in [
-            "/", "/mcp/", "/MCP", "/mcp/x", "//mcp", "/healthz/", "/.well-known/oauth-authorization-server",
-            &format!("/mcp/{}", id.to_uppercase()), &format!("/mcp/{id}/"), &format!("/mcp/{{{id}}}"),
+            "/",
+            "/mcp/",
+            "/MCP",
+            "/mcp/x",
+            "//mcp",
+            "/healthz/",
+            "/.well-known/oauth-authorization-server",
+            &format!("/mcp/{}", id.to_uppercase()),
+            &format!("/mcp/{id}/"),
+            &format!("/mcp/{{{id}}}"),
             &format!("/mcp/{}", id.replace('-', "")),
         ] {
             assert_eq!(route(path), Route::Nowhere, "{path} is nothing");

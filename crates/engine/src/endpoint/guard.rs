@@ -8,7 +8,7 @@ use http::{
     request::Parts,
 };
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -94,12 +94,18 @@ impl<H: ServerHandler + Clone> Guard<H> {
         };
         if admission.caller.session() != place {
             let caller = &admission.caller;
-            self.refusals.stranger(Some(caller), "token:elsewhere", parts.uri.path());
-            return closing(plain(StatusCode::FORBIDDEN, "this token is for another address"));
+            self.refusals
+                .stranger(Some(caller), "token:elsewhere", parts.uri.path());
+            return closing(plain(
+                StatusCode::FORBIDDEN,
+                "this token is for another address",
+            ));
         }
         if parts.method != Method::POST {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "POST only");
-            response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("POST"));
+            response
+                .headers_mut()
+                .insert(ALLOW, http::HeaderValue::from_static("POST"));
             return response;
         }
         if !gate::is_json(&parts.headers) {
@@ -110,9 +116,10 @@ impl<H: ServerHandler + Clone> Guard<H> {
         }
         match self.read(body).await {
             Ok(body) => self.message(parts, body, admission).await,
-            Err(NoBody::TooLarge) => {
-                closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
-            }
+            Err(NoBody::TooLarge) => closing(plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is too large",
+            )),
             Err(NoBody::TooSlow) => {
                 closing(plain(StatusCode::REQUEST_TIMEOUT, "the body took too long"))
             }
@@ -147,12 +154,21 @@ impl<H: ServerHandler + Clone> Guard<H> {
             let response = mcp.handle(request).await.map(|body| body.boxed_unsync());
             in_json_rpcs_words(response, again.as_ref())
         });
-        let Limits { quick, comment_every, .. } = self.limits;
+        let Limits {
+            quick,
+            comment_every,
+            ..
+        } = self.limits;
         early::answer(answer, Ends { revoked, call }, id, quick, comment_every).await
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, NoBody> {
-        let whole = Limited::new(body, self.limits.body_bytes).collect();
+        let max = self.limits.body_bytes;
+        // Refused by its stated length, before a byte of it is read.
+        if usize::try_from(body.size_hint().lower()).map_or(true, |stated| stated > max) {
+            return Err(NoBody::TooLarge);
+        }
+        let whole = Limited::new(body, max).collect();
         match tokio::time::timeout(self.limits.body, whole).await {
             Err(_) => Err(NoBody::TooSlow),
             Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -188,10 +204,16 @@ impl<H: ServerHandler + Clone> Guard<H> {
 
 /// `/healthz`: that this is Iris, and which; nothing else.
 fn health(method: &Method) -> Response<Body> {
-    const SAID: &str = concat!(r#"{"name":"iris","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
+    const SAID: &str = concat!(
+        r#"{"name":"iris","version":""#,
+        env!("CARGO_PKG_VERSION"),
+        r#""}"#
+    );
     if *method != Method::GET {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET only");
-        response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("GET"));
+        response
+            .headers_mut()
+            .insert(ALLOW, http::HeaderValue::from_static("GET"));
         return response;
     }
     json(StatusCode::OK, SAID)
@@ -221,12 +243,16 @@ fn plain(status: StatusCode, body: &str) -> Response<Body> {
 fn answer_of(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response
 }
 
 /// Whoever is refused does not keep its connection: they are counted.
 fn closing(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, http::HeaderValue::from_static("close"));
     response
 }

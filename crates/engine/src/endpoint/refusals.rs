@@ -29,7 +29,10 @@ struct Pace {
 
 /// A row takes about 500 bytes: at worst 1.3 GB a month of a flood that nobody stops, and a few
 /// rows in an honest month. An attack is as plain from 60 rows and a count as from all of them.
-const PACE: Pace = Pace { rows: 60, window: Duration::from_secs(60) };
+const PACE: Pace = Pace {
+    rows: 60,
+    window: Duration::from_secs(60),
+};
 /// Refusals that wait for the database; beyond that they are only counted.
 const QUEUE: usize = 64;
 /// What of a stranger's text stands in a row, characters.
@@ -61,7 +64,13 @@ impl Refusals {
     /// The handle, and what comes out at the other end.
     pub(super) fn channel() -> (Self, mpsc::Receiver<Draft>) {
         let (rows, receiver) = mpsc::channel(QUEUE);
-        (Self { rows, uncounted: Arc::default() }, receiver)
+        (
+            Self {
+                rows,
+                uncounted: Arc::default(),
+            },
+            receiver,
+        )
     }
 
     /// Someone without a token, or with one that is not for this place.
@@ -79,11 +88,22 @@ impl Refusals {
     /// A permission request that is none.
     pub(super) fn permission(&self, caller: &Caller, details: &str) {
         let details = json!({ "reason": display::one_line(details, DETAIL_MAX) });
-        self.send(draft(Kind::Permission, Some(caller), "permissions__approve", "iris:input", details));
+        self.send(draft(
+            Kind::Permission,
+            Some(caller),
+            "permissions__approve",
+            "iris:input",
+            details,
+        ));
     }
 
     fn send(&self, draft: Draft) {
-        tracing::warn!(caller = draft.caller, tool = draft.tool, why = draft.decided_by, "refused");
+        tracing::warn!(
+            caller = draft.caller,
+            tool = draft.tool,
+            why = draft.decided_by,
+            "refused"
+        );
         if self.rows.try_send(draft).is_err() {
             // The queue is full, or Iris ends: counted, and said with the next row.
             self.uncounted.fetch_add(1, Ordering::Relaxed);
@@ -93,8 +113,18 @@ impl Refusals {
 
 fn draft(kind: Kind, caller: Option<&Caller>, tool: &str, why: &str, input: Value) -> Draft {
     let (name, team, session, host) = match caller {
-        None => ("unknown".to_owned(), String::new(), String::new(), String::new()),
-        Some(Caller::Console) => ("console".to_owned(), String::new(), String::new(), String::new()),
+        None => (
+            "unknown".to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ),
+        Some(Caller::Console) => (
+            "console".to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ),
         Some(Caller::Agent(asker)) => (
             asker.team.to_string(),
             asker.team.to_string(),
@@ -170,7 +200,13 @@ async fn write<F: Future<Output = ()>>(
 
 /// One row for the refusals that have none of their own.
 fn summary(unwritten: u64) -> Draft {
-    draft(Kind::Auth, None, "endpoint", "flood", json!({ "refusedToo": unwritten }))
+    draft(
+        Kind::Auth,
+        None,
+        "endpoint",
+        "flood",
+        json!({ "refusedToo": unwritten }),
+    )
 }
 
 #[cfg(test)]
@@ -196,7 +232,10 @@ mod tests {
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
         let (sink, stop) = (Arc::clone(&written), shutdown.clone());
-        let pace = Pace { rows: 3, window: Duration::from_millis(500) };
+        let pace = Pace {
+            rows: 3,
+            window: Duration::from_millis(500),
+        };
         tasks.spawn(async move {
             write(rows, &uncounted, pace, stop, |draft| {
                 sink.lock().unwrap().push(draft);

@@ -11,13 +11,18 @@ pub(super) fn of<T: JsonSchema>() -> Arc<Map<String, Value>> {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
     without_number_formats(&mut schema);
     match schema {
         Value::Object(mut schema) => {
             schema.remove("title");
             // MCP wants an object here, also where there is nothing to say.
-            schema.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+            schema
+                .entry("properties")
+                .or_insert_with(|| Value::Object(Map::new()));
             Arc::new(schema)
         }
         other => {
@@ -31,9 +36,14 @@ pub(super) fn of<T: JsonSchema>() -> Arc<Map<String, Value>> {
 fn without_number_formats(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
-            let of_number = map.get("format").and_then(Value::as_str).is_some_and(|format| {
-                ["int", "uint", "float", "double"].iter().any(|kind| format.starts_with(kind))
-            });
+            let of_number = map
+                .get("format")
+                .and_then(Value::as_str)
+                .is_some_and(|format| {
+                    ["int", "uint", "float", "double"]
+                        .iter()
+                        .any(|kind| format.starts_with(kind))
+                });
             if of_number {
                 map.remove("format");
             }

@@ -79,7 +79,10 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context)?;
         let Some(name) = Name::of(&request.name) else {
-            return Err(ErrorData::invalid_params(format!("no tool {:?}", request.name), None));
+            return Err(ErrorData::invalid_params(
+                format!("no tool {:?}", request.name),
+                None,
+            ));
         };
         let arguments = request.arguments.unwrap_or_default();
         let tool = self.0.tools.call(&caller, name, arguments);

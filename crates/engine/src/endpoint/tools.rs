@@ -94,7 +94,10 @@ impl Name {
     /// What clients are told about the tool.
     pub(super) fn definition(self) -> Tool {
         let reads = |title: &str| {
-            ToolAnnotations::with_title(title).read_only(true).idempotent(true).open_world(false)
+            ToolAnnotations::with_title(title)
+                .read_only(true)
+                .idempotent(true)
+                .open_world(false)
         };
         let acts = |title: &str, destructive, idempotent, open_world| {
             ToolAnnotations::with_title(title)
@@ -192,47 +195,46 @@ impl Tools {
         };
         done.unwrap_or_else(|problem| failed(name, &problem))
     }
+}
 
-    /// As whom the caller acts. Identity comes from the token: a `fromTeam` that says otherwise is
-    /// refused (and written down), not believed.
-    fn acting(
-        &self,
-        caller: &Caller,
-        name: Name,
-        from_team: Option<&str>,
-    ) -> Result<Party, Problem> {
-        let party = caller.party();
-        match from_team {
-            Some(said) if said != party.to_string() => {
-                let problem = Problem::new(
-                    Code::Forbidden,
-                    format!("fromTeam says {said:?}, but this call comes from {party}"),
-                    "Leave fromTeam out: Iris knows who calls.",
-                );
-                self.refusals.call(caller, name.as_str(), "identity", &problem.message);
-                Err(problem)
-            }
-            Some(_) | None => Ok(party),
+/// As whom the caller acts. Identity comes from the token: a `fromTeam` that says otherwise is
+/// refused (and written down), not believed.
+fn acting(
+    refusals: &Refusals,
+    caller: &Caller,
+    name: Name,
+    from_team: Option<&str>,
+) -> Result<Party, Problem> {
+    let party = caller.party();
+    match from_team {
+        Some(said) if said != party.to_string() => {
+            let problem = Problem::new(
+                Code::Forbidden,
+                format!("fromTeam says {said:?}, but this call comes from {party}"),
+                "Leave fromTeam out: Iris knows who calls.",
+            );
+            refusals.call(caller, name.as_str(), "identity", &problem.message);
+            Err(problem)
         }
+        Some(_) | None => Ok(party),
     }
+}
 
-    /// Whether this caller may use this tool on that team: decided on arrival, whatever the
-    /// caller's own permission prompt said. A team's `reverseMcpPermissions` and
-    /// `reverseMcpRateLimit` belong here.
-    fn may(&self, caller: &Caller, name: Name, target: &TeamName) -> Result<(), Problem> {
-        match caller {
-            Caller::Console => Ok(()),
-            Caller::Agent(asker) if asker.team == *target => {
-                let problem = Problem::new(
-                    Code::Forbidden,
-                    format!("{target} cannot use {} on itself", name.as_str()),
-                    "Name another team; list_teams shows them.",
-                );
-                self.refusals.call(caller, name.as_str(), "self", &problem.message);
-                Err(problem)
-            }
-            Caller::Agent(_) => Ok(()),
+/// Whether this caller may use this tool on that team: decided on arrival, whatever the caller's
+/// own permission prompt said. A team's `reverseMcpPermissions` and `reverseMcpRateLimit` belong
+/// here.
+fn may(refusals: &Refusals, caller: &Caller, name: Name, target: &TeamName) -> Result<(), Problem> {
+    match caller {
+        Caller::Agent(asker) if asker.team == *target => {
+            let problem = Problem::new(
+                Code::Forbidden,
+                format!("{target} cannot use {} on itself", name.as_str()),
+                "Name another team; list_teams shows them.",
+            );
+            refusals.call(caller, name.as_str(), "self", &problem.message);
+            Err(problem)
         }
+        Caller::Agent(_) | Caller::Console => Ok(()),
     }
 }
 

@@ -42,7 +42,11 @@ impl Date {
         let utc = time.to_zoned(TimeZone::UTC);
         Self {
             timestamp: time.as_millisecond(),
-            iso: format!("{}.{:03}Z", utc.strftime("%Y-%m-%dT%H:%M:%S"), utc.millisecond()),
+            iso: format!(
+                "{}.{:03}Z",
+                utc.strftime("%Y-%m-%dT%H:%M:%S"),
+                utc.millisecond()
+            ),
             utc: utc.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
             unix: time.as_second(),
             components: Components {

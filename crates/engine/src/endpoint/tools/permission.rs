@@ -1,11 +1,6 @@
 //! `permissions__approve`: Claude Code asks whether a tool call may run.
 
-use iris_domain::{
-    Problem,
-    decision::Decision,
-    problem::Code,
-    request::ToolRequest,
-};
+use iris_domain::{Problem, decision::Decision, problem::Code, request::ToolRequest};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -45,7 +40,9 @@ pub(super) async fn approve(
                 "only agents that Iris started may ask for permission",
                 "The console is you: nobody else decides for it.",
             );
-            tools.refusals.call(caller, name.as_str(), "console", &problem.message);
+            tools
+                .refusals
+                .call(caller, name.as_str(), "console", &problem.message);
             return failed(name, &problem);
         }
     };
@@ -63,24 +60,38 @@ pub(super) async fn approve(
 }
 
 fn request(arguments: JsonObject) -> Result<ToolRequest, String> {
-    let Arguments { tool_name, input, tool_use_id, reason } =
-        read(Name::PermissionsApprove, arguments).map_err(|problem| problem.message)?;
+    let Arguments {
+        tool_name,
+        input,
+        tool_use_id,
+        reason,
+    } = read(Name::PermissionsApprove, arguments).map_err(|problem| problem.message)?;
     if let Some(reason) = reason {
         tracing::debug!(bytes = reason.len(), "a reason came with the request");
     }
-    ToolRequest::new(tool_name, Value::Object(input), tool_use_id).map_err(|error| error.to_string())
+    ToolRequest::new(tool_name, Value::Object(input), tool_use_id)
+        .map_err(|error| error.to_string())
 }
 
 /// The decision in Claude Code's words. `"updatedInput": {}` means "unchanged" (measured with
 /// 2.1.197 and 2.1.330; the first wants the key, and a large input must not be echoed).
 pub(super) fn wire(decision: &Decision) -> Value {
     match decision {
-        Decision::Allow { by: _, edited: None } => json!({ "behavior": "allow", "updatedInput": {} }),
-        Decision::Allow { by: _, edited: Some(Value::Object(input)) } if !input.is_empty() => {
+        Decision::Allow {
+            by: _,
+            edited: None,
+        } => json!({ "behavior": "allow", "updatedInput": {} }),
+        Decision::Allow {
+            by: _,
+            edited: Some(Value::Object(input)),
+        } if !input.is_empty() => {
             json!({ "behavior": "allow", "updatedInput": input })
         }
         // An empty input would be read as "unchanged", and the input that was replaced would run.
-        Decision::Allow { by: _, edited: Some(_) } => {
+        Decision::Allow {
+            by: _,
+            edited: Some(_),
+        } => {
             tracing::error!("an edited input that is no object, or empty, cannot be passed on");
             json!({
                 "behavior": "deny",

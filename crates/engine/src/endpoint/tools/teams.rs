@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use iris_domain::{
-    Problem,
-    display,
+    Problem, display,
     ids::{Party, TeamName},
     message::{MESSAGE_MAX, MessageStatus, SendOutcome},
     problem::Code,
@@ -15,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Name, Tools, result};
+use super::{Name, Tools, acting, may, result};
 use crate::{clock, tokens::Caller};
 
 /// The published default of `timeout`, milliseconds.
@@ -234,8 +233,17 @@ impl Tools {
         caller: &Caller,
         arguments: Result<StatusArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
-        let StatusArguments { team, include_notifications, from_team } = arguments?;
-        let me = self.acting(caller, Name::TeamStatus, from_team.as_deref())?;
+        let StatusArguments {
+            team,
+            include_notifications,
+            from_team,
+        } = arguments?;
+        let me = acting(
+            &self.refusals,
+            caller,
+            Name::TeamStatus,
+            from_team.as_deref(),
+        )?;
         let snapshot = self.snapshot.borrow().clone();
         let notifications = include_notifications.unwrap_or(true);
         result(&status(&snapshot, &me, team.as_ref(), notifications)?)
@@ -248,8 +256,8 @@ impl Tools {
         arguments: Result<WakeArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
         let WakeArguments { team, from_team } = arguments?;
-        let me = self.acting(caller, Name::TeamWake, from_team.as_deref())?;
-        self.may(caller, Name::TeamWake, &team)?;
+        let me = acting(&self.refusals, caller, Name::TeamWake, from_team.as_deref())?;
+        may(&self.refusals, caller, Name::TeamWake, &team)?;
         let started = Instant::now();
         let session = self.teams.wake(me, team.clone()).await?;
         result(&Woken {
@@ -270,16 +278,28 @@ impl Tools {
         caller: &Caller,
         arguments: Result<SleepArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
-        let SleepArguments { team, force, from_team } = arguments?;
-        self.acting(caller, Name::TeamSleep, from_team.as_deref())?;
-        self.may(caller, Name::TeamSleep, &team)?;
+        let SleepArguments {
+            team,
+            force,
+            from_team,
+        } = arguments?;
+        acting(
+            &self.refusals,
+            caller,
+            Name::TeamSleep,
+            from_team.as_deref(),
+        )?;
+        may(&self.refusals, caller, Name::TeamSleep, &team)?;
         if !force {
             not_busy(&self.snapshot.borrow(), &team)?;
         }
         let started = Instant::now();
         let ended = self.teams.sleep(None, team.clone()).await?;
         let (status, message) = if ended {
-            ("asleep", format!("{team} sleeps; its conversations are kept."))
+            (
+                "asleep",
+                format!("{team} sleeps; its conversations are kept."),
+            )
         } else {
             ("already_asleep", format!("{team} was asleep."))
         };
@@ -298,9 +318,19 @@ impl Tools {
         caller: &Caller,
         arguments: Result<SendArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
-        let SendArguments { to_team, message, timeout, from_team } = arguments?;
-        let me = self.acting(caller, Name::SendMessage, from_team.as_deref())?;
-        self.may(caller, Name::SendMessage, &to_team)?;
+        let SendArguments {
+            to_team,
+            message,
+            timeout,
+            from_team,
+        } = arguments?;
+        let me = acting(
+            &self.refusals,
+            caller,
+            Name::SendMessage,
+            from_team.as_deref(),
+        )?;
+        may(&self.refusals, caller, Name::SendMessage, &to_team)?;
         let timeout = patience(timeout)?;
         let echo = sendable(&message)?;
         let outcome = self.teams.send(me, to_team, message, timeout).await;
@@ -314,7 +344,10 @@ pub(super) fn list(snapshot: &Snapshot) -> TeamList {
         teams: snapshot
             .teams
             .iter()
-            .map(|team| Listed { name: team.name.to_string(), config: config(team) })
+            .map(|team| Listed {
+                name: team.name.to_string(),
+                config: config(team),
+            })
             .collect(),
         total_teams: count(snapshot.teams.len()),
         timestamp: now(),
@@ -332,7 +365,10 @@ pub(super) fn status(
         find(snapshot, team)?;
     }
     let sessions = || snapshot.teams.iter().flat_map(|team| &team.sessions);
-    let teams = snapshot.teams.iter().filter(|team| only.is_none_or(|only| team.name == *only));
+    let teams = snapshot
+        .teams
+        .iter()
+        .filter(|team| only.is_none_or(|only| team.name == *only));
     Ok(Status {
         teams: teams.map(|team| now_of(team, me)).collect(),
         pool: Pool {
@@ -374,13 +410,17 @@ fn config(team: &TeamView) -> TeamConfig {
 }
 
 fn find<'s>(snapshot: &'s Snapshot, team: &TeamName) -> Result<&'s TeamView, Problem> {
-    snapshot.teams.iter().find(|view| view.name == *team).ok_or_else(|| {
-        Problem::new(
-            Code::NotFound,
-            format!("there is no team {team}"),
-            "list_teams shows the teams that there are.",
-        )
-    })
+    snapshot
+        .teams
+        .iter()
+        .find(|view| view.name == *team)
+        .ok_or_else(|| {
+            Problem::new(
+                Code::NotFound,
+                format!("there is no team {team}"),
+                "list_teams shows the teams that there are.",
+            )
+        })
 }
 
 /// Whether a team can be put to sleep without taking its work from it.
@@ -417,12 +457,19 @@ pub(super) fn patience(timeout: Option<i64>) -> Result<Option<Duration>, Problem
 /// A message that can be sent, as it is repeated in the result.
 pub(super) fn sendable(message: &str) -> Result<String, Problem> {
     if message.trim().is_empty() {
-        return Err(Problem::new(Code::InvalidInput, "the message is empty", "Say what to do."));
+        return Err(Problem::new(
+            Code::InvalidInput,
+            "the message is empty",
+            "Say what to do.",
+        ));
     }
     if message.len() > MESSAGE_MAX {
         return Err(Problem::new(
             Code::InvalidInput,
-            format!("the message has {} bytes; at most {MESSAGE_MAX} can be sent", message.len()),
+            format!(
+                "the message has {} bytes; at most {MESSAGE_MAX} can be sent",
+                message.len()
+            ),
             "Put the text into a file and send its path.",
         ));
     }

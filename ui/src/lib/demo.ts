@@ -1,5 +1,6 @@
-// Made-up data for looking at the window in a browser (`npm run dev`); `#empty`, `#broken`,
-// `#teams`, … in the address choose what is shown.
+// Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`) and, after a comma, keys to press,
+// then test ids to click: `#,2j,team-edit` edits the second team.
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';
 import { FakeApi, aTeam, anApproval, emptySnapshot, problem } from './fake';
@@ -16,7 +17,15 @@ const before = (ms: number) => new Date(Date.now() - ms).toISOString();
 const after = (ms: number) => new Date(Date.now() + ms).toISOString();
 
 export function demo(): Api {
-  const wanted = location.hash.slice(1);
+  const [wanted = '', keys = '', ...clicks] = location.hash.slice(1).split(',');
+  setTimeout(() => {
+    for (const key of keys) {
+      setTimeout(() => window.dispatchEvent(new KeyboardEvent('keydown', { key })));
+    }
+    for (const [i, id] of clicks.entries()) {
+      setTimeout(() => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click(), 700 * (i + 1));
+    }
+  }, 1000);
   const api = new FakeApi(emptySnapshot(), 400);
   if (wanted === 'broken') {
     api.failures.set('snapshot', problem('unavailable', 'Iris does not answer.', 'Start Iris again from your applications menu; its logs are in ~/.iris/logs.'));

@@ -50,22 +50,38 @@ impl Desktop {
     /// A desktop with a tray host and a notification service, without a keyring.
     pub async fn start() -> Self {
         // No spaces: bus addresses would have to escape them.
-        let dir = tempfile::Builder::new().prefix("iris-desktop-").tempdir().expect("a directory");
+        let dir = tempfile::Builder::new()
+            .prefix("iris-desktop-")
+            .tempdir()
+            .expect("a directory");
         let mut env = environment(dir.path());
         let bus = bus(dir.path(), &mut env).await;
         let display = display(dir.path(), &mut env).await;
         let address = address(&env);
         let tray = Tray::start(&address).await;
         let notifications = Notifications::start(&address).await;
-        Self { notifications, tray, env, keyring: None, display, bus, dir }
+        Self {
+            notifications,
+            tray,
+            env,
+            keyring: None,
+            display,
+            bus,
+            dir,
+        }
     }
 
     /// Adds an unlocked keyring.
     pub async fn with_keyring(mut self) -> Self {
         let mut command = Command::new("gnome-keyring-daemon");
         command.args(["--foreground", "--unlock", "--components=secrets"]);
-        let keyring =
-            Program::start("keyring", &mut command, &self.env, self.dir.path(), Some(KEYRING_PASSWORD));
+        let keyring = Program::start(
+            "keyring",
+            &mut command,
+            &self.env,
+            self.dir.path(),
+            Some(KEYRING_PASSWORD),
+        );
         self.keyring = Some(keyring);
         let connection = connect(&address(&self.env)).await;
         owned(&connection, "org.freedesktop.secrets").await;
@@ -80,7 +96,11 @@ impl Desktop {
                 session.contains(&name) || RENDERING.iter().any(|(known, _)| *known == name)
             })
         };
-        self.env.iter().filter(|(name, _)| kept(name)).map(|(k, v)| (k.clone(), v.clone())).collect()
+        self.env
+            .iter()
+            .filter(|(name, _)| kept(name))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     }
 
     /// A connection to the private bus.
@@ -109,7 +129,10 @@ impl Desktop {
     /// The process ids of the desktop's own programs.
     pub fn pids(&self) -> Vec<u32> {
         let keyring = self.keyring.as_ref().map(Program::pid);
-        keyring.into_iter().chain([self.display.pid(), self.bus.pid()]).collect()
+        keyring
+            .into_iter()
+            .chain([self.display.pid(), self.bus.pid()])
+            .collect()
     }
 }
 
@@ -130,9 +153,14 @@ const RENDERING: [(&str, &str); 5] = [
 ];
 
 fn environment(dir: &Path) -> BTreeMap<OsString, OsString> {
-    let mut env: BTreeMap<OsString, OsString> =
-        RENDERING.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-    env.insert("PATH".into(), std::env::var_os("PATH").expect("tests have a PATH"));
+    let mut env: BTreeMap<OsString, OsString> = RENDERING
+        .iter()
+        .map(|(k, v)| ((*k).into(), (*v).into()))
+        .collect();
+    env.insert(
+        "PATH".into(),
+        std::env::var_os("PATH").expect("tests have a PATH"),
+    );
     env.insert("LANG".into(), "C.UTF-8".into());
     for (name, folder) in [
         ("HOME", "home"),
@@ -161,7 +189,11 @@ async fn bus(dir: &Path, env: &mut BTreeMap<OsString, OsString>) -> Program {
     );
     fs::write(&config, text).expect("a file can be written");
     let mut command = Command::new("dbus-daemon");
-    command.arg("--config-file").arg(&config).args(["--print-address=1", "--nofork", "--nopidfile"]);
+    command.arg("--config-file").arg(&config).args([
+        "--print-address=1",
+        "--nofork",
+        "--nopidfile",
+    ]);
     let mut program = Program::start("bus", &mut command, &*env, dir, None);
     let address = format!("unix:{}", program.line("unix:").await);
     env.insert("DBUS_SESSION_BUS_ADDRESS".into(), address.into());
@@ -171,7 +203,16 @@ async fn bus(dir: &Path, env: &mut BTreeMap<OsString, OsString>) -> Program {
 async fn display(dir: &Path, env: &mut BTreeMap<OsString, OsString>) -> Program {
     let mut command = Command::new("Xvfb");
     // The server picks a free number itself and writes it to stdout.
-    command.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-ac"]);
+    command.args([
+        "-displayfd",
+        "1",
+        "-screen",
+        "0",
+        "1280x800x24",
+        "-nolisten",
+        "tcp",
+        "-ac",
+    ]);
     let mut program = Program::start("xvfb", &mut command, &*env, dir, None);
     let number = program.line("").await;
     env.insert("DISPLAY".into(), format!(":{number}").into());
@@ -180,7 +221,10 @@ async fn display(dir: &Path, env: &mut BTreeMap<OsString, OsString>) -> Program 
 
 fn address(env: &BTreeMap<OsString, OsString>) -> String {
     let address = env.get(&OsString::from("DBUS_SESSION_BUS_ADDRESS"));
-    address.and_then(|address| address.to_str()).expect("the bus has an address").to_owned()
+    address
+        .and_then(|address| address.to_str())
+        .expect("the bus has an address")
+        .to_owned()
 }
 
 pub(crate) async fn connect(address: &str) -> Connection {

@@ -102,7 +102,9 @@ impl Iris {
         match &self.runner {
             Runner::Serve(program) | Runner::Desktop(program) => program.pid(),
             Runner::Driven(_) => {
-                self.desktop_process().expect("the driven desktop application runs").pid
+                self.desktop_process()
+                    .expect("the driven desktop application runs")
+                    .pid
             }
             Runner::Gone => panic!("this Iris does not run"),
         }
@@ -110,7 +112,9 @@ impl Iris {
 
     fn desktop_process(&self) -> Option<Process> {
         let exe = crate::require::built("iris-desktop");
-        processes::marked(self.dir.path()).into_iter().find(|process| process.exe == exe)
+        processes::marked(self.dir.path())
+            .into_iter()
+            .find(|process| process.exe == exe)
     }
 
     /// The WebDriver that started it.
@@ -153,7 +157,12 @@ impl Iris {
     /// Ends Iris as its user does, and checks that it ends well and leaves nothing running.
     pub fn stop(&mut self) {
         let wrong = self.stop_in_order();
-        assert!(wrong.is_none(), "{}\n{}", wrong.unwrap_or_default(), self.stderr());
+        assert!(
+            wrong.is_none(),
+            "{}\n{}",
+            wrong.unwrap_or_default(),
+            self.stderr()
+        );
     }
 
     fn stop_in_order(&mut self) -> Option<String> {
@@ -179,8 +188,14 @@ impl Iris {
         if left.is_empty() {
             return wrong;
         }
-        let left: Vec<_> = left.iter().map(|p| format!("{} {}", p.pid, p.command)).collect();
-        Some(format!("{}\nleft behind: {left:#?}", wrong.unwrap_or_default()))
+        let left: Vec<_> = left
+            .iter()
+            .map(|p| format!("{} {}", p.pid, p.command))
+            .collect();
+        Some(format!(
+            "{}\nleft behind: {left:#?}",
+            wrong.unwrap_or_default()
+        ))
     }
 }
 
@@ -191,9 +206,18 @@ impl Drop for Iris {
             process.signal(Signal::SIGKILL);
         }
         if std::thread::panicking() {
-            eprintln!("--- iris wrote ---\n{}{}\n---", self.stdout(), self.stderr());
+            eprintln!(
+                "--- iris wrote ---\n{}{}\n---",
+                self.stdout(),
+                self.stderr()
+            );
         } else {
-            assert!(wrong.is_none(), "{}\n{}", wrong.unwrap_or_default(), self.stderr());
+            assert!(
+                wrong.is_none(),
+                "{}\n{}",
+                wrong.unwrap_or_default(),
+                self.stderr()
+            );
         }
     }
 }

@@ -67,19 +67,32 @@ type Requests = Arc<Mutex<Vec<Request>>>;
 impl FakeModel {
     /// Starts it on a free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let requests = Requests::default();
         let app = Router::new()
             .route("/v1/messages", post(messages))
-            .route("/v1/messages/count_tokens", post(|| async { Json(json!({"input_tokens": 1})) }))
+            .route(
+                "/v1/messages/count_tokens",
+                post(|| async { Json(json!({"input_tokens": 1})) }),
+            )
             // A prompt is ~54 KB, and tests send megabytes.
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(Arc::clone(&requests));
         let server = tokio::spawn(async move {
-            axum::serve(listener, app).await.expect("a bound socket serves");
+            axum::serve(listener, app)
+                .await
+                .expect("a bound socket serves");
         });
-        Self { address, requests, server }
+        Self {
+            address,
+            requests,
+            server,
+        }
     }
 
     /// What `ANTHROPIC_BASE_URL` must say.
@@ -94,7 +107,10 @@ impl FakeModel {
 
     /// The scripts that were asked for so far.
     pub fn prompts(&self) -> Vec<String> {
-        self.requests().into_iter().map(|request| request.prompt).collect()
+        self.requests()
+            .into_iter()
+            .map(|request| request.prompt)
+            .collect()
     }
 }
 
@@ -110,7 +126,11 @@ async fn messages(State(requests): State<Requests>, headers: HeaderMap, body: By
         Err(e) => return (axum::http::StatusCode::BAD_REQUEST, e.to_string()).into_response(),
     };
     let header = |name: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
     };
     let (prompt, turn) = script::read(&body);
     requests.lock().unwrap().push(Request {
@@ -129,5 +149,9 @@ async fn messages(State(requests): State<Requests>, headers: HeaderMap, body: By
         }
         Ok::<_, Infallible>(Bytes::from(event))
     });
-    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+    (
+        [(CONTENT_TYPE, "text/event-stream")],
+        Body::from_stream(events),
+    )
+        .into_response()
 }

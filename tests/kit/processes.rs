@@ -72,6 +72,9 @@ fn is_marked(pid: u32, marker: &Path) -> bool {
 fn read(pid: u32) -> Option<Process> {
     let exe = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let command = String::from_utf8_lossy(&command).replace('\0', " ").trim_end().to_owned();
+    let command = String::from_utf8_lossy(&command)
+        .replace('\0', " ")
+        .trim_end()
+        .to_owned();
     Some(Process { pid, exe, command })
 }

@@ -37,9 +37,17 @@ impl Program {
         let stdout = logs.join(format!("{name}.out"));
         let stderr = logs.join(format!("{name}.err"));
         let create = |path: &Path| {
-            File::options().create(true).append(true).open(path).expect("a log can be written")
+            File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .expect("a log can be written")
         };
-        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let stdin = if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
         let mut child = command
             .env_clear()
             .envs(env)
@@ -51,7 +59,12 @@ impl Program {
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
             std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("it reads its input");
         }
-        Self { name: name.to_owned(), child, stdout, stderr }
+        Self {
+            name: name.to_owned(),
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     /// Its process id.
@@ -82,7 +95,12 @@ impl Program {
             if found.is_none()
                 && let Some(status) = self.ended()
             {
-                panic!("{} ended with {status}:\n{}{}", self.name, self.stdout(), self.stderr());
+                panic!(
+                    "{} ended with {status}:\n{}{}",
+                    self.name,
+                    self.stdout(),
+                    self.stderr()
+                );
             }
             found
         })
@@ -119,5 +137,8 @@ impl Drop for Program {
 
 fn first_line(text: &str, start: &str) -> Option<String> {
     let whole = &text[..text.rfind('\n')? + 1];
-    whole.lines().find_map(|line| line.strip_prefix(start)).map(|rest| rest.trim().to_owned())
+    whole
+        .lines()
+        .find_map(|line| line.strip_prefix(start))
+        .map(|rest| rest.trim().to_owned())
 }

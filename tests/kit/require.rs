@@ -23,18 +23,26 @@ macro_rules! require {
 
 /// Whether the program is there.
 pub fn has(program: &str) -> bool {
-    if program == "claude" { claude().is_some() } else { find(program).is_some() }
+    if program == "claude" {
+        claude().is_some()
+    } else {
+        find(program).is_some()
+    }
 }
 
 /// The real Claude Code.
 pub fn claude() -> Option<PathBuf> {
-    std::env::var_os(CLAUDE).map(PathBuf::from).filter(|path| path.is_file())
+    std::env::var_os(CLAUDE)
+        .map(PathBuf::from)
+        .filter(|path| path.is_file())
 }
 
 /// Where a program lies on the PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Says which test is skipped and why; fails it where nothing may be skipped.
@@ -51,7 +59,10 @@ pub fn skip(program: &str) {
 /// A program that the workspace builds, beside the running test.
 pub fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let target = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
+    let target = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests lie in target/PROFILE/deps");
     let program = target.join(name);
     assert!(
         program.is_file(),

@@ -57,8 +57,11 @@ struct State {
 
 impl Notifications {
     pub(super) async fn start(address: &str) -> Self {
-        let mut service =
-            Self { address: address.to_owned(), state: Arc::default(), connection: None };
+        let mut service = Self {
+            address: address.to_owned(),
+            state: Arc::default(),
+            connection: None,
+        };
         service.come_back().await;
         service
     }
@@ -68,12 +71,19 @@ impl Notifications {
         if let Some(connection) = self.connection.take() {
             connection.close().await.expect("a connection closes");
         }
-        self.state.lock().unwrap().all.iter_mut().for_each(|shown| shown.open = false);
+        self.state
+            .lock()
+            .unwrap()
+            .all
+            .iter_mut()
+            .for_each(|shown| shown.open = false);
     }
 
     /// A service starts.
     pub async fn come_back(&mut self) {
-        let server = Server { state: Arc::clone(&self.state) };
+        let server = Server {
+            state: Arc::clone(&self.state),
+        };
         let connection = connection::Builder::address(self.address.as_str())
             .and_then(|builder| builder.serve_at(PATH, server))
             .and_then(|builder| builder.name(NAME))
@@ -105,16 +115,24 @@ impl Notifications {
 
     /// Waits until none is shown.
     pub async fn none(&self) {
-        eventually("no notification is shown", async || self.open().is_empty().then_some(())).await;
+        eventually("no notification is shown", async || {
+            self.open().is_empty().then_some(())
+        })
+        .await;
     }
 
     /// Presses the button with that label.
     pub async fn press(&self, shown: &Notification, label: &str) {
         let key = shown.actions.iter().find(|(_, found)| found == label);
-        let key = key.unwrap_or_else(|| panic!("no button {label} in {shown:?}")).0.clone();
+        let key = key
+            .unwrap_or_else(|| panic!("no button {label} in {shown:?}"))
+            .0
+            .clone();
         let server = self.server().await;
         let emitter = server.signal_emitter();
-        Server::action_invoked(emitter, shown.id, &key).await.expect("a signal is sent");
+        Server::action_invoked(emitter, shown.id, &key)
+            .await
+            .expect("a signal is sent");
         self.close(shown.id, BY_USER, emitter).await;
     }
 
@@ -126,20 +144,32 @@ impl Notifications {
 
     async fn close(&self, id: u32, reason: u32, emitter: &SignalEmitter<'_>) {
         if self.state.lock().unwrap().close(id) {
-            Server::notification_closed(emitter, id, reason).await.expect("a signal is sent");
+            Server::notification_closed(emitter, id, reason)
+                .await
+                .expect("a signal is sent");
         }
     }
 
     async fn server(&self) -> InterfaceRef<Server> {
-        let connection = self.connection.as_ref().expect("the notification service runs");
-        connection.object_server().interface(PATH).await.expect("the service is served")
+        let connection = self
+            .connection
+            .as_ref()
+            .expect("the notification service runs");
+        connection
+            .object_server()
+            .interface(PATH)
+            .await
+            .expect("the service is served")
     }
 }
 
 impl State {
     /// `false`: it was not shown.
     fn close(&mut self, id: u32) -> bool {
-        let shown = self.all.iter_mut().find(|shown| shown.id == id && shown.open);
+        let shown = self
+            .all
+            .iter_mut()
+            .find(|shown| shown.id == id && shown.open);
         shown.map(|shown| shown.open = false).is_some()
     }
 }
@@ -174,9 +204,21 @@ impl Server {
             .chunks_exact(2)
             .map(|pair| (pair[0].clone(), pair[1].clone()))
             .collect();
-        let urgency = hints.get("urgency").and_then(|value| u8::try_from(value).ok()).unwrap_or(1);
+        let urgency = hints
+            .get("urgency")
+            .and_then(|value| u8::try_from(value).ok())
+            .unwrap_or(1);
         let open = true;
-        state.all.push(Notification { id, app, summary, body, actions, urgency, timeout, open });
+        state.all.push(Notification {
+            id,
+            app,
+            summary,
+            body,
+            actions,
+            urgency,
+            timeout,
+            open,
+        });
         id
     }
 
@@ -193,7 +235,9 @@ impl Server {
     }
 
     fn get_capabilities(&self) -> Vec<String> {
-        ["actions", "body", "body-markup", "persistence"].map(str::to_owned).to_vec()
+        ["actions", "body", "body-markup", "persistence"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     fn get_server_information(&self) -> (&str, &str, &str, &str) {

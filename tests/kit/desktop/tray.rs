@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use zbus::{Connection, Proxy, connection, interface, message::Header, object_server::SignalEmitter};
+use zbus::{
+    Connection, Proxy, connection, interface, message::Header, object_server::SignalEmitter,
+};
 
 use super::menu::{self, MenuItem};
 use crate::eventually;
@@ -24,8 +26,11 @@ pub struct Tray {
 
 impl Tray {
     pub(super) async fn start(address: &str) -> Self {
-        let mut tray =
-            Self { address: address.to_owned(), items: Arc::default(), connection: None };
+        let mut tray = Self {
+            address: address.to_owned(),
+            items: Arc::default(),
+            connection: None,
+        };
         tray.come_back().await;
         tray
     }
@@ -40,7 +45,9 @@ impl Tray {
 
     /// A panel starts.
     pub async fn come_back(&mut self) {
-        let watcher = Watcher { items: Arc::clone(&self.items) };
+        let watcher = Watcher {
+            items: Arc::clone(&self.items),
+        };
         let connection = connection::Builder::address(self.address.as_str())
             .and_then(|builder| builder.serve_at(WATCHER_PATH, watcher))
             .and_then(|builder| builder.name(WATCHER))
@@ -55,7 +62,10 @@ impl Tray {
     pub async fn property(&self, name: &str) -> String {
         let (connection, item) = self.item().await;
         let proxy = proxy(&connection, &item.0, &item.1, ITEM).await;
-        proxy.get_property(name).await.unwrap_or_else(|e| panic!("the item has no {name}: {e}"))
+        proxy
+            .get_property(name)
+            .await
+            .unwrap_or_else(|e| panic!("the item has no {name}: {e}"))
     }
 
     /// The whole menu, freshly asked for.
@@ -66,7 +76,10 @@ impl Tray {
 
     /// Every label with its path, `Teams/alpha/Start`, in order.
     pub async fn labels(&self) -> Vec<String> {
-        menu::flatten(&self.menu().await).into_iter().map(|(path, _)| path).collect()
+        menu::flatten(&self.menu().await)
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect()
     }
 
     /// Waits for an entry whose path contains these words in this order, and clicks it.
@@ -80,7 +93,9 @@ impl Tray {
     pub async fn entry(&self, words: &[&str]) -> MenuItem {
         eventually(&format!("a tray entry {words:?}"), async || {
             let entries = menu::flatten(&self.menu().await);
-            entries.into_iter().find(|(path, item)| item.enabled && contains(path, words))
+            entries
+                .into_iter()
+                .find(|(path, item)| item.enabled && contains(path, words))
         })
         .await
         .1
@@ -107,8 +122,10 @@ impl Tray {
     async fn menu_proxy(&self) -> Proxy<'static> {
         let (connection, item) = self.item().await;
         let owner = proxy(&connection, &item.0, &item.1, ITEM).await;
-        let path: zbus::zvariant::OwnedObjectPath =
-            owner.get_property("Menu").await.expect("the item has a menu");
+        let path: zbus::zvariant::OwnedObjectPath = owner
+            .get_property("Menu")
+            .await
+            .expect("the item has a menu");
         proxy(&connection, &item.0, path.as_str(), menu::INTERFACE).await
     }
 }
@@ -134,13 +151,15 @@ async fn proxy(
 fn contains(path: &str, words: &[&str]) -> bool {
     let path = path.to_lowercase();
     let mut rest = path.as_str();
-    words.iter().all(|word| match rest.find(&word.to_lowercase()) {
-        Some(at) => {
-            rest = &rest[at + word.len()..];
-            true
-        }
-        None => false,
-    })
+    words
+        .iter()
+        .all(|word| match rest.find(&word.to_lowercase()) {
+            Some(at) => {
+                rest = &rest[at + word.len()..];
+                true
+            }
+            None => false,
+        })
 }
 
 struct Watcher {
@@ -172,7 +191,12 @@ impl Watcher {
 
     #[zbus(property)]
     fn registered_status_notifier_items(&self) -> Vec<String> {
-        self.items.lock().unwrap().iter().map(|(name, path)| format!("{name}{path}")).collect()
+        self.items
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(name, path)| format!("{name}{path}"))
+            .collect()
     }
 
     #[zbus(property)]

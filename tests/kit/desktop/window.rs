@@ -35,15 +35,21 @@ impl WebDriver {
         let mut env = env.clone();
         env.insert("TAURI_WEBVIEW_AUTOMATION".into(), "true".into());
         let mut command = Command::new("WebKitWebDriver");
-        command.arg(format!("--port={port}")).arg("--host=127.0.0.1");
+        command
+            .arg(format!("--port={port}"))
+            .arg("--host=127.0.0.1");
         let program = Program::start("webdriver", &mut command, &env, logs, None);
         eventually("the WebDriver accepts", async || {
-            tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()
+            tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+                .await
+                .ok()
         })
         .await;
         let mut capabilities = Map::new();
-        capabilities
-            .insert("webkitgtk:browserOptions".into(), json!({"binary": app, "args": []}));
+        capabilities.insert(
+            "webkitgtk:browserOptions".into(),
+            json!({"binary": app, "args": []}),
+        );
         // The driver answers only when there is a window: opening one is the test's business.
         let session = tokio::spawn(async move {
             ClientBuilder::new(HttpConnector::new())
@@ -52,7 +58,10 @@ impl WebDriver {
                 .await
                 .expect("the WebDriver takes hold of the window")
         });
-        Self { session: std::sync::Mutex::new(Some(session)), _program: program }
+        Self {
+            session: std::sync::Mutex::new(Some(session)),
+            _program: program,
+        }
     }
 
     /// The first window, as soon as it opens.
@@ -60,7 +69,11 @@ impl WebDriver {
         let session = self.session.lock().unwrap().take();
         let session = session.expect("a driver takes hold of one window");
         let client = tokio::time::timeout(PATIENCE, session).await;
-        Window { client: client.expect("no window opens").expect("the WebDriver answers") }
+        Window {
+            client: client
+                .expect("no window opens")
+                .expect("the WebDriver answers"),
+        }
     }
 }
 
@@ -78,7 +91,12 @@ impl Window {
 
     /// Waits for an element.
     pub async fn css(&self, selector: &str) -> Element {
-        let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        let found = self
+            .client
+            .wait()
+            .at_most(PATIENCE)
+            .for_element(Locator::Css(selector))
+            .await;
         match found {
             Ok(element) => element,
             Err(e) => {
@@ -106,17 +124,28 @@ impl Window {
             (enabled && !inert).then_some(())
         })
         .await;
-        element.click().await.unwrap_or_else(|e| panic!("{id} takes no click: {e}"));
+        element
+            .click()
+            .await
+            .unwrap_or_else(|e| panic!("{id} takes no click: {e}"));
     }
 
     /// Types into the element with that `data-testid`.
     pub async fn type_into(&self, id: &str, text: &str) {
-        self.find(id).await.send_keys(text).await.expect("the field takes text");
+        self.find(id)
+            .await
+            .send_keys(text)
+            .await
+            .expect("the field takes text");
     }
 
     /// The visible text of the element with that `data-testid`.
     pub async fn text(&self, id: &str) -> String {
-        self.find(id).await.text().await.expect("an element has a text")
+        self.find(id)
+            .await
+            .text()
+            .await
+            .expect("an element has a text")
     }
 
     /// Waits until the text of the whole window contains this.
@@ -130,12 +159,19 @@ impl Window {
 
     /// Runs a script in the page.
     pub async fn script(&self, script: &str) -> Value {
-        self.client.execute(script, Vec::new()).await.expect("the script runs")
+        self.client
+            .execute(script, Vec::new())
+            .await
+            .expect("the script runs")
     }
 
     /// Keeps a picture of the window in `tests/artifacts`.
     pub async fn screenshot(&self, name: &str) {
-        let png = self.client.screenshot().await.expect("the WebDriver takes pictures");
+        let png = self
+            .client
+            .screenshot()
+            .await
+            .expect("the WebDriver takes pictures");
         std::fs::write(artifact(name), png).expect("a picture can be kept");
     }
 

@@ -43,8 +43,16 @@ impl Cli {
 
 impl fmt::Display for Cli {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, stdout, stderr, command } = self;
-        write!(f, "`{command}` ended with {code}\nstdout: {stdout}\nstderr: {stderr}")
+        let Self {
+            code,
+            stdout,
+            stderr,
+            command,
+        } = self;
+        write!(
+            f,
+            "`{command}` ended with {code}\nstdout: {stdout}\nstderr: {stderr}"
+        )
     }
 }
 

@@ -46,7 +46,10 @@ impl Setup {
     /// where there is one.
     pub(super) async fn new() -> Self {
         let model = FakeModel::start().await;
-        let dir = tempfile::Builder::new().prefix("iris-test-").tempdir().expect("a directory");
+        let dir = tempfile::Builder::new()
+            .prefix("iris-test-")
+            .tempdir()
+            .expect("a directory");
         let root = dir.path();
         for name in ["home", "bin", "tmp", "logs", "projects"] {
             fs::create_dir(root.join(name)).expect("a directory can be made");
@@ -192,22 +195,34 @@ impl Setup {
 
     async fn answering(self, runner: Runner) -> Iris {
         let mut iris = self.running(runner, String::new());
-        let status = eventually("the desktop application answers `iris status`", async || {
-            let status = iris.cli(&["status", "--json"]).await;
-            if let Runner::Desktop(program) = &mut iris.runner
-                && let Some(ended) = program.ended()
-            {
-                panic!("iris-desktop ended with {ended}");
-            }
-            (status.code == 0).then(|| status.json())
-        })
+        let status = eventually(
+            "the desktop application answers `iris status`",
+            async || {
+                let status = iris.cli(&["status", "--json"]).await;
+                if let Runner::Desktop(program) = &mut iris.runner
+                    && let Some(ended) = program.ended()
+                {
+                    panic!("iris-desktop ended with {ended}");
+                }
+                (status.code == 0).then(|| status.json())
+            },
+        )
         .await;
-        iris.endpoint = status["endpoint"].as_str().expect("status names the endpoint").to_owned();
+        iris.endpoint = status["endpoint"]
+            .as_str()
+            .expect("status names the endpoint")
+            .to_owned();
         iris
     }
 
     fn running(self, runner: Runner, endpoint: String) -> Iris {
-        Iris { runner, env: self.env, endpoint, model: self.model, dir: self.dir }
+        Iris {
+            runner,
+            env: self.env,
+            endpoint,
+            model: self.model,
+            dir: self.dir,
+        }
     }
 }
 
@@ -216,7 +231,9 @@ impl Setup {
 /// error where a full disk would give one.
 pub(super) async fn serve(dir: &Path, env: &Variables) -> (Program, String) {
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$0\" serve --port 0"]).arg(require::built("iris"));
+    command
+        .args(["-c", "trap '' XFSZ; exec \"$0\" serve --port 0"])
+        .arg(require::built("iris"));
     let logs = dir.join("logs");
     // What an earlier run said must not be taken for this one's.
     for old in ["iris.out", "iris.err"] {

@@ -75,7 +75,10 @@ impl Sending {
     pub async fn response(self) -> String {
         let outcome = self.outcome().await;
         assert_eq!(outcome["status"], "answered", "{outcome:#}");
-        outcome["response"].as_str().expect("an answer is a text").to_owned()
+        outcome["response"]
+            .as_str()
+            .expect("an answer is a text")
+            .to_owned()
     }
 }
 
@@ -107,7 +110,8 @@ impl Iris {
     /// Everything that waits, oldest first.
     pub async fn pending(&self) -> Vec<Pending> {
         let said = self.cli(&["pending", "--json"]).await.ok();
-        serde_json::from_str(&said).unwrap_or_else(|e| panic!("`pending` broke its word: {e}\n{said}"))
+        serde_json::from_str(&said)
+            .unwrap_or_else(|e| panic!("`pending` broke its word: {e}\n{said}"))
     }
 
     /// Waits until exactly so many approvals wait.
@@ -166,7 +170,11 @@ impl Iris {
 
     /// `iris status --json`.
     pub async fn status(&self) -> Value {
-        self.cli(&["status", "--json"]).await.ok().parse().expect("`status` is JSON")
+        self.cli(&["status", "--json"])
+            .await
+            .ok()
+            .parse()
+            .expect("`status` is JSON")
     }
 
     /// A team's state word.
@@ -174,7 +182,10 @@ impl Iris {
         let status = self.status().await;
         let teams = status["teams"].as_array().expect("`status` lists teams");
         let found = teams.iter().find(|entry| entry["name"] == team);
-        found.and_then(|entry| entry["state"].as_str()).unwrap_or("unknown").to_owned()
+        found
+            .and_then(|entry| entry["state"].as_str())
+            .unwrap_or("unknown")
+            .to_owned()
     }
 
     /// Waits until the team is in that state.
@@ -202,13 +213,18 @@ impl Iris {
         while let Some(dir) = dirs.pop() {
             for entry in std::fs::read_dir(&dir).expect("a directory can be listed") {
                 let path = entry.expect("an entry can be read").path();
-                let kind = path.symlink_metadata().expect("an entry has a kind").file_type();
+                let kind = path
+                    .symlink_metadata()
+                    .expect("an entry has a kind")
+                    .file_type();
                 if kind.is_dir() {
                     dirs.push(path);
                 } else if kind.is_file() {
                     let content = std::fs::read(&path).expect("a file can be read");
                     let hits = texts.iter().filter(|text| {
-                        content.windows(text.len()).any(|window| window == text.as_bytes())
+                        content
+                            .windows(text.len())
+                            .any(|window| window == text.as_bytes())
                     });
                     found.extend(hits.map(|text| format!("{}: {text}", path.display())));
                 }

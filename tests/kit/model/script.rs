@@ -38,12 +38,21 @@ pub(super) fn read(body: &Value) -> (String, Turn) {
         }
     }
     results.reverse();
-    ("tool results".into(), Turn::Say(format!("done: {}", results.join(" ||| "))))
+    (
+        "tool results".into(),
+        Turn::Say(format!("done: {}", results.join(" ||| "))),
+    )
 }
 
 fn last_user_blocks(body: &Value) -> Vec<Value> {
-    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let user = messages.iter().rev().find(|message| message["role"] == "user");
+    let messages = body["messages"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let user = messages
+        .iter()
+        .rev()
+        .find(|message| message["role"] == "user");
     match user.map(|message| &message["content"]) {
         Some(Value::String(text)) => vec![json!({"type": "text", "text": text})],
         Some(Value::Array(blocks)) => blocks.clone(),
@@ -54,12 +63,18 @@ fn last_user_blocks(body: &Value) -> Vec<Value> {
 fn result(block: &Value) -> String {
     let text = match &block["content"] {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
-        }
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect::<Vec<_>>()
+            .join("\n"),
         _ => String::new(),
     };
-    let word = if block["is_error"] == true { "ERROR" } else { "OK" };
+    let word = if block["is_error"] == true {
+        "ERROR"
+    } else {
+        "OK"
+    };
     format!("{word} {}", without_reminders(&text))
 }
 
@@ -70,7 +85,9 @@ fn without_reminders(text: &str) -> String {
     let mut rest = text;
     while let Some(start) = rest.find(OPEN) {
         kept.push_str(&rest[..start]);
-        rest = rest[start..].find(CLOSE).map_or("", |end| &rest[start + end + CLOSE.len()..]);
+        rest = rest[start..]
+            .find(CLOSE)
+            .map_or("", |end| &rest[start + end + CLOSE.len()..]);
     }
     kept.push_str(rest);
     kept.trim().to_owned()
@@ -92,18 +109,30 @@ fn turn(text: &str) -> Turn {
 fn call(script: &str) -> Call {
     let (verb, rest) = word(script);
     let (tool, input) = match verb {
-        "bash" => ("Bash".to_owned(), json!({"command": rest, "description": "fake bash"})),
+        "bash" => (
+            "Bash".to_owned(),
+            json!({"command": rest, "description": "fake bash"}),
+        ),
         "read" => ("Read".to_owned(), json!({"file_path": rest})),
         "write" => {
             let (path, text) = word(rest);
-            ("Write".to_owned(), json!({"file_path": path, "content": text}))
+            (
+                "Write".to_owned(),
+                json!({"file_path": path, "content": text}),
+            )
         }
         "question" => ("AskUserQuestion".to_owned(), question(rest)),
         "mcp" => {
             let (tool, input) = word(rest);
-            let tool =
-                if tool.contains("__") { tool.to_owned() } else { format!("mcp__iris__{tool}") };
-            (tool, serde_json::from_str(input).unwrap_or_else(|_| json!({})))
+            let tool = if tool.contains("__") {
+                tool.to_owned()
+            } else {
+                format!("mcp__iris__{tool}")
+            };
+            (
+                tool,
+                serde_json::from_str(input).unwrap_or_else(|_| json!({})),
+            )
         }
         other => (format!("no such script: {other}"), json!({})),
     };
@@ -113,8 +142,9 @@ fn call(script: &str) -> Call {
 fn question(text: &str) -> Value {
     let mut parts = text.split('|').map(str::trim);
     let question = parts.next().unwrap_or_default();
-    let options: Vec<_> =
-        parts.map(|label| json!({"label": label, "description": label})).collect();
+    let options: Vec<_> = parts
+        .map(|label| json!({"label": label, "description": label}))
+        .collect();
     json!({"questions": [{
         "question": question, "header": "Choice", "options": options, "multiSelect": false,
     }]})
@@ -122,7 +152,8 @@ fn question(text: &str) -> Value {
 
 fn word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
-    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()))
+    text.split_once(char::is_whitespace)
+        .map_or((text, ""), |(word, rest)| (word, rest.trim()))
 }
 
 #[cfg(test)]
@@ -140,7 +171,9 @@ mod tests {
             {"type": "text", "text": "<system-reminder>FAKE:bash no</system-reminder>\nFAKE:bash touch x"},
             {"type": "text", "text": "<system-reminder>later</system-reminder>"},
         ]));
-        let Turn::Call(calls) = read(&body).1 else { panic!("a call was asked for") };
+        let Turn::Call(calls) = read(&body).1 else {
+            panic!("a call was asked for")
+        };
         assert_eq!(calls[0].tool, "Bash");
         assert_eq!(calls[0].input["command"], "touch x");
     }
@@ -152,7 +185,10 @@ mod tests {
             {"type": "tool_result", "content": "fine", "is_error": false},
             {"type": "tool_result", "content": [{"type": "text", "text": "no"}], "is_error": true},
         ]));
-        assert_eq!(read(&body).1, Turn::Say("done: OK fine ||| ERROR no".into()));
+        assert_eq!(
+            read(&body).1,
+            Turn::Say("done: OK fine ||| ERROR no".into())
+        );
     }
 
     #[test]
@@ -172,6 +208,9 @@ mod tests {
             panic!("calls were asked for")
         };
         assert_eq!(calls[0].tool, "mcp__iris__get_date");
-        assert_eq!(calls[1].input, json!({"file_path": "a.txt", "content": "some text"}));
+        assert_eq!(
+            calls[1].input,
+            json!({"file_path": "a.txt", "content": "some text"})
+        );
     }
 }

@@ -21,14 +21,23 @@ pub(super) fn events(turn: &Turn) -> Vec<String> {
         } else {
             empty["input"] = json!({});
         }
-        events.push(event("content_block_start", json!({"index": index, "content_block": empty})));
+        events.push(event(
+            "content_block_start",
+            json!({"index": index, "content_block": empty}),
+        ));
         for delta in deltas {
-            events.push(event("content_block_delta", json!({"index": index, "delta": delta})));
+            events.push(event(
+                "content_block_delta",
+                json!({"index": index, "delta": delta}),
+            ));
         }
         events.push(event("content_block_stop", json!({"index": index})));
     }
     let delta = json!({"stop_reason": stop_reason(turn), "stop_sequence": null});
-    events.push(event("message_delta", json!({"delta": delta, "usage": {"output_tokens": 5}})));
+    events.push(event(
+        "message_delta",
+        json!({"delta": delta, "usage": {"output_tokens": 5}}),
+    ));
     events.push(event("message_stop", json!({})));
     events
 }
@@ -73,9 +82,9 @@ fn deltas(turn: &Turn, block: &Value) -> Vec<Value> {
         ];
     }
     match turn {
-        Turn::Slow(words) => {
-            (0..*words).map(|_| json!({"type": "text_delta", "text": "word "})).collect()
-        }
+        Turn::Slow(words) => (0..*words)
+            .map(|_| json!({"type": "text_delta", "text": "word "}))
+            .collect(),
         Turn::Say(_) | Turn::Call(_) => {
             vec![json!({"type": "text_delta", "text": block["text"]})]
         }

@@ -44,8 +44,17 @@ fn status_text(status: &StatusReply) -> String {
     text.push_str(&table(
         ["TEAM", "STATE", "HOST", "WAITING"],
         status.teams.iter().map(|team| {
-            let waiting = if team.waiting == 0 { "-".to_owned() } else { team.waiting.to_string() };
-            [team.name.to_string(), team.state.as_str().to_owned(), team.host.clone(), waiting]
+            let waiting = if team.waiting == 0 {
+                "-".to_owned()
+            } else {
+                team.waiting.to_string()
+            };
+            [
+                team.name.to_string(),
+                team.state.as_str().to_owned(),
+                team.host.clone(),
+                waiting,
+            ]
         }),
     ));
     for team in &status.teams {
@@ -112,10 +121,16 @@ fn object(text: &str) -> Result<Value, Problem> {
     let hint = "Copy the input from `iris pending --json` and change it; quote it for the shell.";
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(Problem::new(Code::InvalidInput, "--input must be a JSON object", hint)),
-        Err(error) => {
-            Err(Problem::new(Code::InvalidInput, format!("--input is not JSON: {error}"), hint))
-        }
+        Ok(_) => Err(Problem::new(
+            Code::InvalidInput,
+            "--input must be a JSON object",
+            hint,
+        )),
+        Err(error) => Err(Problem::new(
+            Code::InvalidInput,
+            format!("--input is not JSON: {error}"),
+            hint,
+        )),
     }
 }
 
@@ -131,7 +146,10 @@ fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
             Verb::Deny => "Denied",
             Verb::Noted => "Noted",
         };
-        visible(&format!("{verb} {} ({}): {}", ended.tool, ended.team, ended.summary))
+        visible(&format!(
+            "{verb} {} ({}): {}",
+            ended.tool, ended.team, ended.summary
+        ))
     })?;
     Ok(DONE)
 }
@@ -139,7 +157,13 @@ fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
 pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
     let client = context.client();
     match command {
-        args::Team::Add { name, path, description, color, grant_permission } => {
+        args::Team::Add {
+            name,
+            path,
+            description,
+            color,
+            grant_permission,
+        } => {
             let edit = TeamEdit {
                 name: None,
                 path: Some(project(&path)?),
@@ -147,7 +171,10 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
                 color,
                 grant_permission: grant_permission.map(Into::into),
             };
-            let reply = client.call(&Command::TeamAdd { name: name.clone(), edit })?;
+            let reply = client.call(&Command::TeamAdd {
+                name: name.clone(),
+                edit,
+            })?;
             context.out.show(&reply, || {
                 format!("Added team {name}. `iris send {name} TEXT` gives it a task.")
             })?;
@@ -159,7 +186,11 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
         args::Team::Start { team } => {
             let session: SessionView = client.ask(&Command::TeamStart { team: team.clone() })?;
             context.out.show(&session, || {
-                format!("{team} is {} (session {})", session.state.as_str(), session.id)
+                format!(
+                    "{team} is {} (session {})",
+                    session.state.as_str(),
+                    session.id
+                )
             })?;
         }
         args::Team::Stop { team } => {
@@ -184,10 +215,16 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
 fn project(path: &std::path::Path) -> Result<String, Problem> {
     let unusable = |why: String| {
         let hint = "Give the path of an existing project directory.";
-        Problem::new(Code::InvalidInput, format!("{}: {why}", path.display()), hint)
+        Problem::new(
+            Code::InvalidInput,
+            format!("{}: {why}", path.display()),
+            hint,
+        )
     };
     let text = |path: &std::path::Path| {
-        path.to_str().map(str::to_owned).ok_or_else(|| unusable("the path is not UTF-8".to_owned()))
+        path.to_str()
+            .map(str::to_owned)
+            .ok_or_else(|| unusable("the path is not UTF-8".to_owned()))
     };
     if path.starts_with("~") {
         return text(path);
@@ -227,7 +264,11 @@ pub fn send(
 ) -> Result<u8, Problem> {
     let text = if text == "-" { from_stdin()? } else { text };
     let timeout_ms = timeout.map(|seconds| seconds.saturating_mul(1000));
-    let outcome: SendOutcome = context.client().ask(&Command::Send { team, text, timeout_ms })?;
+    let outcome: SendOutcome = context.client().ask(&Command::Send {
+        team,
+        text,
+        timeout_ms,
+    })?;
     let (code, problem) = match outcome.status {
         MessageStatus::Answered => (DONE, None),
         MessageStatus::Queued => (DONE, None),
@@ -258,7 +299,9 @@ pub fn send(
             )),
         ),
     };
-    context.out.show(&outcome, || visible(outcome.response.as_deref().unwrap_or_default()))?;
+    context.out.show(&outcome, || {
+        visible(outcome.response.as_deref().unwrap_or_default())
+    })?;
     if let Some(problem) = problem {
         context.out.problem(&problem);
     }
@@ -268,19 +311,27 @@ pub fn send(
 fn from_stdin() -> Result<String, Problem> {
     let mut text = String::new();
     // One byte more than what is allowed shows that it was too much.
-    let limit = u64::try_from(MESSAGE_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    std::io::stdin().lock().take(limit).read_to_string(&mut text).map_err(|error| {
-        Problem::new(
-            Code::InvalidInput,
-            format!("cannot read the message from stdin: {error}"),
-            "Give UTF-8 text.",
-        )
-    })?;
+    let limit = u64::try_from(MESSAGE_MAX)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    std::io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            Problem::new(
+                Code::InvalidInput,
+                format!("cannot read the message from stdin: {error}"),
+                "Give UTF-8 text.",
+            )
+        })?;
     Ok(text)
 }
 
 pub fn interrupt(context: &Context, team: TeamName) -> Result<u8, Problem> {
-    let reply = context.client().call(&Command::Interrupt { team: team.clone() })?;
+    let reply = context
+        .client()
+        .call(&Command::Interrupt { team: team.clone() })?;
     context.out.show(&reply, || match reply["interrupted"] {
         Value::Bool(true) => format!("{team} was interrupted."),
         _ => format!("{team} was doing nothing for you."),
@@ -290,7 +341,9 @@ pub fn interrupt(context: &Context, team: TeamName) -> Result<u8, Problem> {
 
 pub fn headers(context: &Context) -> Result<u8, Problem> {
     // One line and nothing else, with and without --json: Claude Code reads it.
-    context.out.line(&context.client().call(&Command::Headers {})?.to_string());
+    context
+        .out
+        .line(&context.client().call(&Command::Headers {})?.to_string());
     Ok(DONE)
 }
 
@@ -305,25 +358,27 @@ pub fn doctor(context: &Context) -> Result<u8, Problem> {
         running,
     ));
     let well = checks.iter().all(|check| check.health < Health::Failed);
-    context.out.show(&json!({ "ok": well, "checks": checks }), || {
-        let mut text = table(
-            ["", "CHECK", "FOUND"],
-            checks.iter().map(|check| {
-                let word = match check.health {
-                    Health::Ok => "ok",
-                    Health::Warning => "warning",
-                    Health::Failed => "FAILED",
-                };
-                [word.to_owned(), check.name.clone(), check.found.clone()]
-            }),
-        );
-        for check in &checks {
-            if let Some(fix) = &check.fix {
-                text.push_str(&format!("\n{}: {}\n", check.name, visible(fix)));
+    context
+        .out
+        .show(&json!({ "ok": well, "checks": checks }), || {
+            let mut text = table(
+                ["", "CHECK", "FOUND"],
+                checks.iter().map(|check| {
+                    let word = match check.health {
+                        Health::Ok => "ok",
+                        Health::Warning => "warning",
+                        Health::Failed => "FAILED",
+                    };
+                    [word.to_owned(), check.name.clone(), check.found.clone()]
+                }),
+            );
+            for check in &checks {
+                if let Some(fix) = &check.fix {
+                    text.push_str(&format!("\n{}: {}\n", check.name, visible(fix)));
+                }
             }
-        }
-        text
-    })?;
+            text
+        })?;
     Ok(if well { DONE } else { FAILED })
 }
 
@@ -333,7 +388,13 @@ mod tests {
 
     #[test]
     fn spans_are_short() {
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3900, "1h05m")] {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3900, "1h05m"),
+        ] {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
     }

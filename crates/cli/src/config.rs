@@ -15,9 +15,11 @@ pub fn config(context: &Context, command: Config) -> Result<u8, Problem> {
                 Ok(text) => text,
                 // No file is an empty config, but a file that was named must be there.
                 Err(error) if default && error.kind() == std::io::ErrorKind::NotFound => {
-                    context.out.show(&json!({ "ok": true, "problems": [] }), || {
-                        format!("{shown} is not there; the defaults hold.")
-                    })?;
+                    context
+                        .out
+                        .show(&json!({ "ok": true, "problems": [] }), || {
+                            format!("{shown} is not there; the defaults hold.")
+                        })?;
                     return Ok(DONE);
                 }
                 Err(error) => {
@@ -54,20 +56,32 @@ fn check(context: &Context, shown: &str, text: &str) -> Result<u8, Problem> {
             })
         })
         .collect();
-    context.out.show(&json!({ "ok": ok, "problems": problems }), || {
-        if ok {
-            let teams = parsed.config.as_ref().map_or(0, |config| config.teams.len());
-            return format!("{shown} is fine: {teams} team(s).");
-        }
-        let lines: Vec<String> = parsed
-            .problems
-            .iter()
-            .map(|p| {
-                let at = if p.path.is_empty() { String::new() } else { format!("{}: ", p.path) };
-                format!("{shown}:{}:{}: {at}{}\n  hint: {}", p.line, p.column, p.message, p.hint)
-            })
-            .collect();
-        iris_domain::display::visible(&lines.join("\n"))
-    })?;
+    context
+        .out
+        .show(&json!({ "ok": ok, "problems": problems }), || {
+            if ok {
+                let teams = parsed
+                    .config
+                    .as_ref()
+                    .map_or(0, |config| config.teams.len());
+                return format!("{shown} is fine: {teams} team(s).");
+            }
+            let lines: Vec<String> = parsed
+                .problems
+                .iter()
+                .map(|p| {
+                    let at = if p.path.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{}: ", p.path)
+                    };
+                    format!(
+                        "{shown}:{}:{}: {at}{}\n  hint: {}",
+                        p.line, p.column, p.message, p.hint
+                    )
+                })
+                .collect();
+            iris_domain::display::visible(&lines.join("\n"))
+        })?;
     Ok(if ok { DONE } else { FAILED })
 }

@@ -57,14 +57,20 @@ pub fn install(context: &Context) -> Result<u8, Problem> {
     let told = json!({ "file": file, "server": "iris", "entry": entry });
     if ours.as_ref().is_some_and(|ours| ours.entry == entry) {
         context.out.show(&told, || {
-            format!("MCP server iris is registered in {} already.", file.display())
+            format!(
+                "MCP server iris is registered in {} already.",
+                file.display()
+            )
         })?;
         return Ok(DONE);
     }
     let (with, fresh) = splice::add(text, &entry).map_err(problem)?;
     let record = match ours {
         // An older entry of ours: what it replaced is still what an undo brings back.
-        Some(ours) => Record { entry: entry.clone(), ..ours },
+        Some(ours) => Record {
+            entry: entry.clone(),
+            ..ours
+        },
         None => Record {
             file: file.clone(),
             created: before.is_none(),
@@ -104,12 +110,16 @@ pub fn uninstall(context: &Context) -> Result<u8, Problem> {
     };
     let before = read(&record.file)?;
     let file = &record.file;
-    let done = match before.as_deref().map(|text| splice::remove(text, &record.entry, &record.undo))
+    let done = match before
+        .as_deref()
+        .map(|text| splice::remove(text, &record.entry, &record.undo))
     {
         None | Some(Err(SpliceError::Gone)) => "It was gone already from",
         Some(Err(error)) => return Err(splice_problem(file, &error)),
         Some(Ok(text)) => {
-            let empty = text.parse::<serde_json::Value>().is_ok_and(|value| value == json!({}));
+            let empty = text
+                .parse::<serde_json::Value>()
+                .is_ok_and(|value| value == json!({}));
             if record.created && empty {
                 fs::remove_file(file).map_err(|error| io_problem("remove", file, &error))?;
             } else {
@@ -121,9 +131,11 @@ pub fn uninstall(context: &Context) -> Result<u8, Problem> {
     for path in [backup(file), record_path(context)] {
         remove_if_there(&path)?;
     }
-    context.out.show(&json!({ "file": file, "server": "iris" }), || {
-        format!("{done} {}.", file.display())
-    })?;
+    context
+        .out
+        .show(&json!({ "file": file, "server": "iris" }), || {
+            format!("{done} {}.", file.display())
+        })?;
     Ok(DONE)
 }
 
@@ -180,18 +192,27 @@ fn entry(context: &Context) -> Result<Entry, Problem> {
         None => String::new(),
     };
     let headers_helper = format!("{home}{} headers", quoted(&iris)?);
-    Ok(Entry { kind: "http".to_owned(), url, headers_helper })
+    Ok(Entry {
+        kind: "http".to_owned(),
+        url,
+        headers_helper,
+    })
 }
 
 /// The port that the next start takes; a config that cannot be read gives none.
 fn configured_port(context: &Context) -> u16 {
-    let given = context.env.text("IRIS_HTTP_PORT").and_then(|text| text.parse().ok());
+    let given = context
+        .env
+        .text("IRIS_HTTP_PORT")
+        .and_then(|text| text.parse().ok());
     let configured = || {
         let text = fs::read_to_string(context.home.config()).ok()?;
         let parsed = config::parse(&text, |name| context.env.text(name).map(str::to_owned));
         Some(parsed.config?.settings.http_port)
     };
-    given.or_else(configured).unwrap_or_else(|| config::Settings::default().http_port)
+    given
+        .or_else(configured)
+        .unwrap_or_else(|| config::Settings::default().http_port)
 }
 
 fn backup(file: &Path) -> PathBuf {
@@ -204,7 +225,9 @@ fn record_path(context: &Context) -> PathBuf {
 
 fn read_record(context: &Context) -> Result<Option<Record>, Problem> {
     let path = record_path(context);
-    let Some(text) = read(&path)? else { return Ok(None) };
+    let Some(text) = read(&path)? else {
+        return Ok(None);
+    };
     serde_json::from_str(&text).map(Some).map_err(|error| {
         Problem::new(
             Code::Storage,
@@ -234,7 +257,9 @@ fn read(path: &Path) -> Result<Option<String>, Problem> {
 /// only if it still holds that: a running Claude Code rewrites its file often.
 fn write(path: &Path, text: &str, expected: Option<Option<&str>>) -> Result<(), Problem> {
     let failed = |error: io::Error| io_problem("write", path, &error);
-    let dir = path.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let dir = path
+        .parent()
+        .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     let mode = match fs::metadata(path) {
         Ok(meta) => meta.permissions().mode() & 0o777,
         Err(_) => 0o600,
@@ -251,7 +276,10 @@ fn write(path: &Path, text: &str, expected: Option<Option<&str>>) -> Result<(), 
     {
         return Err(Problem::new(
             Code::Busy,
-            format!("{} was changed by another program meanwhile", path.display()),
+            format!(
+                "{} was changed by another program meanwhile",
+                path.display()
+            ),
             "Run the command again; nothing was changed.",
         ));
     }
@@ -277,16 +305,21 @@ fn io_problem(doing: &str, path: &Path, error: &io::Error) -> Problem {
 
 fn splice_problem(file: &Path, error: &SpliceError) -> Problem {
     let (code, hint) = match error {
-        SpliceError::NotJson(_) | SpliceError::NotObject(_) => {
-            (Code::Conflict, "Mend the file (Claude Code cannot read it either), then try again.")
-        }
+        SpliceError::NotJson(_) | SpliceError::NotObject(_) => (
+            Code::Conflict,
+            "Mend the file (Claude Code cannot read it either), then try again.",
+        ),
         SpliceError::Gone => (Code::NotFound, "There is nothing to undo."),
         SpliceError::Changed => (
             Code::Conflict,
             "It was left alone. `claude mcp remove iris -s user` removes it as it is now.",
         ),
     };
-    Problem::new(code, format!("{} is left as it is: {error}", file.display()), hint)
+    Problem::new(
+        code,
+        format!("{} is left as it is: {error}", file.display()),
+        hint,
+    )
 }
 
 #[cfg(test)]

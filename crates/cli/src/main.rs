@@ -52,7 +52,11 @@ fn run(cli: Cli) -> Result<u8, Problem> {
             "Set IRIS_HOME to a directory of your own.",
         )
     })?;
-    let context = Context { home, env, out: Output::new(cli.json) };
+    let context = Context {
+        home,
+        env,
+        out: Output::new(cli.json),
+    };
     match cli.command {
         Command::Serve { port } => serve::serve(&context, port),
         Command::Status => commands::status(&context),
@@ -60,7 +64,11 @@ fn run(cli: Cli) -> Result<u8, Problem> {
         Command::Approve { id, input } => commands::approve(&context, id, input.as_deref()),
         Command::Deny { id, message } => commands::deny(&context, id, message),
         Command::Team(command) => commands::team(&context, command),
-        Command::Send { team, text, timeout } => commands::send(&context, team, text, timeout),
+        Command::Send {
+            team,
+            text,
+            timeout,
+        } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
         Command::Audit(audit) => records::audit(&context, audit),
         Command::Config(command) => config::config(&context, command),

@@ -17,7 +17,11 @@ impl Output {
     }
 
     /// Prints `value` as JSON, or the text for people.
-    pub fn show(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Problem> {
+    pub fn show(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Problem> {
         if self.json {
             let json = serde_json::to_string_pretty(value).map_err(|error| {
                 Problem::new(
@@ -61,18 +65,28 @@ impl Output {
 
 /// `error: …` and `hint: …`, safe to show.
 pub fn problem_text(problem: &Problem) -> String {
-    format!("error: {}\nhint: {}", visible(&problem.message), visible(&problem.hint))
+    format!(
+        "error: {}\nhint: {}",
+        visible(&problem.message),
+        visible(&problem.hint)
+    )
 }
 
 /// Columns aligned by two spaces; the last one is as long as it is. Cells are made safe to show and
 /// stay on one line.
-pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned))
         .chain(rows)
         .map(|row| row.map(|cell| visible(&cell).replace('\n', "⏎").replace('\t', " ")))
         .collect();
     let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
     };
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
@@ -95,7 +109,10 @@ mod tests {
     fn tables_align_and_cannot_be_spoofed() {
         let text = table(
             ["TEAM", "STATE"],
-            [["api".to_owned(), "idle".to_owned()], ["a\u{1b}[31m\nx".to_owned(), "ü".to_owned()]],
+            [
+                ["api".to_owned(), "idle".to_owned()],
+                ["a\u{1b}[31m\nx".to_owned(), "ü".to_owned()],
+            ],
         );
         assert_eq!(
             text,

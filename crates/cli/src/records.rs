@@ -18,13 +18,22 @@ pub fn audit(context: &Context, audit: Audit) -> Result<u8, Problem> {
         Some(AuditCommand::Verify) => verify(context),
         None => {
             let limit = (audit.limit > 0).then_some(audit.limit);
-            list(context, AuditQuery { team: audit.team, before: None, limit })
+            list(
+                context,
+                AuditQuery {
+                    team: audit.team,
+                    before: None,
+                    limit,
+                },
+            )
         }
     }
 }
 
 fn list(context: &Context, query: AuditQuery) -> Result<u8, Problem> {
-    let running = context.client().ask(&Command::Audit { query: query.clone() });
+    let running = context.client().ask(&Command::Audit {
+        query: query.clone(),
+    });
     let rows: Vec<Row> = match running {
         Err(problem) if problem.code == Code::Unavailable => {
             directly(context, async |store| store.audit(query).await)?.unwrap_or_default()
@@ -64,15 +73,20 @@ fn list(context: &Context, query: AuditQuery) -> Result<u8, Problem> {
 fn verify(context: &Context) -> Result<u8, Problem> {
     let check: ChainCheck = match context.client().ask(&Command::AuditVerify {}) {
         Err(problem) if problem.code == Code::Unavailable => {
-            directly(context, async |store| store.verify().await)?
-                .unwrap_or(ChainCheck { rows: 0, broken: None })
+            directly(context, async |store| store.verify().await)?.unwrap_or(ChainCheck {
+                rows: 0,
+                broken: None,
+            })
         }
         answer => answer?,
     };
     context.out.show(&check, || match &check.broken {
         None => format!("{} rows, the chain is whole.", check.rows),
         Some((row, why)) => {
-            format!("BROKEN at row {row}: {why} ({} rows were read).", check.rows)
+            format!(
+                "BROKEN at row {row}: {why} ({} rows were read).",
+                check.rows
+            )
         }
     })?;
     Ok(if check.broken.is_none() { DONE } else { FAILED })

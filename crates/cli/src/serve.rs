@@ -22,13 +22,17 @@ const RUNTIME_END_WAIT: Duration = Duration::from_secs(1);
 
 /// A tokio runtime.
 pub fn runtime(workers: usize) -> Result<Runtime, Problem> {
-    Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(|error| {
-        Problem::new(
-            Code::Internal,
-            format!("the system gives Iris no threads: {error}"),
-            "Check your limits (`ulimit -u`) and try again.",
-        )
-    })
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Problem::new(
+                Code::Internal,
+                format!("the system gives Iris no threads: {error}"),
+                "Check your limits (`ulimit -u`) and try again.",
+            )
+        })
 }
 
 pub fn serve(context: &Context, port: Option<u16>) -> Result<u8, Problem> {
@@ -48,7 +52,9 @@ pub fn serve(context: &Context, port: Option<u16>) -> Result<u8, Problem> {
 }
 
 fn port_of_the_environment(context: &Context) -> Result<Option<u16>, Problem> {
-    let Some(text) = context.env.text("IRIS_HTTP_PORT") else { return Ok(None) };
+    let Some(text) = context.env.text("IRIS_HTTP_PORT") else {
+        return Ok(None);
+    };
     text.parse().map(Some).map_err(|_| {
         Problem::new(
             Code::InvalidInput,

@@ -78,7 +78,10 @@ impl Address {
         use std::os::fd::AsRawFd as _;
         let dir = File::open(run)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()));
-        Ok(Self { path, _dir: Some(dir) })
+        Ok(Self {
+            path,
+            _dir: Some(dir),
+        })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -96,7 +99,10 @@ impl Address {
 fn socket_problem(doing: &str, home: &Home, error: &io::Error) -> Problem {
     Problem::new(
         Code::Storage,
-        format!("cannot {doing} the control socket {}: {error}", home.run().join(SOCKET).display()),
+        format!(
+            "cannot {doing} the control socket {}: {error}",
+            home.run().join(SOCKET).display()
+        ),
         "Check that IRIS_HOME is a directory of your own on a local disk, or set it to another one.",
     )
 }

@@ -43,7 +43,12 @@ pub struct Check {
 
 impl Check {
     fn ok(name: &str, found: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), health: Health::Ok, found: found.into(), fix: None }
+        Self {
+            name: name.to_owned(),
+            health: Health::Ok,
+            found: found.into(),
+            fix: None,
+        }
     }
 
     fn warning(name: &str, found: impl Into<String>, fix: impl Into<String>) -> Self {
@@ -56,7 +61,10 @@ impl Check {
     }
 
     fn failed(name: &str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { health: Health::Failed, ..Self::warning(name, found, fix) }
+        Self {
+            health: Health::Failed,
+            ..Self::warning(name, found, fix)
+        }
     }
 }
 
@@ -80,7 +88,16 @@ pub async fn check(
         bounded("tray", desktop::tray()),
         bounded("port", async { port::check(port, running) }),
     );
-    vec![claude, ssh, self::home(home), config, port, keychain, notifications, tray]
+    vec![
+        claude,
+        ssh,
+        self::home(home),
+        config,
+        port,
+        keychain,
+        notifications,
+        tray,
+    ]
 }
 
 async fn bounded(name: &str, check: impl Future<Output = Check>) -> Check {
@@ -95,7 +112,10 @@ async fn bounded(name: &str, check: impl Future<Output = Check>) -> Check {
 
 fn home(home: &Home) -> Check {
     if !home.root().exists() {
-        return Check::ok("home", format!("{} is made at the first start", home.root().display()));
+        return Check::ok(
+            "home",
+            format!("{} is made at the first start", home.root().display()),
+        );
     }
     match home.prepare() {
         Ok(tightened) if tightened.is_empty() => {
@@ -112,13 +132,18 @@ fn home(home: &Home) -> Check {
 /// The config, and the port that holds with it.
 fn config(home: &Home, env: &Environment) -> (Check, u16) {
     let default = config::Settings::default().http_port;
-    let given = env.text("IRIS_HTTP_PORT").and_then(|text| text.parse().ok());
+    let given = env
+        .text("IRIS_HTTP_PORT")
+        .and_then(|text| text.parse().ok());
     let path = home.config();
     let shown = path.display();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let check = Check::ok("config", format!("{shown} is not there yet; the defaults hold"));
+            let check = Check::ok(
+                "config",
+                format!("{shown} is not there yet; the defaults hold"),
+            );
             return (check, given.unwrap_or(default));
         }
         Err(error) => {
@@ -131,15 +156,19 @@ fn config(home: &Home, env: &Environment) -> (Check, u16) {
         }
     };
     let parsed = config::parse(&text, |name| env.text(name).map(str::to_owned));
-    let port =
-        given.or_else(|| parsed.config.as_ref().map(|c| c.settings.http_port)).unwrap_or(default);
+    let port = given
+        .or_else(|| parsed.config.as_ref().map(|c| c.settings.http_port))
+        .unwrap_or(default);
     let check = match (&parsed.config, &parsed.problems[..]) {
         (Some(config), []) => {
             Check::ok("config", format!("{shown}, {} team(s)", config.teams.len()))
         }
         (_, problems) => {
             let first = problems.first().map_or_else(String::new, |p| {
-                format!(", the first in line {} column {}: {}", p.line, p.column, p.message)
+                format!(
+                    ", the first in line {} column {}: {}",
+                    p.line, p.column, p.message
+                )
             });
             Check::failed(
                 "config",
@@ -181,12 +210,26 @@ mod tests {
         let names: Vec<&str> = checks.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(
             names,
-            ["claude", "ssh", "home", "config", "port", "keychain", "notifications", "tray"]
+            [
+                "claude",
+                "ssh",
+                "home",
+                "config",
+                "port",
+                "keychain",
+                "notifications",
+                "tray"
+            ]
         );
         for check in &checks {
             assert_eq!(check.fix.is_some(), check.health != Health::Ok, "{check:?}");
         }
-        assert_eq!(checks[0].health, Health::Failed, "no PATH, no claude: {:?}", checks[0]);
+        assert_eq!(
+            checks[0].health,
+            Health::Failed,
+            "no PATH, no claude: {:?}",
+            checks[0]
+        );
     }
 
     #[test]

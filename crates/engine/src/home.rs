@@ -3,7 +3,9 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -73,12 +75,14 @@ impl From<HomeError> for Problem {
                 Code::Conflict,
                 "Use the running one (`iris status`), end it first, or give this one another IRIS_HOME.",
             ),
-            HomeError::Owner { .. } => {
-                (Code::Forbidden, "Give IRIS_HOME a directory of your own, for example ~/.iris.")
-            }
-            HomeError::NotDirectory { .. } => {
-                (Code::Storage, "Move that file away, or give IRIS_HOME another directory.")
-            }
+            HomeError::Owner { .. } => (
+                Code::Forbidden,
+                "Give IRIS_HOME a directory of your own, for example ~/.iris.",
+            ),
+            HomeError::NotDirectory { .. } => (
+                Code::Storage,
+                "Move that file away, or give IRIS_HOME another directory.",
+            ),
             HomeError::Io { .. } => (
                 Code::Storage,
                 "Check that the directory is yours, writable and not on a full disk, or set IRIS_HOME to another one.",
@@ -178,7 +182,10 @@ impl Home {
                     Ok(_) => text.trim().parse().ok(),
                     Err(_) => None,
                 };
-                return Err(HomeError::Running { pid, root: self.root.clone() });
+                return Err(HomeError::Running {
+                    pid,
+                    root: self.root.clone(),
+                });
             }
             Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
         }
@@ -191,8 +198,18 @@ impl Home {
 
 /// Makes sure that the directory exists, is the user's, and that only they can enter it.
 pub(crate) fn private_dir(path: &Path) -> Result<Option<String>, HomeError> {
-    let io = |doing| move |error| HomeError::Io { doing, path: path.to_owned(), error };
-    match fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(path) {
+    let io = |doing| {
+        move |error| HomeError::Io {
+            doing,
+            path: path.to_owned(),
+            error,
+        }
+    };
+    match fs::DirBuilder::new()
+        .recursive(true)
+        .mode(DIR_MODE)
+        .create(path)
+    {
         Ok(()) => {}
         // Something else than a directory is there: said better below.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -200,10 +217,15 @@ pub(crate) fn private_dir(path: &Path) -> Result<Option<String>, HomeError> {
     }
     let meta = fs::metadata(path).map_err(io("look at"))?;
     if !meta.is_dir() {
-        return Err(HomeError::NotDirectory { path: path.to_owned() });
+        return Err(HomeError::NotDirectory {
+            path: path.to_owned(),
+        });
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(HomeError::Owner { path: path.to_owned(), uid: meta.uid() });
+        return Err(HomeError::Owner {
+            path: path.to_owned(),
+            uid: meta.uid(),
+        });
     }
     let mode = meta.mode() & 0o7777;
     if mode & SHARED_BITS == 0 {
@@ -229,7 +251,11 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         for name in ["plain", "with space", "ünï-ços-日本", &"long".repeat(50)] {
             let home = Home::at(tmp.path().join(name));
-            assert_eq!(home.prepare().unwrap(), Vec::<String>::new(), "{name}: nothing to tighten");
+            assert_eq!(
+                home.prepare().unwrap(),
+                Vec::<String>::new(),
+                "{name}: nothing to tighten"
+            );
             for dir in [home.root(), &home.run(), &home.logs()] {
                 assert_eq!(mode(dir), 0o700, "{}", dir.display());
             }
@@ -251,7 +277,11 @@ mod tests {
         let tmp = tempfile::NamedTempFile::new().unwrap();
         let problem = Problem::from(Home::at(tmp.path()).prepare().unwrap_err());
         assert_eq!(problem.code, Code::Storage);
-        assert!(problem.message.contains("is not a directory"), "{}", problem.message);
+        assert!(
+            problem.message.contains("is not a directory"),
+            "{}",
+            problem.message
+        );
     }
 
     #[test]
@@ -262,7 +292,9 @@ mod tests {
         let problem = Problem::from(home.lock().unwrap_err());
         assert_eq!(problem.code, Code::Conflict);
         assert!(
-            problem.message.contains(&format!("already running (pid {})", std::process::id())),
+            problem
+                .message
+                .contains(&format!("already running (pid {})", std::process::id())),
             "{}",
             problem.message
         );

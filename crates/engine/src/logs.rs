@@ -9,7 +9,8 @@ use std::io::{self, IsTerminal as _};
 use iris_domain::{Problem, config::LogLevel, problem::Code};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, Registry, layer::SubscriberExt as _, reload,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{
@@ -52,7 +53,7 @@ pub fn start(home: &Home, env: &Environment, echo: Echo) -> Result<Logs, Problem
     })?;
     let (files, guard) = tracing_appender::non_blocking(daily);
     let chosen = match env.text("IRIS_LOG") {
-        Some(text) => Some(EnvFilter::try_new(text).map_err(|error| {
+        Some(text) => Some(EnvFilter::try_new(text).map(quiet).map_err(|error| {
             Problem::new(
                 Code::InvalidInput,
                 format!("IRIS_LOG is `{text}`: {error}"),
@@ -77,16 +78,22 @@ pub fn start(home: &Home, env: &Environment, echo: Echo) -> Result<Logs, Problem
         .flatten_event(true)
         .with_current_span(false)
         .with_writer(files);
-    tracing_subscriber::registry().with(filter).with(json).with(echo).try_init().map_err(
-        |error| {
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(json)
+        .with(echo)
+        .try_init()
+        .map_err(|error| {
             Problem::new(
                 Code::Internal,
                 format!("the log cannot be started: {error}"),
                 "This is a defect in Iris; please report it.",
             )
-        },
-    )?;
-    Ok(Logs { filter: (!given).then_some(handle), _files: guard })
+        })?;
+    Ok(Logs {
+        filter: (!given).then_some(handle),
+        _files: guard,
+    })
 }
 
 impl Logs {
@@ -100,13 +107,60 @@ impl Logs {
     }
 }
 
-/// Iris at that level; libraries only when something is wrong, unless everything is wanted.
+/// Iris (every crate's name begins so) at that level; libraries only when something is wrong.
 fn filter_of(level: LogLevel) -> EnvFilter {
-    EnvFilter::new(match level {
+    quiet(EnvFilter::new(match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,iris=info,iris_engine=info,iris_domain=info,iris_desktop=info",
-        LogLevel::Debug => "warn,iris=debug,iris_engine=debug,iris_domain=debug,iris_desktop=debug",
-        LogLevel::Trace => "debug,iris=trace,iris_engine=trace,iris_domain=trace,iris_desktop=trace",
-    })
+        LogLevel::Info => "warn,iris=info",
+        LogLevel::Debug => "warn,iris=debug",
+        LogLevel::Trace => "warn,iris=trace",
+    }))
+}
+
+/// Libraries that may log whole requests below `warn`, with their tokens and inputs.
+const QUIET: [&str; 9] = [
+    "axum",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "keyring_core",
+    "rmcp",
+    "secret_service",
+    "zbus",
+    "zbus_secret_service_keyring_store",
+];
+
+/// Whatever was asked for, no library tells secrets to a log.
+fn quiet(mut filter: EnvFilter) -> EnvFilter {
+    for library in QUIET {
+        match format!("{library}=warn").parse() {
+            Ok(directive) => filter = filter.add_directive(directive),
+            Err(error) => tracing::error!(%error, library, "a log filter could not be set"),
+        }
+    }
+    filter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_that_see_tokens_stay_quiet_whatever_is_asked() {
+        for asked in ["trace", "rmcp=trace", "hyper=debug,iris_engine=debug"] {
+            let filter = quiet(EnvFilter::new(asked)).to_string();
+            let directives: Vec<&str> = filter.split(',').collect();
+            for library in QUIET {
+                assert!(
+                    directives.contains(&format!("{library}=warn").as_str()),
+                    "{filter}"
+                );
+                assert!(
+                    !directives.contains(&format!("{library}=trace").as_str()),
+                    "{filter}"
+                );
+            }
+        }
+    }
 }

@@ -106,12 +106,18 @@ struct Memory {
 impl Secrets {
     /// The OS keychain; falls back to memory for this run where there is none.
     pub fn keychain() -> Self {
-        Self { keychain: Some(Keychain::of_the_system()), memory: Arc::default() }
+        Self {
+            keychain: Some(Keychain::of_the_system()),
+            memory: Arc::default(),
+        }
     }
 
     /// For this run only.
     pub fn memory() -> Self {
-        Self { keychain: None, memory: Arc::default() }
+        Self {
+            keychain: None,
+            memory: Arc::default(),
+        }
     }
 
     fn here(&self) -> MutexGuard<'_, Memory> {
@@ -130,7 +136,9 @@ impl Secrets {
         if let Some(secret) = self.here().kept.get(name) {
             return Ok(Some(secret.clone()));
         }
-        let Some(keychain) = &self.keychain else { return Ok(None) };
+        let Some(keychain) = &self.keychain else {
+            return Ok(None);
+        };
         let result = keychain.get(name).await;
         self.note(&result);
         result
@@ -162,7 +170,9 @@ impl Secrets {
     /// When the keychain cannot be asked: it may still have it.
     pub async fn delete(&self, name: &str) -> Result<(), SecretsError> {
         self.here().kept.remove(name);
-        let Some(keychain) = &self.keychain else { return Ok(()) };
+        let Some(keychain) = &self.keychain else {
+            return Ok(());
+        };
         let result = keychain.delete(name).await;
         self.note(&result);
         result
@@ -213,7 +223,10 @@ impl Secrets {
 
 /// Two homes are two Irises: each has its own token.
 fn console_token_name(home: &Home) -> String {
-    let root = home.root().canonicalize().unwrap_or_else(|_| home.root().to_owned());
+    let root = home
+        .root()
+        .canonicalize()
+        .unwrap_or_else(|_| home.root().to_owned());
     format!("console-token {}", root.display())
 }
 
@@ -234,7 +247,11 @@ mod tests {
         let secrets = Secrets::memory();
         let home = Home::at("/nowhere/a");
         let token = secrets.console_token(&home).await;
-        assert_eq!(secrets.console_token(&home).await, token, "the same all through the run");
+        assert_eq!(
+            secrets.console_token(&home).await,
+            token,
+            "the same all through the run"
+        );
         let other = secrets.console_token(&Home::at("/nowhere/b")).await;
         assert_ne!(other, token, "another home, another token");
         assert!(matches!(

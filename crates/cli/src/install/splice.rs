@@ -1,7 +1,7 @@
 //! One entry put into, and taken out of, Claude Code's `.claude.json`, by changing the text at that
 //! place and nowhere else: whatever else stands there, and how it is laid out, stays byte for byte.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use jsonc_parser::{
     ParseOptions,
@@ -60,25 +60,39 @@ pub enum SpliceError {
 /// The text with the entry, and how to undo it.
 pub fn add(text: &str, entry: &Entry) -> Result<(String, Undo), SpliceError> {
     let place = Place::find(text)?;
-    let value = serde_json::to_value(entry).map_err(|e| SpliceError::NotJson(e.to_string()))?;
-    let pretty = |value: &Value| pretty(value, entry);
     match (&place.section, place.entry()) {
         (_, Some(prop)) => {
             let range = range_of(prop.value.range());
             let layout = place.layout();
             let depth = if layout.is_some() { 2 } else { 0 };
-            let new = render(&pretty(&value), layout.as_deref(), depth);
-            let undo = Undo { previous: Some(text[range.clone()].to_owned()), ..Undo::default() };
+            let new = render(entry, layout.as_deref(), depth)?;
+            let undo = Undo {
+                previous: Some(text[range.clone()].to_owned()),
+                ..Undo::default()
+            };
             Ok((replace(text, range, &new), undo))
         }
         (Some(section), None) => {
-            let (new, inner) = place.insert(section, 1, NAME, &pretty(&value));
-            Ok((new, Undo { inner, ..Undo::default() }))
+            let (new, inner) = place.insert(section, 1, NAME, entry)?;
+            Ok((
+                new,
+                Undo {
+                    inner,
+                    ..Undo::default()
+                },
+            ))
         }
         (None, None) => {
-            let whole = serde_json::json!({ NAME: value });
-            let (new, inner) = place.insert(&place.root, 0, SECTION, &pretty(&whole));
-            Ok((new, Undo { made_section: true, inner, ..Undo::default() }))
+            let section = BTreeMap::from([(NAME, entry)]);
+            let (new, inner) = place.insert(&place.root, 0, SECTION, &section)?;
+            Ok((
+                new,
+                Undo {
+                    made_section: true,
+                    inner,
+                    ..Undo::default()
+                },
+            ))
         }
     }
 }
@@ -90,7 +104,11 @@ pub fn remove(text: &str, entry: &Entry, undo: &Undo) -> Result<String, SpliceEr
         return Err(SpliceError::Gone);
     };
     let range = range_of(prop.value.range());
-    if serde_json::from_str::<Entry>(&text[range.clone()]).ok().as_ref() != Some(entry) {
+    if serde_json::from_str::<Entry>(&text[range.clone()])
+        .ok()
+        .as_ref()
+        != Some(entry)
+    {
         return Err(SpliceError::Changed);
     }
     if let Some(previous) = &undo.previous {
@@ -100,14 +118,21 @@ pub fn remove(text: &str, entry: &Entry, undo: &Undo) -> Result<String, SpliceEr
     Ok(if undo.made_section && section.properties.len() == 1 {
         take_out(text, &place.root, SECTION, inner)
     } else {
-        take_out(text, section, NAME, if undo.made_section { "" } else { inner })
+        take_out(
+            text,
+            section,
+            NAME,
+            if undo.made_section { "" } else { inner },
+        )
     })
 }
 
 /// The entry that stands in the text, whatever its shape.
 pub fn current(text: &str) -> Result<Option<Value>, SpliceError> {
     let place = Place::find(text)?;
-    let Some(prop) = place.entry() else { return Ok(None) };
+    let Some(prop) = place.entry() else {
+        return Ok(None);
+    };
     serde_json::from_str(&text[range_of(prop.value.range())])
         .map(Some)
         .map_err(|error| SpliceError::NotJson(error.to_string()))
@@ -134,7 +159,11 @@ impl<'a> Place<'a> {
             Some(Ast::Object(section)) => Some(section.clone()),
             Some(_) => return Err(SpliceError::NotObject(SECTION)),
         };
-        Ok(Self { text, root, section })
+        Ok(Self {
+            text,
+            root,
+            section,
+        })
     }
 
     fn entry(&self) -> Option<&ObjectProp<'a>> {
@@ -160,18 +189,21 @@ impl<'a> Place<'a> {
         object: &Object<'a>,
         depth: usize,
         key: &str,
-        value: &str,
-    ) -> (String, Option<String>) {
+        value: &impl Serialize,
+    ) -> Result<(String, Option<String>), SpliceError> {
         let layout = self.layout();
-        let value = render(value, layout.as_deref(), depth + 1);
+        let value = render(value, layout.as_deref(), depth + 1)?;
         let space = if layout.is_some() { " " } else { "" };
         let property = format!("\"{key}\":{space}{value}");
-        match object.properties.last() {
+        Ok(match object.properties.last() {
             Some(last) => {
                 let first = object.properties.first().unwrap_or(last);
                 let gap = &self.text[object.range.start + 1..first.range.start];
                 let at = last.range.end;
-                (replace(self.text, at..at, &format!(",{gap}{property}")), None)
+                (
+                    replace(self.text, at..at, &format!(",{gap}{property}")),
+                    None,
+                )
             }
             None => {
                 let inside = object.range.start + 1..object.range.end - 1;
@@ -185,22 +217,32 @@ impl<'a> Place<'a> {
                 };
                 (replace(self.text, inside, &new), Some(inner))
             }
-        }
+        })
     }
 }
 
 /// The last property of that name: the one that counts when JSON has it twice.
 fn property<'o, 'a>(object: &'o Object<'a>, name: &str) -> Option<&'o ObjectProp<'a>> {
-    object.properties.iter().rfind(|prop| prop.name.as_str() == name)
+    object
+        .properties
+        .iter()
+        .rfind(|prop| prop.name.as_str() == name)
 }
 
 fn take_out(text: &str, object: &Object<'_>, name: &str, inner: &str) -> String {
-    let Some(index) = object.properties.iter().rposition(|prop| prop.name.as_str() == name) else {
+    let Some(index) = object
+        .properties
+        .iter()
+        .rposition(|prop| prop.name.as_str() == name)
+    else {
         return text.to_owned();
     };
     let props = &object.properties;
     let own = &props[index].range;
-    let (range, new) = match (index.checked_sub(1).map(|i| &props[i]), props.get(index + 1)) {
+    let (range, new) = match (
+        index.checked_sub(1).map(|i| &props[i]),
+        props.get(index + 1),
+    ) {
         (Some(before), _) => (before.range.end..own.end, ""),
         (None, Some(after)) => (own.start..after.range.start, ""),
         (None, None) => (object.range.start + 1..object.range.end - 1, inner),
@@ -208,22 +250,18 @@ fn take_out(text: &str, object: &Object<'_>, name: &str, inner: &str) -> String 
     replace(text, range, new)
 }
 
-/// With line breaks and two spaces, as `serde_json` writes it; the entry's fields in its order.
-fn pretty(value: &Value, entry: &Entry) -> String {
-    let entry = serde_json::to_string_pretty(entry).unwrap_or_default();
-    if value.get(NAME).is_some() {
-        format!("{{\n  \"{NAME}\": {}\n}}", entry.replace('\n', "\n  "))
-    } else {
-        entry
-    }
-}
-
-/// A pretty value as it looks in this file, `depth` levels below the root's own.
-fn render(pretty: &str, layout: Option<&str>, depth: usize) -> String {
+/// A value as it looks in this file, `depth` levels below the root's own.
+fn render(
+    value: &impl Serialize,
+    layout: Option<&str>,
+    depth: usize,
+) -> Result<String, SpliceError> {
+    let failed = |error: serde_json::Error| SpliceError::NotJson(error.to_string());
     let Some(layout) = layout else {
-        // One line: the text holds no line break but those of the layout.
-        return pretty.lines().map(str::trim_start).collect::<String>().replace("\": ", "\":");
+        return serde_json::to_string(value).map_err(failed);
     };
+    // Two spaces a level, and a line break only between parts: in texts they are escaped.
+    let pretty = serde_json::to_string_pretty(value).map_err(failed)?;
     let mut lines = pretty.lines();
     let mut text = lines.next().unwrap_or_default().to_owned();
     for line in lines {
@@ -231,12 +269,16 @@ fn render(pretty: &str, layout: Option<&str>, depth: usize) -> String {
         text.push_str(&indent(layout, depth + (line.len() - inner.len()) / 2));
         text.push_str(inner);
     }
-    text
+    Ok(text)
 }
 
 /// A line break and so many indentations.
 fn indent(layout: &str, depth: usize) -> String {
-    let newline = if layout.contains("\r\n") { "\r\n" } else { "\n" };
+    let newline = if layout.contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
     let unit = layout.rsplit('\n').next().unwrap_or_default();
     format!("{newline}{}", unit.repeat(depth))
 }
@@ -290,14 +332,25 @@ mod tests {
                 Some(&serde_json::to_value(entry()).unwrap()),
                 "{before:?} became {with:?}"
             );
-            assert_eq!(remove(&with, &entry(), &undo).unwrap(), *before, "through {with:?}");
+            assert_eq!(
+                remove(&with, &entry(), &undo).unwrap(),
+                *before,
+                "through {with:?}"
+            );
         }
     }
 
     #[test]
     fn it_looks_as_if_claude_had_written_it() {
         let before = "{\n  \"a\": 1\n}\n";
-        let (with, _) = add(before, &Entry { headers_helper: "/x headers".into(), ..entry() }).unwrap();
+        let (with, _) = add(
+            before,
+            &Entry {
+                headers_helper: "/x headers".into(),
+                ..entry()
+            },
+        )
+        .unwrap();
         let expected = r#"{
   "a": 1,
   "mcpServers": {
@@ -333,9 +386,15 @@ mod tests {
         let changed = with.replace("1615", "1616");
         assert_eq!(remove(&changed, &entry(), &undo), Err(SpliceError::Changed));
         assert_eq!(remove("{}", &entry(), &undo), Err(SpliceError::Gone));
-        assert!(matches!(add("{ // note\n}", &entry()), Err(SpliceError::NotJson(_))));
+        assert!(matches!(
+            add("{ // note\n}", &entry()),
+            Err(SpliceError::NotJson(_))
+        ));
         assert!(matches!(add("", &entry()), Err(SpliceError::NotJson(_))));
         assert_eq!(add("[]", &entry()), Err(SpliceError::NotObject("content")));
-        assert_eq!(add("{\"mcpServers\":[]}", &entry()), Err(SpliceError::NotObject(SECTION)));
+        assert_eq!(
+            add("{\"mcpServers\":[]}", &entry()),
+            Err(SpliceError::NotObject(SECTION))
+        );
     }
 }

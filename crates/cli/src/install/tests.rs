@@ -14,11 +14,21 @@ fn house(vars: &[(&str, &str)]) -> House {
     let tmp = tempfile::tempdir().unwrap();
     let mut all = vec![("HOME".into(), tmp.path().into())];
     all.extend(vars.iter().map(|(name, value)| {
-        ((*name).into(), value.replace("@", tmp.path().to_str().unwrap()).into())
+        (
+            (*name).into(),
+            value.replace("@", tmp.path().to_str().unwrap()).into(),
+        )
     }));
     let env: Environment = all.into_iter().collect();
     let home = Home::of(&env).unwrap();
-    House { context: Context { home, env, out: Output::new(true) }, tmp }
+    House {
+        context: Context {
+            home,
+            env,
+            out: Output::new(true),
+        },
+        tmp,
+    }
 }
 
 impl House {
@@ -42,7 +52,10 @@ fn install_and_uninstall_leave_the_file_as_it_was() {
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     install(&house.context).unwrap();
     let with = fs::read_to_string(&file).unwrap();
-    assert!(with.contains("\"url\": \"http://127.0.0.1:1615/mcp\""), "{with}");
+    assert!(
+        with.contains("\"url\": \"http://127.0.0.1:1615/mcp\""),
+        "{with}"
+    );
     assert!(with.contains(" headers\""), "{with}");
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(backup(&file)).unwrap(), before);
@@ -50,7 +63,11 @@ fn install_and_uninstall_leave_the_file_as_it_was() {
     assert_eq!(fs::read_to_string(&file).unwrap(), with);
     uninstall(&house.context).unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
-    assert_eq!(house.files(), [".claude.json"], "no backup, no temporary file is left");
+    assert_eq!(
+        house.files(),
+        [".claude.json"],
+        "no backup, no temporary file is left"
+    );
     assert_eq!(uninstall(&house.context).unwrap_err().code, Code::NotFound);
 }
 
@@ -69,14 +86,20 @@ fn a_moved_port_updates_the_entry_and_the_undo_stays() {
     let file = house.tmp.path().join(".claude.json");
     fs::write(&file, "{\"mcpServers\":{\"iris\":1}}").unwrap();
     install(&house.context).unwrap();
-    house.context.env = [("HOME", house.tmp.path().to_str().unwrap()), ("IRIS_HTTP_PORT", "1700")]
-        .map(|(name, value)| (name.into(), value.into()))
-        .into_iter()
-        .collect();
+    house.context.env = [
+        ("HOME", house.tmp.path().to_str().unwrap()),
+        ("IRIS_HTTP_PORT", "1700"),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .into_iter()
+    .collect();
     install(&house.context).unwrap();
     assert!(fs::read_to_string(&file).unwrap().contains(":1700/mcp"));
     uninstall(&house.context).unwrap();
-    assert_eq!(fs::read_to_string(&file).unwrap(), "{\"mcpServers\":{\"iris\":1}}");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        "{\"mcpServers\":{\"iris\":1}}"
+    );
 }
 
 #[test]
@@ -92,15 +115,25 @@ fn what_the_user_changed_since_is_left_alone() {
 
 #[test]
 fn another_config_dir_and_another_home_are_used() {
-    let house = house(&[("CLAUDE_CONFIG_DIR", "@/claude dir"), ("IRIS_HOME", "@/my iris")]);
+    let house = house(&[
+        ("CLAUDE_CONFIG_DIR", "@/claude dir"),
+        ("IRIS_HOME", "@/my iris"),
+    ]);
     let dir = house.tmp.path().join("claude dir");
     fs::create_dir(&dir).unwrap();
     fs::write(dir.join("target"), "{}").unwrap();
     std::os::unix::fs::symlink("target", dir.join(".claude.json")).unwrap();
     install(&house.context).unwrap();
     let with = fs::read_to_string(dir.join("target")).unwrap();
-    assert!(with.contains("IRIS_HOME='"), "the helper finds this home: {with}");
-    assert!(fs::symlink_metadata(dir.join(".claude.json")).unwrap().is_symlink());
+    assert!(
+        with.contains("IRIS_HOME='"),
+        "the helper finds this home: {with}"
+    );
+    assert!(
+        fs::symlink_metadata(dir.join(".claude.json"))
+            .unwrap()
+            .is_symlink()
+    );
     uninstall(&house.context).unwrap();
     assert_eq!(fs::read_to_string(dir.join("target")).unwrap(), "{}");
 }

@@ -36,23 +36,27 @@ impl Client {
     pub fn call(&self, command: &Command) -> Result<Value, Problem> {
         let mut stream = self.connect()?;
         let wait = command.is_quick().then_some(QUICK_WAIT);
-        self.exchange(&mut stream, command, wait).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Problem::new(
-                Code::Timeout,
-                format!("the running Iris did not answer within {} s", QUICK_WAIT.as_secs()),
-                "Look at its log in IRIS_HOME/logs; if it hangs, end it and start it again.",
-            ),
-            io::ErrorKind::InvalidData => Problem::new(
-                Code::Internal,
-                format!("the running Iris gave an answer that cannot be read: {error}"),
-                "If `iris` was updated since, restart Iris so that both have the same version.",
-            ),
-            _ => Problem::new(
-                Code::Unavailable,
-                format!("the running Iris ended before it answered: {error}"),
-                "Start it again (`iris serve`, or the desktop app) and repeat the command.",
-            ),
-        })?
+        self.exchange(&mut stream, command, wait)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Problem::new(
+                    Code::Timeout,
+                    format!(
+                        "the running Iris did not answer within {} s",
+                        QUICK_WAIT.as_secs()
+                    ),
+                    "Look at its log in IRIS_HOME/logs; if it hangs, end it and start it again.",
+                ),
+                io::ErrorKind::InvalidData => Problem::new(
+                    Code::Internal,
+                    format!("the running Iris gave an answer that cannot be read: {error}"),
+                    "If `iris` was updated since, restart Iris so that both have the same version.",
+                ),
+                _ => Problem::new(
+                    Code::Unavailable,
+                    format!("the running Iris ended before it answered: {error}"),
+                    "Start it again (`iris serve`, or the desktop app) and repeat the command.",
+                ),
+            })?
     }
 
     /// Like [`Client::call`], with the reply as the type that the command's page names.
@@ -70,7 +74,8 @@ impl Client {
     }
 
     fn connect(&self) -> Result<UnixStream, Problem> {
-        let connected = Address::of(&self.home).and_then(|address| UnixStream::connect(address.path));
+        let connected =
+            Address::of(&self.home).and_then(|address| UnixStream::connect(address.path));
         connected.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Problem::new(
                 Code::Unavailable,

@@ -38,7 +38,11 @@ pub(super) struct EngineCommands {
 
 impl EngineCommands {
     pub(super) fn new(engine: Engine, show: mpsc::Sender<()>) -> Self {
-        Self { engine, show, refusals: Arc::default() }
+        Self {
+            engine,
+            show,
+            refusals: Arc::default(),
+        }
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
@@ -69,8 +73,12 @@ impl Commands for EngineCommands {
         match command {
             Command::Status {} => to_json(&StatusReply::from(&*self.snapshot())),
             Command::Pending {} => {
-                let items: Vec<PendingItem> =
-                    self.snapshot().approvals.iter().map(PendingItem::from).collect();
+                let items: Vec<PendingItem> = self
+                    .snapshot()
+                    .approvals
+                    .iter()
+                    .map(PendingItem::from)
+                    .collect();
                 to_json(&items)
             }
             Command::Approve { id, input } => self.answer(&id, Answer::Allow { input }).await,
@@ -79,16 +87,18 @@ impl Commands for EngineCommands {
                 engine.config.add_team(name, edit).await.map(|()| json!({}))
             }
             Command::TeamList {} => to_json(&self.snapshot().teams),
-            Command::TeamStart { team } => {
-                to_json(&engine.teams.wake(Party::Console, team).await?)
-            }
+            Command::TeamStart { team } => to_json(&engine.teams.wake(Party::Console, team).await?),
             Command::TeamStop { team } => {
                 Ok(json!({ "stopped": engine.teams.sleep(None, team).await? }))
             }
             Command::TeamRemove { team } => {
                 engine.config.remove_team(team).await.map(|()| json!({}))
             }
-            Command::Send { team, text, timeout_ms } => {
+            Command::Send {
+                team,
+                text,
+                timeout_ms,
+            } => {
                 let timeout = timeout_ms.map(Duration::from_millis);
                 to_json(&engine.teams.send(Party::Console, team, text, timeout).await)
             }
@@ -109,8 +119,11 @@ impl Commands for EngineCommands {
 
     async fn refused(&self, command: &'static str, peer: Peer) {
         let now = Instant::now();
-        let Some(unwritten) =
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
+        let Some(unwritten) = self
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(now)
         else {
             return;
         };
@@ -147,7 +160,10 @@ struct Refusals {
 impl Refusals {
     /// Whether this one is written, and how many before it were not.
     fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.since.is_none_or(|since| now.duration_since(since) >= REFUSAL_PERIOD) {
+        if self
+            .since
+            .is_none_or(|since| now.duration_since(since) >= REFUSAL_PERIOD)
+        {
             self.since = Some(now);
             self.written = 0;
         }
@@ -204,7 +220,10 @@ fn human() -> Human {
         // Without an entry in the user database the number is the name.
         Ok(None) | Err(_) => format!("uid {uid}"),
     };
-    Human { surface: Surface::Cli, user }
+    Human {
+        surface: Surface::Cli,
+        user,
+    }
 }
 
 fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
@@ -258,11 +277,27 @@ mod tests {
     fn a_prefix_is_enough_while_it_is_unique() {
         let snapshot = snapshot(&["k3fq", "k3zz", "k3", "m9aa"]);
         assert_eq!(named(&snapshot, "m9").unwrap().0, "m9aa");
-        assert_eq!(named(&snapshot, " M9AA ").unwrap().0, "m9aa", "as a person types it");
-        assert_eq!(named(&snapshot, "k3").unwrap().0, "k3", "the whole id wins over longer ones");
-        assert_eq!(named(&snapshot, "k").unwrap_err().code, Code::InvalidInput, "ambiguous");
+        assert_eq!(
+            named(&snapshot, " M9AA ").unwrap().0,
+            "m9aa",
+            "as a person types it"
+        );
+        assert_eq!(
+            named(&snapshot, "k3").unwrap().0,
+            "k3",
+            "the whole id wins over longer ones"
+        );
+        assert_eq!(
+            named(&snapshot, "k").unwrap_err().code,
+            Code::InvalidInput,
+            "ambiguous"
+        );
         assert_eq!(named(&snapshot, "x").unwrap_err().code, Code::NotFound);
-        assert_eq!(named(&snapshot, "").unwrap_err().code, Code::NotFound, "nothing means nothing");
+        assert_eq!(
+            named(&snapshot, "").unwrap_err().code,
+            Code::NotFound,
+            "nothing means nothing"
+        );
     }
 
     #[test]

@@ -257,7 +257,10 @@ mod tests {
             (json!({"command": "status"}), Command::Status {}),
             (
                 json!({"command": "approve", "id": "k3"}),
-                Command::Approve { id: "k3".into(), input: None },
+                Command::Approve {
+                    id: "k3".into(),
+                    input: None,
+                },
             ),
             (
                 json!({"command": "send", "team": "api", "text": "hi", "timeoutMs": 5}),
@@ -269,12 +272,22 @@ mod tests {
             ),
             (
                 json!({"command": "teamStop", "team": "api"}),
-                Command::TeamStop { team: "api".parse().unwrap() },
+                Command::TeamStop {
+                    team: "api".parse().unwrap(),
+                },
             ),
         ];
         for (text, command) in table {
-            assert_eq!(serde_json::from_value::<Command>(text.clone()).unwrap(), command, "{text}");
-            assert_eq!(serde_json::to_value(&command).unwrap(), text, "and is written so");
+            assert_eq!(
+                serde_json::from_value::<Command>(text.clone()).unwrap(),
+                command,
+                "{text}"
+            );
+            assert_eq!(
+                serde_json::to_value(&command).unwrap(),
+                text,
+                "and is written so"
+            );
         }
     }
 
@@ -287,7 +300,10 @@ mod tests {
             json!({"command": "teamStop", "team": "no spaces here"}),
             json!({}),
         ] {
-            assert!(serde_json::from_value::<Command>(text.clone()).is_err(), "{text}");
+            assert!(
+                serde_json::from_value::<Command>(text.clone()).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -110,7 +110,10 @@ async fn converse(
     shutdown: CancellationToken,
 ) {
     let peer = match stream.peer_cred() {
-        Ok(cred) => Peer { uid: cred.uid(), pid: cred.pid().filter(|pid| *pid > 0) },
+        Ok(cred) => Peer {
+            uid: cred.uid(),
+            pid: cred.pid().filter(|pid| *pid > 0),
+        },
         Err(error) => {
             error!(%error, "control: the kernel does not say who calls; turned away");
             return;
@@ -149,7 +152,12 @@ async fn converse(
         }
     } else {
         let name = command.as_ref().map_or("invalid", Command::name);
-        warn!(command = name, pid = peer.pid, uid = peer.uid, "control: refused");
+        warn!(
+            command = name,
+            pid = peer.pid,
+            uid = peer.uid,
+            "control: refused"
+        );
         commands.refused(name, peer).await;
         Err(Problem::new(
             Code::Forbidden,

@@ -58,11 +58,23 @@ fn house_at(name: &str, is_agent: fn(i32) -> bool) -> House {
     home.prepare().unwrap();
     let (started, started_rx) = mpsc::channel(4);
     let (dropped, dropped_rx) = mpsc::channel(4);
-    let fake = Fake { refused: Arc::default(), started, dropped };
+    let fake = Fake {
+        refused: Arc::default(),
+        started,
+        dropped,
+    };
     let refused = fake.refused.clone();
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     listen(&home, fake, is_agent, &tasks, shutdown.clone()).unwrap();
-    House { _tmp: tmp, home, tasks, shutdown, refused, started: started_rx, dropped: dropped_rx }
+    House {
+        _tmp: tmp,
+        home,
+        tasks,
+        shutdown,
+        refused,
+        started: started_rx,
+        dropped: dropped_rx,
+    }
 }
 
 fn house() -> House {
@@ -72,7 +84,9 @@ fn house() -> House {
 impl House {
     async fn call(&self, command: Command) -> Result<Value, Problem> {
         let client = Client::new(&self.home);
-        tokio::task::spawn_blocking(move || client.call(&command)).await.unwrap()
+        tokio::task::spawn_blocking(move || client.call(&command))
+            .await
+            .unwrap()
     }
     async fn raw(&self, text: Vec<u8>) -> String {
         let path = self.home.run().join(SOCKET);
@@ -94,14 +108,24 @@ impl House {
 #[tokio::test]
 async fn a_command_gets_its_reply_and_an_error_its_problem() {
     let house = house();
-    assert_eq!(house.call(Command::Status {}).await.unwrap(), json!({"fine": true}));
+    assert_eq!(
+        house.call(Command::Status {}).await.unwrap(),
+        json!({"fine": true})
+    );
     let problem = house.call(Command::Pending {}).await.unwrap_err();
-    assert_eq!((problem.code, problem.message.as_str()), (Code::NotFound, "pending"));
+    assert_eq!(
+        (problem.code, problem.message.as_str()),
+        (Code::NotFound, "pending")
+    );
 }
 
 #[tokio::test]
 async fn homes_of_every_kind_work() {
-    for name in ["with space", "ünï-日本", &format!("{}/{}", "a".repeat(120), "b".repeat(120))] {
+    for name in [
+        "with space",
+        "ünï-日本",
+        &format!("{}/{}", "a".repeat(120), "b".repeat(120)),
+    ] {
         let house = house_at(name, |_| false);
         assert!(house.call(Command::Status {}).await.is_ok(), "{name}");
     }
@@ -127,7 +151,11 @@ async fn the_socket_of_a_killed_iris_is_replaced() {
     home.prepare().unwrap();
     drop(StdListener::bind(home.run().join(SOCKET)).unwrap());
     let problem = Client::new(&home).call(&Command::Status {}).unwrap_err();
-    assert_eq!(problem.code, Code::Unavailable, "nobody answers: {problem:?}");
+    assert_eq!(
+        problem.code,
+        Code::Unavailable,
+        "nobody answers: {problem:?}"
+    );
     bind(&home).expect("the leftover is replaced");
 }
 
@@ -163,9 +191,15 @@ async fn an_agent_is_refused_whatever_it_says() {
     let reply = house.raw(b"not json\n".to_vec()).await;
     assert!(reply.contains("\"forbidden\""), "{reply}");
     let refused = house.refused.lock().unwrap().clone();
-    assert_eq!(refused.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["status", "invalid"]);
+    assert_eq!(
+        refused.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        ["status", "invalid"]
+    );
     let me = i32::try_from(std::process::id()).unwrap();
-    assert!(refused.iter().all(|(_, peer)| peer.pid == Some(me)), "{refused:?}");
+    assert!(
+        refused.iter().all(|(_, peer)| peer.pid == Some(me)),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -174,8 +208,20 @@ fn who_may_call() {
     let agent = |pid: i32| pid == 7;
     assert!(may_call(Peer { uid, pid: Some(8) }, agent));
     assert!(!may_call(Peer { uid, pid: Some(7) }, agent), "an agent");
-    assert!(!may_call(Peer { uid: uid + 1, pid: Some(8) }, agent), "another user");
-    assert!(!may_call(Peer { uid, pid: None }, agent), "who is not known is not let in");
+    assert!(
+        !may_call(
+            Peer {
+                uid: uid + 1,
+                pid: Some(8)
+            },
+            agent
+        ),
+        "another user"
+    );
+    assert!(
+        !may_call(Peer { uid, pid: None }, agent),
+        "who is not known is not let in"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +239,10 @@ async fn noise_gets_an_error_and_harms_nobody() {
     // Too long: the reply, or a hang-up while we still write; never acceptance.
     let reply = house.raw(vec![b'x'; 5 * 1024 * 1024]).await;
     assert!(!reply.contains("\"ok\""), "{reply}");
-    assert!(house.call(Command::Status {}).await.is_ok(), "and others are served");
+    assert!(
+        house.call(Command::Status {}).await.is_ok(),
+        "and others are served"
+    );
 }
 
 #[tokio::test]
@@ -209,4 +258,51 @@ async fn a_silent_caller_holds_up_nobody() {
     assert!(house.call(Command::Status {}).await.is_ok());
     drop(tx);
     silent.await.unwrap();
+}
+
+/// Our own children; the real walk up the process tree has its own tests.
+fn is_child(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, after_name) = stat.rsplit_once(") ").unwrap();
+    after_name.split(' ').nth(1).unwrap() == std::process::id().to_string()
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test starts itself as a child")]
+async fn a_real_child_process_is_refused_and_its_parent_is_not() {
+    let house = house_at("h", is_child);
+    assert!(
+        house.call(Command::Status {}).await.is_ok(),
+        "we are not our own child"
+    );
+    let output = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "control::server::tests::as_a_child",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("IRIS_TEST_CHILD_HOME", house.home.root())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("the child heard: Forbidden"), "{said}");
+    let refused = house.refused.lock().unwrap().clone();
+    assert_eq!(refused.len(), 1, "and it is written down: {refused:?}");
+    assert_eq!(refused[0].0, "approve");
+}
+
+#[test]
+#[ignore = "runs in the child process of the test above"]
+fn as_a_child() {
+    let home = std::env::var_os("IRIS_TEST_CHILD_HOME").unwrap();
+    let command = Command::Approve {
+        id: "k3".into(),
+        input: None,
+    };
+    match Client::new(&Home::at(home)).call(&command) {
+        Ok(value) => println!("the child was answered: {value}"),
+        Err(problem) => println!("the child heard: {:?}", problem.code),
+    }
 }

@@ -4,7 +4,10 @@ use super::Check;
 
 /// What a session bus says about a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has a session bus"))]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only Linux has a session bus")
+)]
 enum Owner {
     /// Somebody answers to it.
     Running,
@@ -40,7 +43,9 @@ async fn owner(name: &'static str) -> Result<Owner, String> {
     let no_bus = |error: zbus::Error| format!("there is no session bus: {error}");
     let refused = |error: zbus::fdo::Error| format!("the session bus does not say: {error}");
     let connection = zbus::Connection::session().await.map_err(no_bus)?;
-    let bus = zbus::fdo::DBusProxy::new(&connection).await.map_err(no_bus)?;
+    let bus = zbus::fdo::DBusProxy::new(&connection)
+        .await
+        .map_err(no_bus)?;
     let name = zbus::names::BusName::from_static_str(name)
         .map_err(|error| format!("{name} is no bus name: {error}"))?;
     if bus.name_has_owner(name.clone()).await.map_err(refused)? {

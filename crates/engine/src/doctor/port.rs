@@ -44,15 +44,24 @@ pub fn holder(port: u16) -> Option<String> {
         return None;
     }
     // What vanishes or is closed to us while we look is skipped: this is a best effort.
-    std::fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let pid: u32 = process.file_name().to_str()?.parse().ok()?;
-        let holds = std::fs::read_dir(process.path().join("fd")).ok()?.flatten().any(|fd| {
-            std::fs::read_link(fd.path())
-                .is_ok_and(|target| inodes.iter().any(|inode| target.as_os_str() == inode.as_str()))
-        });
-        let name = std::fs::read_to_string(process.path().join("comm")).ok()?;
-        holds.then(|| format!("{} (pid {pid})", iris_domain::display::one_line(&name, 40)))
-    })
+    std::fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .find_map(|process| {
+            let pid: u32 = process.file_name().to_str()?.parse().ok()?;
+            let holds = std::fs::read_dir(process.path().join("fd"))
+                .ok()?
+                .flatten()
+                .any(|fd| {
+                    std::fs::read_link(fd.path()).is_ok_and(|target| {
+                        inodes
+                            .iter()
+                            .any(|inode| target.as_os_str() == inode.as_str())
+                    })
+                });
+            let name = std::fs::read_to_string(process.path().join("comm")).ok()?;
+            holds.then(|| format!("{} (pid {pid})", iris_domain::display::one_line(&name, 40)))
+        })
 }
 
 /// The sockets that listen on a port, as `/proc/PID/fd` names them, from a table as in proc(5).
@@ -92,6 +101,9 @@ mod tests {
     fn the_running_iris_is_not_a_stranger() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(check(port, Some("http://127.0.0.1:1/mcp")).health, Health::Ok);
+        assert_eq!(
+            check(port, Some("http://127.0.0.1:1/mcp")).health,
+            Health::Ok
+        );
     }
 }

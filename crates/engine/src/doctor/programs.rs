@@ -25,13 +25,14 @@ impl std::fmt::Display for Version {
 impl Version {
     /// The first `1.2.3` of a text: `2.1.330 (Claude Code)`.
     fn find(text: &str) -> Option<Self> {
-        text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
-            let mut parts = word.split('.').map(str::parse);
-            match (parts.next()?, parts.next()?, parts.next()?) {
-                (Ok(major), Ok(minor), Ok(patch)) => Some(Self(major, minor, patch)),
-                _ => None,
-            }
-        })
+        text.split(|c: char| !c.is_ascii_digit() && c != '.')
+            .find_map(|word| {
+                let mut parts = word.split('.').map(str::parse);
+                match (parts.next()?, parts.next()?, parts.next()?) {
+                    (Ok(major), Ok(minor), Ok(patch)) => Some(Self(major, minor, patch)),
+                    _ => None,
+                }
+            })
     }
 }
 
@@ -55,7 +56,9 @@ pub(super) async fn claude(env: &Environment) -> Check {
             return Check::failed(
                 NAME,
                 format!("{shown} does not run: {error}"),
-                format!("Run `{shown} --version` in a terminal; reinstall Claude Code if it fails."),
+                format!(
+                    "Run `{shown} --version` in a terminal; reinstall Claude Code if it fails."
+                ),
             );
         }
     };
@@ -81,9 +84,11 @@ pub(super) async fn ssh(env: &Environment) -> Check {
     };
     match run(env, &path, "-V").await {
         Ok(said) => Check::ok("ssh", format!("{}, {}", path.display(), first_line(&said))),
-        Err(error) => {
-            Check::warning("ssh", format!("{} does not run: {error}", path.display()), FIX)
-        }
+        Err(error) => Check::warning(
+            "ssh",
+            format!("{} does not run: {error}", path.display()),
+            FIX,
+        ),
     }
 }
 
@@ -98,17 +103,25 @@ fn find(env: &Environment, program: &str, usual: &[PathBuf]) -> Option<PathBuf> 
         .chain(usual.iter().cloned())
         .map(|dir| dir.join(program))
         .find(|path| {
-            path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+            path.metadata()
+                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
         })
 }
 
 /// What a program says about itself, on either stream. It is killed when the check ends before it.
-#[expect(clippy::disallowed_methods, reason = "asks for a version and is gone; no agent is started")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks for a version and is gone; no agent is started"
+)]
 async fn run(env: &Environment, path: &Path, argument: &str) -> Result<String, String> {
     let output = tokio::process::Command::new(path)
         .arg(argument)
         .env_clear()
-        .envs(["PATH", "HOME", "LANG"].iter().filter_map(|name| Some((name, env.get(name)?))))
+        .envs(
+            ["PATH", "HOME", "LANG"]
+                .iter()
+                .filter_map(|name| Some((name, env.get(name)?))),
+        )
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -129,7 +142,10 @@ mod tests {
 
     #[test]
     fn versions_are_found_and_compared() {
-        assert_eq!(Version::find("2.1.330 (Claude Code)"), Some(Version(2, 1, 330)));
+        assert_eq!(
+            Version::find("2.1.330 (Claude Code)"),
+            Some(Version(2, 1, 330))
+        );
         assert_eq!(Version::find("claude v2.1.9-beta"), Some(Version(2, 1, 9)));
         assert_eq!(Version::find("no version"), None);
         assert!(Version(2, 1, 9) < CLAUDE_MIN, "numbers, not text");
@@ -141,9 +157,18 @@ mod tests {
         let env: Environment = [("PATH".into(), tmp.path().into())].into_iter().collect();
         let program = tmp.path().join("claude");
         for (script, expected) in [
-            ("#!/bin/sh\necho '2.1.330 (Claude Code)'", super::super::Health::Ok),
-            ("#!/bin/sh\necho '1.0.3 (Claude Code)'", super::super::Health::Warning),
-            ("#!/bin/sh\necho broken >&2; exit 3", super::super::Health::Failed),
+            (
+                "#!/bin/sh\necho '2.1.330 (Claude Code)'",
+                super::super::Health::Ok,
+            ),
+            (
+                "#!/bin/sh\necho '1.0.3 (Claude Code)'",
+                super::super::Health::Warning,
+            ),
+            (
+                "#!/bin/sh\necho broken >&2; exit 3",
+                super::super::Health::Failed,
+            ),
         ] {
             // A new file each time: one that is open for writing somewhere cannot be run.
             let fresh = tmp.path().join("fresh");

@@ -56,7 +56,11 @@ fn today() -> Date {
 }
 
 fn open(dir: &Path, day: Date) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join(format!("iris-{day}.jsonl")))
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(dir.join(format!("iris-{day}.jsonl")))
 }
 
 /// Removes all but the newest [`FILES_MAX`] log files; anything else in the directory stays.
@@ -64,9 +68,12 @@ fn prune(dir: &Path) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let day = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("iris-")?.strip_suffix(".jsonl")?.parse::<Date>().ok());
+        let day = name.to_str().and_then(|name| {
+            name.strip_prefix("iris-")?
+                .strip_suffix(".jsonl")?
+                .parse::<Date>()
+                .ok()
+        });
         files.extend(day.map(|day| (day, name)));
     }
     files.sort();
@@ -101,8 +108,16 @@ mod tests {
             names.sort();
             names
         };
-        assert_eq!(names().len(), FILES_MAX + 1, "and the stranger stays: {:?}", names());
-        assert!(!names().contains(&"iris-2020-01-01.jsonl".to_owned()), "the oldest went");
+        assert_eq!(
+            names().len(),
+            FILES_MAX + 1,
+            "and the stranger stays: {:?}",
+            names()
+        );
+        assert!(
+            !names().contains(&"iris-2020-01-01.jsonl".to_owned()),
+            "the oldest went"
+        );
         let tomorrow = today().tomorrow().unwrap();
         daily.on(tomorrow).unwrap();
         daily.file.write_all(b"two\n").unwrap();

@@ -52,12 +52,14 @@ impl Keychain {
 
     fn connected_by(connect: Connect, wait: Duration) -> Self {
         let (calls, queue) = mpsc::channel();
-        let started = thread::Builder::new().name("keychain".to_owned()).spawn(move || {
-            let mut store = None;
-            for call in queue {
-                serve(&connect, &mut store, call);
-            }
-        });
+        let started = thread::Builder::new()
+            .name("keychain".to_owned())
+            .spawn(move || {
+                let mut store = None;
+                for call in queue {
+                    serve(&connect, &mut store, call);
+                }
+            });
         if let Err(error) = started {
             // Every call then fails with `Unavailable`, which is said where secrets are used.
             tracing::error!(%error, "keychain: its thread could not be started");
@@ -80,7 +82,13 @@ impl Keychain {
     async fn call(&self, name: &str, act: Act) -> Result<Option<Secret>, SecretsError> {
         let gone = || SecretsError::Unavailable("its thread has ended".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.calls.send(Call { name: name.to_owned(), act, reply }).map_err(|_| gone())?;
+        self.calls
+            .send(Call {
+                name: name.to_owned(),
+                act,
+                reply,
+            })
+            .map_err(|_| gone())?;
         match timeout(self.wait, answer).await {
             Ok(answer) => answer.map_err(|_| gone())?,
             Err(_) => Err(SecretsError::Locked(format!(
@@ -168,7 +176,9 @@ fn system_store() -> keyring_core::Result<Arc<CredentialStore>> {
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn system_store() -> keyring_core::Result<Arc<CredentialStore>> {
-    Err(Error::NotSupportedByStore("Iris knows no keychain of this system".to_owned()))
+    Err(Error::NotSupportedByStore(
+        "Iris knows no keychain of this system".to_owned(),
+    ))
 }
 
 #[cfg(test)]
@@ -193,7 +203,11 @@ mod tests {
         let store = keyring_core::mock::Store::new().unwrap();
         let keychain = keychain(Box::new(move || Ok(store.clone())));
         let secret = Secret::random();
-        assert_eq!(keychain.get("a").await, Ok(None), "nothing there is no error");
+        assert_eq!(
+            keychain.get("a").await,
+            Ok(None),
+            "nothing there is no error"
+        );
         keychain.set("a", secret.clone()).await.unwrap();
         assert_eq!(keychain.get("a").await, Ok(Some(secret)));
         assert_eq!(keychain.get("b").await, Ok(None));
@@ -208,9 +222,16 @@ mod tests {
         let there = Arc::new(Mutex::new(false));
         let asked = there.clone();
         let keychain = keychain(Box::new(move || {
-            if *asked.lock().unwrap() { Ok(store.clone()) } else { Err(platform_failure()) }
+            if *asked.lock().unwrap() {
+                Ok(store.clone())
+            } else {
+                Err(platform_failure())
+            }
         }));
-        assert!(matches!(keychain.get("a").await, Err(SecretsError::Unavailable(_))));
+        assert!(matches!(
+            keychain.get("a").await,
+            Err(SecretsError::Unavailable(_))
+        ));
         *there.lock().unwrap() = true;
         assert_eq!(keychain.get("a").await, Ok(None));
     }
@@ -226,11 +247,16 @@ mod tests {
             Ok(kept.clone())
         }));
         keychain.set("a", Secret::new("s".into())).await.unwrap();
-        let entry = keyring_core::api::CredentialStoreApi::build(&*store, SERVICE, "a", None).unwrap();
+        let entry =
+            keyring_core::api::CredentialStoreApi::build(&*store, SERVICE, "a", None).unwrap();
         let cred: &keyring_core::mock::Cred = entry.as_any().downcast_ref().unwrap();
         cred.set_error(platform_failure());
         assert_eq!(keychain.get("a").await, Ok(Some(Secret::new("s".into()))));
-        assert_eq!(connections.load(Ordering::SeqCst), 2, "a new connection was made");
+        assert_eq!(
+            connections.load(Ordering::SeqCst),
+            2,
+            "a new connection was made"
+        );
     }
 
     #[tokio::test]
@@ -243,7 +269,10 @@ mod tests {
             Err(Error::NoStorageAccess("dismissed".into()))
         });
         let keychain = Keychain::connected_by(connect, Duration::from_millis(50));
-        assert!(matches!(keychain.get("a").await, Err(SecretsError::Locked(_))));
+        assert!(matches!(
+            keychain.get("a").await,
+            Err(SecretsError::Locked(_))
+        ));
         drop(release);
     }
 

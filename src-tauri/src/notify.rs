@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 pub(crate) use self::linux::approvals;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::other::approvals;
-use crate::shell::{Intent, Shell, is_question};
+use crate::shell::{Intent, Shell, is_question, place};
 
 /// No more approvals than this are notified at once; the next one follows when one ends. A flood
 /// of requests is one for the window, and daemons stack everything on the screen.
@@ -53,7 +53,7 @@ fn title(view: &ApprovalView) -> String {
 fn body(view: &ApprovalView, zone: &TimeZone) -> String {
     let mut lines = vec![
         one_line(&view.summary, LINE_MAX),
-        one_line(&format!("{} in {}", view.host, view.path), LINE_MAX),
+        one_line(&place(view), LINE_MAX),
     ];
     if let Some(end) = view.expires_at {
         lines.push(format!(

@@ -36,6 +36,14 @@ pub(crate) enum Intent {
     Quit,
 }
 
+/// Where the tool would run, in words.
+pub(crate) fn place(view: &ApprovalView) -> String {
+    match view.host.as_str() {
+        "local" => format!("on this computer in {}", view.path),
+        host => format!("on {host} in {}", view.path),
+    }
+}
+
 /// Whether the agent wants an answer rather than a permission. A bare Allow would answer its
 /// question with nothing: only the window, which shows the choices, allows it.
 pub(crate) fn is_question(view: &ApprovalView) -> bool {

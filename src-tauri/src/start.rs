@@ -1,10 +1,16 @@
 //! From the first line of `main` to the running application, and orderly out of it again.
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use iris_domain::{Problem, problem::Code};
-use iris_engine::{Deps, Engine, control, environment::Environment, home::Home, secrets::Secrets};
-use tauri::{RunEvent, WindowEvent};
+use iris_engine::{
+    Deps, Engine, control,
+    environment::Environment,
+    home::Home,
+    logs::{self, Echo, Logs},
+    secrets::Secrets,
+};
+use tauri::RunEvent;
 use tokio::runtime::Runtime;
 
 use crate::{commands, notify, present, shell::Shell, tray, windows};
@@ -49,7 +55,7 @@ pub fn run() -> ExitCode {
     };
     tauri::async_runtime::set(runtime.handle().clone());
     let code = match start(&runtime, env) {
-        Ok(Started::Running(shell)) => application(&runtime, shell),
+        Ok(Started::Running(shell, logs)) => application(&runtime, shell, logs),
         Ok(Started::Elsewhere) => ExitCode::SUCCESS,
         Err(problem) => refuse(&problem),
     };
@@ -61,7 +67,7 @@ pub fn run() -> ExitCode {
 /// What a start led to.
 enum Started {
     /// This process is Iris.
-    Running(Shell),
+    Running(Shell, Logs),
     /// Another one is, and shows its window now.
     Elsewhere,
 }
@@ -74,15 +80,16 @@ fn start(runtime: &Runtime, env: Environment) -> Result<Started, Problem> {
             "set HOME, or IRIS_HOME to a folder of your own, and start Iris again",
         )
     })?;
+    let tightened = home.prepare()?;
+    let logs = logs::start(&home, &env, Echo::Stderr)?;
+    for line in tightened {
+        tracing::warn!("{line}");
+    }
     let user = user(&env);
-    let deps = Deps {
-        home: home.clone(),
-        env,
-        port: None,
-        secrets: Secrets::keychain(),
-    };
+    let port = port(&env)?;
+    let deps = Deps { home: home.clone(), env, port, secrets: Secrets::keychain() };
     match runtime.block_on(Engine::start(deps)) {
-        Ok(engine) => Ok(Started::Running(Shell::new(engine, user))),
+        Ok(engine) => Ok(Started::Running(Shell::new(engine, user), logs)),
         Err(problem) if problem.code == Code::Conflict => {
             control::ask_to_show(&home)?;
             tracing::info!("another Iris runs on this home; it was asked to show its window");
@@ -93,7 +100,10 @@ fn start(runtime: &Runtime, env: Environment) -> Result<Started, Problem> {
 }
 
 /// The tauri application around a running engine.
-fn application(runtime: &Runtime, shell: Shell) -> ExitCode {
+fn application(runtime: &Runtime, shell: Shell, logs: Logs) -> ExitCode {
+    // Held here too, so that what the end logs is still written.
+    let logs = Arc::new(logs);
+    shell.spawn(log_as_configured(shell.clone(), logs.clone()));
     let built = commands::register(tauri::Builder::default())
         .plugin(tauri_plugin_dialog::init())
         .manage(shell.clone())
@@ -116,26 +126,28 @@ fn application(runtime: &Runtime, shell: Shell) -> ExitCode {
             ));
         }
     };
-    let code = app.run_return(|app, event| match event {
+    let code = app.run_return(|_app, event| match event {
         // The last window closed. Iris lives in the tray; only Quit ends it.
-        RunEvent::ExitRequested {
-            code: None, api, ..
-        } => api.prevent_exit(),
-        RunEvent::WindowEvent {
-            label,
-            event: WindowEvent::Destroyed,
-            ..
-        } => {
-            tracing::debug!(window = label, "window closed");
-        }
+        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
         #[cfg(target_os = "macos")]
-        RunEvent::Reopen { .. } => windows::show(app, None),
-        _ => {
-            // Only macOS reads it above.
-            let _: &tauri::AppHandle = app;
-        }
+        RunEvent::Reopen { .. } => windows::show(_app, None),
+        _ => {}
     });
+    drop(logs);
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Logs as much as the config says, now and when it changes.
+async fn log_as_configured(shell: Shell, logs: Arc<Logs>) {
+    let mut config = shell.engine.config.watch();
+    loop {
+        let level = config.borrow_and_update().settings.log_level;
+        logs.set_level(level);
+        match shell.until_stopped(config.changed()).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => return,
+        }
+    }
 }
 
 /// Starts everything that the user sees. Nothing here can fail the start: an Iris that lost a
@@ -267,6 +279,18 @@ fn display(env: &Environment) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 fn display(_env: &Environment) -> Result<(), String> {
     Ok(())
+}
+
+/// The port that the environment asks for, which wins over the config's.
+fn port(env: &Environment) -> Result<Option<u16>, Problem> {
+    let Some(text) = env.text("IRIS_HTTP_PORT") else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        Problem::new(
+            Code::InvalidInput,
+            format!("IRIS_HTTP_PORT is `{text}`, which is no port"),
+            "set it to a number from 0 to 65535, or unset it",
+        )
+    })
 }
 
 /// Who answers at this desktop, for the audit log.

@@ -6,7 +6,7 @@ use iris_domain::{
     snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
 };
 
-use crate::shell::{Intent, is_question};
+use crate::shell::{Intent, is_question, place};
 
 /// Menus show no more approvals than fit a screen; the window shows all.
 const APPROVALS_MAX: usize = 12;
@@ -143,7 +143,7 @@ fn approval(view: &ApprovalView) -> Item {
     let deny = line(&format!("deny:{id}"), "Deny");
     let mut items = vec![note(
         format!("where:{id}"),
-        &format!("{} in {}", view.host, view.path),
+        &place(view),
     )];
     if is_question(view) {
         // A bare Allow would answer it with nothing; the window has its choices.

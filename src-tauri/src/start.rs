@@ -87,7 +87,12 @@ fn start(runtime: &Runtime, env: Environment) -> Result<Started, Problem> {
     }
     let user = user(&env);
     let port = port(&env)?;
-    let deps = Deps { home: home.clone(), env, port, secrets: Secrets::keychain() };
+    let deps = Deps {
+        home: home.clone(),
+        env,
+        port,
+        secrets: Secrets::keychain(),
+    };
     match runtime.block_on(Engine::start(deps)) {
         Ok(engine) => Ok(Started::Running(Shell::new(engine, user), logs)),
         Err(problem) if problem.code == Code::Conflict => {
@@ -128,7 +133,9 @@ fn application(runtime: &Runtime, shell: Shell, logs: Logs) -> ExitCode {
     };
     let code = app.run_return(|_app, event| match event {
         // The last window closed. Iris lives in the tray; only Quit ends it.
-        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
+        RunEvent::ExitRequested {
+            code: None, api, ..
+        } => api.prevent_exit(),
         #[cfg(target_os = "macos")]
         RunEvent::Reopen { .. } => windows::show(_app, None),
         _ => {}
@@ -283,7 +290,9 @@ fn display(_env: &Environment) -> Result<(), String> {
 
 /// The port that the environment asks for, which wins over the config's.
 fn port(env: &Environment) -> Result<Option<u16>, Problem> {
-    let Some(text) = env.text("IRIS_HTTP_PORT") else { return Ok(None) };
+    let Some(text) = env.text("IRIS_HTTP_PORT") else {
+        return Ok(None);
+    };
     text.parse().map(Some).map_err(|_| {
         Problem::new(
             Code::InvalidInput,

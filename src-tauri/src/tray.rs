@@ -117,7 +117,6 @@ impl Place<'_> {
                 Edit::Insert(place, item) => self.insert(app, &item, place)?,
                 Edit::Text(place, text) => match self.at(place)? {
                     Some(MenuItemKind::MenuItem(line)) => line.set_text(text)?,
-                    Some(MenuItemKind::Submenu(submenu)) => submenu.set_text(text)?,
                     _ => tracing::error!(place, "the tray menu is not what was shown last"),
                 },
                 Edit::Enabled(place, enabled) => match self.at(place)? {

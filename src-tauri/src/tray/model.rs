@@ -74,7 +74,7 @@ pub(super) enum Edit {
     Remove(usize),
     /// Put a new one there.
     Insert(usize, Item),
-    /// Give the item this label.
+    /// Give the line this label.
     Text(usize, String),
     /// Make the line clickable, or not.
     Enabled(usize, bool),
@@ -141,10 +141,7 @@ fn approval(view: &ApprovalView) -> Item {
     let ApprovalId(id) = &view.id;
     let details = line(&format!("details:{id}"), "Details…");
     let deny = line(&format!("deny:{id}"), "Deny");
-    let mut items = vec![note(
-        format!("where:{id}"),
-        &place(view),
-    )];
+    let mut items = vec![note(format!("where:{id}"), &place(view))];
     if is_question(view) {
         // A bare Allow would answer it with nothing; the window has its choices.
         items.extend([line(&format!("details:{id}"), "Answer…"), deny]);
@@ -244,12 +241,18 @@ pub(super) fn edits(old: &[Item], new: &[Item]) -> Vec<Edit> {
 }
 
 impl Item {
-    /// Whether both are the same thing, though it may look different.
+    /// Whether one can become the other in place. A submenu with another label cannot: muda 0.20
+    /// does not change the label of one on Linux (measured), so it is replaced.
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Rule { id: a }, Self::Rule { id: b })
-            | (Self::Line { id: a, .. }, Self::Line { id: b, .. })
-            | (Self::Submenu { id: a, .. }, Self::Submenu { id: b, .. }) => a == b,
+            | (Self::Line { id: a, .. }, Self::Line { id: b, .. }) => a == b,
+            (
+                Self::Submenu { id: a, text, .. },
+                Self::Submenu {
+                    id: b, text: other, ..
+                },
+            ) => a == b && text == other,
             (Self::Rule { .. } | Self::Line { .. } | Self::Submenu { .. }, _) => false,
         }
     }
@@ -277,21 +280,7 @@ impl Item {
                     steps.push(Edit::Enabled(place, *is));
                 }
             }
-            (
-                Self::Submenu {
-                    text: a,
-                    items: old,
-                    ..
-                },
-                Self::Submenu {
-                    text: b,
-                    items: new,
-                    ..
-                },
-            ) => {
-                if a != b {
-                    steps.push(Edit::Text(place, b.clone()));
-                }
+            (Self::Submenu { items: old, .. }, Self::Submenu { items: new, .. }) => {
                 let inside = edits(old, new);
                 if !inside.is_empty() {
                     steps.push(Edit::Inside(place, inside));

@@ -34,8 +34,8 @@ fn apply(items: &mut Vec<Item>, steps: Vec<Edit>) {
             Edit::Remove(place) => drop(items.remove(place)),
             Edit::Insert(place, item) => items.insert(place, item),
             Edit::Text(place, new) => match &mut items[place] {
-                Item::Line { text, .. } | Item::Submenu { text, .. } => *text = new,
-                Item::Rule { .. } => panic!("a separator has no text"),
+                Item::Line { text, .. } => *text = new,
+                Item::Rule { .. } | Item::Submenu { .. } => panic!("only lines are relabelled"),
             },
             Edit::Enabled(place, new) => match &mut items[place] {
                 Item::Line { enabled, .. } => *enabled = new,
@@ -267,10 +267,38 @@ fn what_stays_is_not_rebuilt() {
     ];
     let mut after = before.clone();
     after.approvals.remove(0);
-    after.teams[0].state = TeamState::Working;
+    after.teams[0].state = TeamState::Trouble;
+    after.teams[0].waiting = 0;
+    let (old, new) = (model(&before).menu, model(&after).menu);
+    let steps = edits(&old, &new);
+    // The approval goes, the team's submenu is replaced; all else is left alone.
+    assert_eq!(
+        steps[..2],
+        [Edit::Remove(3), Edit::Remove(0)],
+        "from the end to the start"
+    );
+    assert!(
+        matches!(&steps[2..], [Edit::Insert(2, item)] if item.is(&new[2])),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn lines_change_in_place() {
+    let mut before = samples::snapshot();
+    before.problems = vec![samples::problem("one")];
+    before.approvals = (0..14)
+        .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
+        .collect();
+    let mut after = before.clone();
+    after.problems = vec![samples::problem("two & three")];
+    after.approvals.truncate(13);
     assert_eq!(
         edits(&model(&before).menu, &model(&after).menu),
-        [Edit::Remove(0), Edit::Text(2, "alpha · working".into())],
-        "one item goes, one label changes"
+        [
+            Edit::Text(0, "⚠ two && three".into()),
+            Edit::Text(15, "1 more in the window…".into()),
+        ],
+        "labels change, nothing is rebuilt"
     );
 }

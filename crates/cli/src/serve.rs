@@ -36,10 +36,6 @@ pub fn runtime(workers: usize) -> Result<Runtime, Problem> {
 }
 
 pub fn serve(context: &Context, port: Option<u16>) -> Result<u8, Problem> {
-    let port = match port {
-        Some(port) => Some(port),
-        None => port_of_the_environment(context)?,
-    };
     let tightened = context.home.prepare()?;
     let logs = logs::start(&context.home, &context.env, Echo::Stderr)?;
     for line in tightened {
@@ -49,19 +45,6 @@ pub fn serve(context: &Context, port: Option<u16>) -> Result<u8, Problem> {
     let code = runtime.block_on(run(context, port, &logs));
     runtime.shutdown_timeout(RUNTIME_END_WAIT);
     code
-}
-
-fn port_of_the_environment(context: &Context) -> Result<Option<u16>, Problem> {
-    let Some(text) = context.env.text("IRIS_HTTP_PORT") else {
-        return Ok(None);
-    };
-    text.parse().map(Some).map_err(|_| {
-        Problem::new(
-            Code::InvalidInput,
-            format!("IRIS_HTTP_PORT is `{text}`, which is no port"),
-            "Set it to a number from 0 to 65535, or unset it.",
-        )
-    })
 }
 
 async fn run(context: &Context, port: Option<u16>, logs: &Logs) -> Result<u8, Problem> {

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,8 +26,8 @@ use crate::{
     control, doctor,
     endpoint::{self, EndpointDeps},
     environment::Environment,
-    home::{Home, Lock},
-    secrets::{Secret, Secrets},
+    home::{Home, HomeLock},
+    secrets::Secrets,
     snapshot::{self, Sources},
     store::Store,
     teams::{Teams, TeamsDeps},
@@ -49,8 +49,6 @@ pub struct Deps {
     pub port: Option<u16>,
     /// Where secrets are kept.
     pub secrets: Secrets,
-    /// Takes the wish of a second start to see the window; `None` where there is no window.
-    pub show: Option<mpsc::Sender<()>>,
 }
 
 /// A running Iris; cheap to clone. Each field is the handle of one owner.
@@ -75,7 +73,8 @@ pub struct Engine {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
-    lock: Arc<Mutex<Option<Lock>>>,
+    show: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
+    lock: Arc<Mutex<Option<HomeLock>>>,
 }
 
 impl Engine {
@@ -85,14 +84,14 @@ impl Engine {
     /// `Conflict`: another Iris has this home. `Network`: the port is taken. `Storage`: the home or
     /// the database cannot be used. A broken config is no error: it is in the snapshot.
     pub async fn start(deps: Deps) -> Result<Self, Problem> {
-        let Deps { home, env, port, secrets, show } = deps;
-        let lock = home.open()?;
+        let Deps { home, env, port, secrets } = deps;
+        let lock = home.lock()?;
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
 
         let opened = Store::open(&home).await.map_err(|e| e.problem())?;
         let store = opened.store;
-        let config = ConfigFile::open(&home, &env, store.clone(), &tasks, shutdown.clone()).await;
+        let config = ConfigFile::open(&home, &env, store.clone(), &tasks).await;
 
         let port = match port {
             Some(port) => port,
@@ -102,7 +101,7 @@ impl Engine {
         let port = listener.local_addr().map(|a| a.port()).unwrap_or(port);
         let endpoint = format!("http://{}:{port}/mcp", Ipv4Addr::LOCALHOST);
 
-        let tokens = Tokens::new(console_token(&secrets).await);
+        let tokens = Tokens::new(secrets.console_token(&home).await);
         let approvals =
             Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
         let teams = Teams::start(TeamsDeps {
@@ -140,6 +139,8 @@ impl Engine {
                 shutdown: shutdown.clone(),
             },
         );
+        // One wish is as good as many.
+        let (show, show_requests) = mpsc::channel(1);
         let engine = Self {
             config,
             approvals,
@@ -152,9 +153,16 @@ impl Engine {
             snapshot,
             tasks,
             shutdown,
+            show: Arc::new(Mutex::new(Some(show_requests))),
             lock: Arc::new(Mutex::new(Some(lock))),
         };
-        control::listen(engine.clone(), show, &engine.tasks, engine.shutdown.clone())?;
+        control::listen(
+            &engine.home,
+            engine.clone(),
+            show,
+            &engine.tasks,
+            engine.shutdown.clone(),
+        )?;
         engine.note("iris.started", &endpoint).await;
         tracing::info!(endpoint, "Iris accepts connections.");
         Ok(engine)
@@ -165,12 +173,19 @@ impl Engine {
         self.snapshot.clone()
     }
 
+    /// Hears of a second start of Iris by a user who wants to see the window. One taker; where it is
+    /// dropped, there is no window, and the second start is told so.
+    pub fn show_requests(&self) -> Option<mpsc::Receiver<()>> {
+        self.show.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Ends everything in order: nothing can be asked, what waits is denied and recorded, agents
     /// end, sockets close, the database is written out, the lock is released.
     pub async fn shutdown(&self) {
         tracing::info!("Iris ends.");
         self.approvals.shutdown().await;
         self.teams.shutdown().await;
+        self.config.close().await;
         self.shutdown.cancel();
         self.tasks.close();
         if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait()).await.is_err() {
@@ -178,9 +193,7 @@ impl Engine {
         }
         self.note("iris.stopped", "").await;
         self.store.close().await;
-        if let Ok(mut lock) = self.lock.lock() {
-            lock.take();
-        }
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     async fn note(&self, event: &str, detail: &str) {
@@ -236,17 +249,4 @@ async fn bind(port: u16) -> Result<TcpListener, Problem> {
              `iris serve --port N`.",
         ),
     })
-}
-
-/// The console's token from the keychain, made at the first start. Without a keychain it holds for
-/// this run only, which `iris doctor` explains.
-async fn console_token(secrets: &Secrets) -> Secret {
-    const NAME: &str = "console";
-    match secrets.get_or_create(NAME).await {
-        Ok(token) => token,
-        Err(error) => {
-            tracing::warn!(%error, "The console's token is kept in memory for this run only.");
-            Secret::random()
-        }
-    }
 }

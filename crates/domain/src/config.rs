@@ -6,6 +6,7 @@
 //! [`schema`] describes the file to editors.
 
 mod changes;
+mod debug;
 mod edit;
 mod parse;
 mod placeholder;
@@ -109,7 +110,7 @@ pub enum LogLevel {
 }
 
 /// A team's settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Team {
     /// The project directory. `~` is the home directory (of the remote host for a remote team);
@@ -220,7 +221,7 @@ impl Team {
 /// A team template: what a team has that does not say otherwise. Every field of [`Team`] but
 /// `path`, `description`, `color` and `remote`, all optional. A team that has an object of its own
 /// (`approvalPolicy`, `env`, …) still gets the fields that it leaves out in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TeamDefaults {
     /// See [`Team::remote_options`].

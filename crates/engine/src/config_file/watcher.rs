@@ -84,3 +84,44 @@ fn names_us(event: &Event, names: &[OsString]) -> bool {
         .iter()
         .any(|path| names.iter().any(|name| path.file_name() == Some(name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, ModifyKind, RemoveKind};
+
+    use super::*;
+
+    #[test]
+    fn reading_is_not_a_change() {
+        for (kind, change) in [
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), false),
+            (EventKind::Access(AccessKind::Read), false),
+            (
+                EventKind::Access(AccessKind::Close(AccessMode::Read)),
+                false,
+            ),
+            (
+                EventKind::Access(AccessKind::Close(AccessMode::Write)),
+                true,
+            ),
+            (EventKind::Create(CreateKind::File), true),
+            (EventKind::Modify(ModifyKind::Any), true),
+            (EventKind::Remove(RemoveKind::File), true),
+        ] {
+            assert_eq!(is_change(kind), change, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_files_beside_it_are_not_it() {
+        let names = [OsString::from("config.json")];
+        let event = |path: &str| Event::new(EventKind::Any).add_path(path.into());
+        assert!(names_us(&event("/home/me/.iris/config.json"), &names));
+        for other in ["iris.db-wal", "config.json.bak", ".config.json.x1", "logs"] {
+            assert!(
+                !names_us(&event(&format!("/home/me/.iris/{other}")), &names),
+                "{other}"
+            );
+        }
+    }
+}

@@ -246,3 +246,19 @@ fn changes_are_named_without_values() {
     );
     assert_eq!(one.only_team(), Some(&team("d")));
 }
+
+#[test]
+fn the_values_of_env_are_not_shown_in_logs() {
+    let config = good(
+        r#"{
+          "settings": { "defaults": { "env": { "A": "${SECRET}" } } },
+          "teams": { "a": { "path": "x", "env": { "B": "${SECRET}" } } }
+        }"#,
+    );
+    let shown = format!("{config:?} {config:#?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(
+        shown.contains(r#""B":"…""#) && shown.contains(r#""path":"x""#),
+        "{shown}"
+    );
+}

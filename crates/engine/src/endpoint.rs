@@ -1,8 +1,28 @@
-//! The MCP endpoint on 127.0.0.1.
+//! The MCP endpoint on 127.0.0.1: streamable HTTP for the console (`/mcp`) and for each agent
+//! (`/mcp/{session}`), protocol eras 2025-11-25 and 2026-07-28, stateless.
+//!
+//! A request's way: [`connection`] (how long and how large it may be) → [`guard`] (whether it may
+//! come in, and as whom) → rmcp (the protocol) → [`server`] (never unanswered) → [`tools`].
+
+mod calls;
+mod connection;
+mod early;
+mod envelope;
+mod gate;
+mod guard;
+mod limits;
+mod refusals;
+mod schema;
+mod server;
+mod tools;
+
+#[cfg(test)]
+mod tests;
 
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{guard::Guard, limits::Limits, refusals::Refusals, server::Server};
 use crate::{approvals::Approvals, store::Store, teams::Teams, tokens::Tokens};
 
 /// What the endpoint serves with.
@@ -24,5 +44,37 @@ pub struct EndpointDeps {
     pub shutdown: CancellationToken,
 }
 
-/// Serves until `shutdown`.
-pub fn serve(_listener: TcpListener, _deps: EndpointDeps) {}
+/// Serves until `shutdown`; then no connection is accepted, and what is being answered gets a
+/// moment to end. A listener that others than this computer can reach is not served.
+pub fn serve(listener: TcpListener, deps: EndpointDeps) {
+    let limits = Limits::default();
+    let port = match listener.local_addr() {
+        Ok(address) if address.ip().is_loopback() => address.port(),
+        Ok(address) => {
+            tracing::error!(%address, "the MCP endpoint serves loopback addresses only: not served");
+            return;
+        }
+        Err(error) => {
+            tracing::error!(%error, "the MCP endpoint's socket has no address: not served");
+            return;
+        }
+    };
+    let refusals = Refusals::start(deps.store, &deps.tasks, deps.shutdown.clone());
+    let server = Server::new(
+        tools::Tools {
+            approvals: deps.approvals,
+            teams: deps.teams,
+            snapshot: deps.snapshot,
+            refusals: refusals.clone(),
+        },
+        limits.progress_every,
+    );
+    let guard = Guard::new(port, deps.tokens, refusals, limits, server);
+    deps.tasks.spawn(connection::accept(
+        listener,
+        guard,
+        limits,
+        deps.tasks.clone(),
+        deps.shutdown,
+    ));
+}

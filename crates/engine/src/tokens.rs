@@ -1,8 +1,24 @@
 //! Who calls: 256 random bits for the console and for each live agent process.
 
-use iris_domain::request::Asker;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use iris_domain::{
+    ids::{Party, SessionId},
+    request::Asker,
+};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::secrets::Secret;
+
+/// A token's random bytes: 256 bits cannot be guessed.
+const TOKEN_BYTES: usize = 32;
 
 /// A caller, proven by its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,31 +29,234 @@ pub enum Caller {
     Agent(Asker),
 }
 
-/// The tokens that are valid now.
+impl Caller {
+    /// As whom it acts.
+    pub fn party(&self) -> Party {
+        match self {
+            Self::Console => Party::Console,
+            Self::Agent(asker) => Party::Team(asker.team.clone()),
+        }
+    }
+
+    /// The conversation it works in; the console works in none.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Console => None,
+            Self::Agent(asker) => Some(asker.session),
+        }
+    }
+}
+
+/// What a valid token gives: who calls, and when that stops being true.
 #[derive(Debug, Clone)]
-pub struct Tokens {}
+pub struct Admission {
+    /// Who calls.
+    pub caller: Arc<Caller>,
+    /// Cancelled when the token is revoked: calls that still run end then.
+    pub revoked: CancellationToken,
+}
+
+/// The tokens that are valid now; cheap to clone. Of agents' tokens only the SHA-256 is kept.
+#[derive(Clone)]
+pub struct Tokens(Arc<Registry>);
+
+struct Registry {
+    console: Secret,
+    entries: RwLock<Vec<Entry>>,
+}
+
+struct Entry {
+    hash: [u8; 32],
+    admission: Admission,
+}
 
 impl Tokens {
     /// With this token for the console.
-    pub fn new(_console: Secret) -> Self {
-        Self {}
+    pub fn new(console: Secret) -> Self {
+        let entry = Entry::new(&console, Caller::Console);
+        Self(Arc::new(Registry {
+            console,
+            entries: RwLock::new(vec![entry]),
+        }))
     }
 
     /// A new token for an agent process.
-    pub fn mint(&self, _asker: Asker) -> Secret {
-        Secret::new(String::new())
+    pub fn mint(&self, asker: Asker) -> Secret {
+        let token = fresh();
+        let entry = Entry::new(&token, Caller::Agent(asker));
+        self.0
+            .entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+        token
     }
 
-    /// That token is worth nothing from now on.
-    pub fn revoke(&self, _token: &Secret) {}
+    /// That token is worth nothing from now on, and the calls made with it end. The console's
+    /// token is not revoked here.
+    pub fn revoke(&self, token: &Secret) {
+        let hash = digest(token.expose());
+        self.0
+            .entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|entry| {
+                let goes = *entry.admission.caller != Caller::Console && entry.is(&hash);
+                if goes {
+                    entry.admission.revoked.cancel();
+                }
+                !goes
+            });
+    }
 
     /// Whose token this is.
-    pub fn caller(&self, _presented: &str) -> Option<Caller> {
-        None
+    pub fn caller(&self, presented: &str) -> Option<Caller> {
+        self.admit(presented)
+            .map(|admission| Caller::clone(&admission.caller))
+    }
+
+    /// Whose token this is, and until when. Every entry is compared, each in constant time, so
+    /// that the time taken tells nothing about how close a guess was.
+    pub fn admit(&self, presented: &str) -> Option<Admission> {
+        if presented.is_empty() {
+            return None;
+        }
+        let hash = digest(presented);
+        let entries = self
+            .0
+            .entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for entry in entries.iter() {
+            if entry.is(&hash) {
+                found = Some(&entry.admission);
+            }
+        }
+        found.cloned()
     }
 
     /// The console's token.
     pub fn console(&self) -> Secret {
-        Secret::new(String::new())
+        self.0.console.clone()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens([redacted])")
+    }
+}
+
+impl Entry {
+    fn new(token: &Secret, caller: Caller) -> Self {
+        Self {
+            hash: digest(token.expose()),
+            admission: Admission {
+                caller: Arc::new(caller),
+                revoked: CancellationToken::new(),
+            },
+        }
+    }
+
+    fn is(&self, hash: &[u8; 32]) -> bool {
+        self.hash.ct_eq(hash).into()
+    }
+}
+
+/// A new token: 256 bits of the operating system's randomness, base64url.
+#[expect(
+    clippy::expect_used,
+    reason = "an operating system without randomness can make no token, and no other token is safe"
+)]
+pub fn fresh() -> Secret {
+    let mut bytes = Zeroizing::new([0_u8; TOKEN_BYTES]);
+    getrandom::fill(bytes.as_mut_slice()).expect("the operating system gives random bytes");
+    Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asker(team: &str) -> Asker {
+        Asker {
+            team: team.parse().unwrap(),
+            session: SessionId(uuid::Uuid::new_v4()),
+            from: Party::Console,
+            host: "local".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_token_names_its_caller_and_no_other_text_does() {
+        let tokens = Tokens::new(fresh());
+        let blue = asker("blue");
+        let token = tokens.mint(blue.clone());
+        assert_eq!(tokens.caller(token.expose()), Some(Caller::Agent(blue)));
+        assert_eq!(
+            tokens.caller(tokens.console().expose()),
+            Some(Caller::Console)
+        );
+        let cut = &token.expose()[..token.expose().len() - 1];
+        for wrong in ["", "x", cut, &format!("{}A", token.expose())] {
+            assert_eq!(tokens.caller(wrong), None, "{wrong:?} is nobody's token");
+        }
+    }
+
+    #[test]
+    fn tokens_are_256_bits_and_never_the_same() {
+        let (a, b) = (fresh(), fresh());
+        assert_ne!(a, b, "two tokens differ");
+        assert_eq!(
+            URL_SAFE_NO_PAD.decode(a.expose()).unwrap().len(),
+            32,
+            "256 bits"
+        );
+    }
+
+    #[test]
+    fn revoking_ends_one_token_and_its_calls_only() {
+        let tokens = Tokens::new(fresh());
+        let (blue, red) = (tokens.mint(asker("blue")), tokens.mint(asker("red")));
+        let running = tokens.admit(blue.expose()).unwrap();
+        let other = tokens.admit(red.expose()).unwrap();
+        tokens.revoke(&blue);
+        assert!(
+            running.revoked.is_cancelled(),
+            "a call made with the token ends"
+        );
+        assert!(
+            !other.revoked.is_cancelled(),
+            "another agent's call goes on"
+        );
+        assert_eq!(
+            tokens.caller(blue.expose()),
+            None,
+            "a revoked token is nobody's"
+        );
+        assert!(
+            tokens.caller(red.expose()).is_some(),
+            "the other token still holds"
+        );
+    }
+
+    #[test]
+    fn an_empty_console_token_lets_nobody_in() {
+        let tokens = Tokens::new(Secret::new(String::new()));
+        assert_eq!(tokens.caller(""), None, "no text is no token");
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let tokens = Tokens::new(Secret::new("s3cret".to_owned()));
+        assert!(
+            !format!("{tokens:?}").contains("s3cret"),
+            "tokens never reach a log"
+        );
     }
 }

@@ -1,0 +1,94 @@
+//! The accept loop: TCP_NODELAY, bounds on heads and connections, orderly end.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rmcp::ServerHandler;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{guard::Guard, limits::Limits};
+
+/// Before the next `accept` after one failed: the usual reason (no file descriptor left) passes
+/// only when something else ends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections until shutdown. At the limit, newcomers wait in the kernel's queue.
+pub(super) async fn accept<H: ServerHandler + Clone>(
+    listener: TcpListener,
+    guard: Guard<H>,
+    limits: Limits,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    let guard = Arc::new(guard);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            () = shutdown.cancelled() => return,
+            next = next => next,
+        };
+        // The semaphore is never closed; if it were, nobody could be let in any more.
+        let Ok(place) = place else { return };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the MCP endpoint could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Without it every event stream's answer waits about 40 ms for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let (guard, shutdown) = (Arc::clone(&guard), shutdown.clone());
+        tasks.spawn(async move {
+            converse(stream, guard, limits, shutdown).await;
+            drop(place);
+        });
+    }
+}
+
+/// Serves one connection to its end. Takes any byte stream, so that TLS can stand in front.
+async fn converse<H: ServerHandler + Clone>(
+    io: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    guard: Arc<Guard<H>>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let guard = Arc::clone(&guard);
+        async move { Ok::<_, std::convert::Infallible>(guard.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.headers)
+        .max_header_size(limits.head_bytes)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(limits.grace, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        // Ordinary: the client hung up, or was idle for too long.
+        tracing::debug!(%error, "a connection to the MCP endpoint ended");
+    }
+}

@@ -1,0 +1,50 @@
+//! How long, how large and how many. One value, so that tests can make the bounds small.
+
+use std::time::Duration;
+
+/// The bounds of the endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Connections at once. Each agent holds one or two and one per waiting approval; ten agents
+    /// with parallel tool calls stay far below, and 256 cost no noticeable memory.
+    pub connections: usize,
+    /// From the first byte a connection waits for to the end of the request head. A loopback
+    /// client sends its head at once; whoever takes longer only holds a connection. An idle
+    /// connection ends by it too.
+    pub head: Duration,
+    /// The request head, bytes: tokens and MCP headers need less than 2 KiB.
+    pub head_bytes: usize,
+    /// Header lines of a request: real clients send about 15.
+    pub headers: usize,
+    /// From the head to the end of the body. Four mebibytes over loopback or a slow tunnel.
+    pub body: Duration,
+    /// The body, bytes. Claude Code's largest tool inputs (a whole file to write) are far below.
+    pub body_bytes: usize,
+    /// How long an answer may stay silent before it becomes an event stream. Long enough that
+    /// what answers at once stays plain JSON, short enough for every client's first-byte timeout.
+    pub quick: Duration,
+    /// Between comments on a waiting stream: shows that the client is still there.
+    pub comment_every: Duration,
+    /// Between progress notifications while a call waits. Claude Code ends a call that was silent
+    /// for 300 s and takes progress as a sign of life (measured with 2.1.330).
+    pub progress_every: Duration,
+    /// What answers that are being written get after shutdown began.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            head: Duration::from_secs(5),
+            head_bytes: 32 * 1024,
+            headers: 64,
+            body: Duration::from_secs(10),
+            body_bytes: 4 * 1024 * 1024,
+            quick: Duration::from_millis(300),
+            comment_every: Duration::from_secs(15),
+            progress_every: Duration::from_secs(20),
+            grace: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The tools: their names, their schemas, and who may call which.
+
+mod date;
+mod permission;
+mod teams;
+
+use std::sync::Arc;
+
+use iris_domain::{
+    Problem,
+    ids::{Party, TeamName},
+    problem::Code,
+    snapshot::Snapshot,
+};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{refusals::Refusals, schema};
+use crate::{approvals::Approvals, clock, teams::Teams, tokens::Caller};
+
+/// What the tools work on.
+pub(super) struct Tools {
+    /// Decides permission requests.
+    pub approvals: Approvals,
+    /// Wakes, sleeps and messages teams.
+    pub teams: Teams,
+    /// The state of everything.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Refused calls are audit rows.
+    pub refusals: Refusals,
+}
+
+/// A tool's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// Claude Code asks whether a tool may run.
+    PermissionsApprove,
+    /// The configured teams.
+    ListTeams,
+    /// How teams are.
+    TeamStatus,
+    /// Starts an agent.
+    TeamWake,
+    /// Ends a team's agents.
+    TeamSleep,
+    /// Gives a team a task.
+    SendMessage,
+    /// The time.
+    GetDate,
+}
+
+impl Name {
+    /// What agents see.
+    pub(super) const ALL: [Self; 7] = [
+        Self::PermissionsApprove,
+        Self::ListTeams,
+        Self::TeamStatus,
+        Self::TeamWake,
+        Self::TeamSleep,
+        Self::SendMessage,
+        Self::GetDate,
+    ];
+    /// What the console sees: it asks nobody for permission.
+    pub(super) const CONSOLE: [Self; 6] = [
+        Self::ListTeams,
+        Self::TeamStatus,
+        Self::TeamWake,
+        Self::TeamSleep,
+        Self::SendMessage,
+        Self::GetDate,
+    ];
+
+    /// The tool of that name.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tool| tool.as_str() == name)
+    }
+
+    /// The published name.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionsApprove => "permissions__approve",
+            Self::ListTeams => "list_teams",
+            Self::TeamStatus => "team_status",
+            Self::TeamWake => "team_wake",
+            Self::TeamSleep => "team_sleep",
+            Self::SendMessage => "send_message",
+            Self::GetDate => "get_date",
+        }
+    }
+
+    /// What clients are told about the tool.
+    pub(super) fn definition(self) -> Tool {
+        let reads = |title: &str| {
+            ToolAnnotations::with_title(title)
+                .read_only(true)
+                .idempotent(true)
+                .open_world(false)
+        };
+        let acts = |title: &str, destructive, idempotent, open_world| {
+            ToolAnnotations::with_title(title)
+                .read_only(false)
+                .destructive(destructive)
+                .idempotent(idempotent)
+                .open_world(open_world)
+        };
+        match self {
+            // No output schema: Claude Code takes no answer that has structured content (measured
+            // with 2.1.330).
+            Self::PermissionsApprove => Tool::new(
+                self.as_str(),
+                "Asks whether a tool call may run. Decided by the team's rules, or by the human. \
+                 For Claude Code's --permission-prompt-tool; only agents that Iris started may ask.",
+                schema::of::<permission::Arguments>(),
+            )
+            .with_annotations(acts("Ask for permission", false, true, false)),
+            Self::ListTeams => Tool::new(
+                self.as_str(),
+                "Lists every configured team.",
+                schema::of::<Nothing>(),
+            )
+            .with_raw_output_schema(schema::of::<teams::TeamList>())
+            .with_annotations(reads("List teams")),
+            Self::TeamStatus => Tool::new(
+                self.as_str(),
+                "Tells how the teams are: awake or asleep, what state, how many permission \
+                 requests wait for the human.",
+                schema::of::<teams::StatusArguments>(),
+            )
+            .with_raw_output_schema(schema::of::<teams::Status>())
+            .with_annotations(reads("Team status")),
+            Self::TeamWake => Tool::new(
+                self.as_str(),
+                "Starts the team's agent for your conversation with it, and returns when it is \
+                 ready. send_message wakes a team by itself.",
+                schema::of::<teams::WakeArguments>(),
+            )
+            .with_raw_output_schema(schema::of::<teams::Woken>())
+            .with_annotations(acts("Wake a team", false, true, false)),
+            Self::TeamSleep => Tool::new(
+                self.as_str(),
+                "Ends every agent process of the team, whoever started it, and returns when they \
+                 are gone. Conversations are kept.",
+                schema::of::<teams::SleepArguments>(),
+            )
+            .with_raw_output_schema(schema::of::<teams::Slept>())
+            .with_annotations(acts("Put a team to sleep", true, true, false)),
+            Self::SendMessage => Tool::new(
+                self.as_str(),
+                "Sends a task or question to a team, waking it if need be, and waits for its \
+                 answer.",
+                schema::of::<teams::SendArguments>(),
+            )
+            .with_raw_output_schema(schema::of::<teams::Sent>())
+            .with_annotations(acts("Send a message", true, false, true)),
+            Self::GetDate => Tool::new(
+                self.as_str(),
+                "Tells the current date and time, UTC.",
+                schema::of::<Nothing>(),
+            )
+            .with_raw_output_schema(schema::of::<date::Date>())
+            .with_annotations(reads("Date and time").idempotent(false)),
+        }
+    }
+}
+
+/// No arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Tools {
+    /// Runs a tool for a caller.
+    pub(super) async fn call(
+        &self,
+        caller: &Caller,
+        name: Name,
+        arguments: JsonObject,
+    ) -> CallToolResult {
+        let done = match name {
+            Name::PermissionsApprove => {
+                return permission::approve(self, caller, arguments).await;
+            }
+            Name::ListTeams => read(name, arguments)
+                .and_then(|Nothing {}| result(&teams::list(&self.snapshot.borrow()))),
+            Name::TeamStatus => self.status(caller, read(name, arguments)),
+            Name::TeamWake => self.wake(caller, read(name, arguments)).await,
+            Name::TeamSleep => self.sleep(caller, read(name, arguments)).await,
+            Name::SendMessage => self.send(caller, read(name, arguments)).await,
+            Name::GetDate => {
+                read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
+            }
+        };
+        done.unwrap_or_else(|problem| failed(name, &problem))
+    }
+}
+
+/// As whom the caller acts. Identity comes from the token: a `fromTeam` that says otherwise is
+/// refused (and written down), not believed.
+fn acting(
+    refusals: &Refusals,
+    caller: &Caller,
+    name: Name,
+    from_team: Option<&str>,
+) -> Result<Party, Problem> {
+    let party = caller.party();
+    match from_team {
+        Some(said) if said != party.to_string() => {
+            let problem = Problem::new(
+                Code::Forbidden,
+                format!("fromTeam says {said:?}, but this call comes from {party}"),
+                "Leave fromTeam out: Iris knows who calls.",
+            );
+            refusals.call(caller, name.as_str(), "identity", &problem.message);
+            Err(problem)
+        }
+        Some(_) | None => Ok(party),
+    }
+}
+
+/// Whether this caller may use this tool on that team: decided on arrival, whatever the caller's
+/// own permission prompt said. A team's `reverseMcpPermissions` and `reverseMcpRateLimit` belong
+/// here.
+fn may(refusals: &Refusals, caller: &Caller, name: Name, target: &TeamName) -> Result<(), Problem> {
+    match caller {
+        Caller::Agent(asker) if asker.team == *target => {
+            let problem = Problem::new(
+                Code::Forbidden,
+                format!("{target} cannot use {} on itself", name.as_str()),
+                "Name another team; list_teams shows them.",
+            );
+            refusals.call(caller, name.as_str(), "self", &problem.message);
+            Err(problem)
+        }
+        Caller::Agent(_) | Caller::Console => Ok(()),
+    }
+}
+
+/// The arguments of a call, checked against their type.
+fn read<A: DeserializeOwned>(name: Name, arguments: JsonObject) -> Result<A, Problem> {
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+        Problem::new(
+            Code::InvalidInput,
+            format!("the arguments of {} cannot be used: {error}", name.as_str()),
+            "The tool's input schema says what it takes.",
+        )
+    })
+}
+
+/// A tool's result: structured, and the same as text.
+fn result(output: &impl Serialize) -> Result<CallToolResult, Problem> {
+    match serde_json::to_value(output) {
+        Ok(value) => Ok(CallToolResult::structured(value)),
+        Err(error) => Err(Problem::new(
+            Code::Internal,
+            format!("the result could not be written as JSON: {error}"),
+            "Please report this.",
+        )),
+    }
+}
+
+/// What the model reads when a tool did not do what was asked.
+fn failed(name: Name, problem: &Problem) -> CallToolResult {
+    let text = json!({
+        "error": problem.message,
+        "hint": problem.hint,
+        "code": problem.code,
+        "tool": name.as_str(),
+    });
+    CallToolResult::error(vec![ContentBlock::text(text.to_string())])
+}
+
+#[cfg(test)]
+mod tests;

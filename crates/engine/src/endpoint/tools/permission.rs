@@ -1,0 +1,109 @@
+//! `permissions__approve`: Claude Code asks whether a tool call may run.
+
+use iris_domain::{Problem, decision::Decision, problem::Code, request::ToolRequest};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Name, Tools, failed, read};
+use crate::tokens::Caller;
+
+/// What Claude Code sends (measured with 2.1.330: the first three, always).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// The tool that wants to run.
+    tool_name: String,
+    /// Its input.
+    input: Map<String, Value>,
+    /// Claude's id of the tool call. The same id asked again joins the same request.
+    tool_use_id: String,
+    /// Why the agent asks. No decision depends on it.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Puts the request before the rules and, if need be, the human. Whatever cannot be decided is
+/// denied in the words that Claude Code understands as a denial.
+pub(super) async fn approve(
+    tools: &Tools,
+    caller: &Caller,
+    arguments: JsonObject,
+) -> CallToolResult {
+    let name = Name::PermissionsApprove;
+    let asker = match caller {
+        Caller::Agent(asker) => asker.clone(),
+        Caller::Console => {
+            let problem = Problem::new(
+                Code::Forbidden,
+                "only agents that Iris started may ask for permission",
+                "The console is you: nobody else decides for it.",
+            );
+            tools
+                .refusals
+                .call(caller, name.as_str(), "console", &problem.message);
+            return failed(name, &problem);
+        }
+    };
+    match request(arguments) {
+        Ok(request) => said(&wire(&tools.approvals.ask(asker, request).await)),
+        Err(why) => {
+            tools.refusals.permission(caller, &why);
+            let message = format!(
+                "Iris denied this because it could not read the request: {why}. \
+                 If this goes on, Iris is too old for this Claude Code."
+            );
+            said(&json!({ "behavior": "deny", "message": message }))
+        }
+    }
+}
+
+fn request(arguments: JsonObject) -> Result<ToolRequest, String> {
+    let Arguments {
+        tool_name,
+        input,
+        tool_use_id,
+        reason,
+    } = read(Name::PermissionsApprove, arguments).map_err(|problem| problem.message)?;
+    if let Some(reason) = reason {
+        tracing::debug!(bytes = reason.len(), "a reason came with the request");
+    }
+    ToolRequest::new(tool_name, Value::Object(input), tool_use_id)
+        .map_err(|error| error.to_string())
+}
+
+/// The decision in Claude Code's words. `"updatedInput": {}` means "unchanged" (measured with
+/// 2.1.197 and 2.1.330; the first wants the key, and a large input must not be echoed).
+pub(super) fn wire(decision: &Decision) -> Value {
+    match decision {
+        Decision::Allow {
+            by: _,
+            edited: None,
+        } => json!({ "behavior": "allow", "updatedInput": {} }),
+        Decision::Allow {
+            by: _,
+            edited: Some(Value::Object(input)),
+        } if !input.is_empty() => {
+            json!({ "behavior": "allow", "updatedInput": input })
+        }
+        // An empty input would be read as "unchanged", and the input that was replaced would run.
+        Decision::Allow {
+            by: _,
+            edited: Some(_),
+        } => {
+            tracing::error!("an edited input that is no object, or empty, cannot be passed on");
+            json!({
+                "behavior": "deny",
+                "message": "Iris denied this: the edited input is empty and cannot be passed on.",
+            })
+        }
+        Decision::Deny { by: _, message } => json!({ "behavior": "deny", "message": message }),
+    }
+}
+
+/// Exactly one text and nothing else: anything more makes Claude Code reject the answer (measured
+/// with 2.1.330).
+fn said(answer: &Value) -> CallToolResult {
+    CallToolResult::success(vec![ContentBlock::text(answer.to_string())])
+}

@@ -187,7 +187,7 @@ impl Watcher {
         Ok(())
     }
 
-    async fn register_status_notifier_host(&self, _service: &str) {}
+    fn register_status_notifier_host(&self, _service: &str) {}
 
     #[zbus(property)]
     fn registered_status_notifier_items(&self) -> Vec<String> {

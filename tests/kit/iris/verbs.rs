@@ -139,7 +139,7 @@ impl Iris {
 
     /// The audit log, oldest first.
     pub async fn audit(&self) -> Vec<Row> {
-        let said = self.cli(&["audit", "--json"]).await.ok();
+        let said = self.cli(&["audit", "--limit", "0", "--json"]).await.ok();
         let mut rows: Vec<Row> = serde_json::from_str(&said)
             .unwrap_or_else(|e| panic!("`audit` broke its word: {e}\n{said}"));
         rows.sort_by_key(|row| row.seq);

@@ -1,0 +1,42 @@
+//! The TypeScript types of the user interface are those of the Rust code.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use iris_domain::{audit::Row, decision::Answer, message::SendOutcome, snapshot::Snapshot};
+use ts_rs::{Config, TS};
+
+/// `IRIS_UPDATE=1 cargo test -p iris-tests bindings` writes them.
+#[test]
+fn typescript_types_are_up_to_date() {
+    let fresh = tempfile::tempdir().unwrap();
+    let config = Config::new().with_out_dir(fresh.path());
+    Snapshot::export_all(&config).unwrap();
+    Answer::export_all(&config).unwrap();
+    SendOutcome::export_all(&config).unwrap();
+    Row::export_all(&config).unwrap();
+
+    let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
+    let fresh = files(fresh.path());
+    if std::env::var_os("IRIS_UPDATE").is_some() {
+        for name in files(kept).keys().filter(|name| !fresh.contains_key(*name)) {
+            fs::remove_file(kept.join(name)).unwrap();
+        }
+        for (name, text) in &fresh {
+            fs::write(kept.join(name), text).unwrap();
+        }
+    }
+    let kept = files(kept);
+    for (name, text) in &fresh {
+        assert_eq!(kept.get(name), Some(text), "{name} is old: run with IRIS_UPDATE=1");
+    }
+    let strays: Vec<_> = kept.keys().filter(|name| !fresh.contains_key(*name)).collect();
+    assert!(strays.is_empty(), "no Rust type stands behind {strays:?}: run with IRIS_UPDATE=1");
+}
+
+fn files(dir: &Path) -> BTreeMap<String, String> {
+    let read = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read_to_string(entry.path()).unwrap())
+    };
+    fs::read_dir(dir).unwrap().map(|entry| read(entry.unwrap())).collect()
+}

@@ -238,6 +238,15 @@ describe('somebody else', () => {
     expect(text('approval-ended')).toContain(said);
   });
 
+  test('asks to show an approval before the window knows it', async () => {
+    const { api, iris } = await open(two());
+    api.show('late');
+    api.publish({ approvals: [...api.state.approvals, anApproval('late')] });
+    await settle();
+    expect(iris.shown?.id).toBe('late');
+    expect(get('approval-allow').getAttribute('aria-disabled')).toBe('true');
+  });
+
   test('a new request after an ended one comes on show and is announced', async () => {
     const { api, iris } = await open({ approvals: [anApproval('one')] });
     api.end('one', 'deny', 'timeout');

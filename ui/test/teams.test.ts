@@ -118,6 +118,25 @@ describe('a task', () => {
   });
 });
 
+test('tasks can be queued; the newest stands first', async () => {
+  await teams({ teams: [aTeam('api')] });
+  for (const task of ['one', 'two']) {
+    await type('team-send-text', task);
+    await click('team-send');
+  }
+  expect(all('team-answer').map((a) => a.querySelector('.task')?.textContent)).toEqual(['“two”', '“one”']);
+});
+
+test('a team that is still starting can be stopped', async () => {
+  const { api } = await teams({ teams: [aTeam('api')] }, (api) => (api.wake = () => new Promise(() => undefined)));
+  await click('team-start');
+  expect(get<HTMLButtonElement>('team-start').disabled, 'one start is enough').toBe(true);
+  api.publish({ teams: [aTeam('api', { state: 'waking' })] });
+  await settle();
+  await click('team-stop');
+  expect(api.calls.at(-1)).toEqual({ name: 'sleep', args: ['api'] });
+});
+
 test('start and stop', async () => {
   const { api } = await teams({ teams: [aTeam('api')] });
   await click('team-start');

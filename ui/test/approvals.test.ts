@@ -42,6 +42,7 @@ describe('Allow', () => {
     await click('approval-allow');
     await press('Enter', { ctrlKey: true });
     expect(answers(api), 'the second click hit an inert button').toHaveLength(1);
+    expect(document.activeElement, 'the keyboard goes on from the list').toBe(get('approval-row'));
     await arm();
     await click('approval-allow');
     expect(answers(api).map(([id]) => id)).toEqual(['one', 'two']);
@@ -142,6 +143,16 @@ test('an edit that is not a JSON object cannot be allowed', async () => {
   await type('approval-edit-input', '{"a": 2}');
   await click('approval-allow');
   expect(answers(api)).toEqual([['one', { answer: 'allow', input: { a: 2 } }]]);
+});
+
+test('an edited text shows what it hides, and loses it when asked', async () => {
+  const { api } = await open({ approvals: [anApproval('one', { input: { command: 'ls \u202etxt' } })] });
+  await arm();
+  await click('approval-edit');
+  expect(text('approval-input')).toContain('ls ⟨U+202E⟩txt');
+  await click('approval-edit-clean');
+  await click('approval-allow');
+  expect(answers(api)).toEqual([['one', { answer: 'allow', input: { command: 'ls txt' } }]]);
 });
 
 describe('questions of an agent', () => {

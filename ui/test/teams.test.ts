@@ -14,13 +14,13 @@ describe('adding a team', () => {
     const { api } = await teams({ teams: [aTeam('billing')] });
     await click('team-add');
     await click('team-pick-folder');
-    expect(get<HTMLInputElement>('team-path-input').value).toBe('/home/you/work/billing');
+    expect(get<HTMLInputElement>('team-path-input').value).toBe('/home/you/code/billing');
     expect(get<HTMLInputElement>('team-name-input').value).toBe('billing-2');
     await choose('team-mode-select', 'no');
     await click('team-save');
     expect(api.calls.at(-1)).toEqual({
       name: 'addTeam',
-      args: ['billing-2', { path: '/home/you/work/billing', grantPermission: 'no' }],
+      args: ['billing-2', { path: '/home/you/code/billing', grantPermission: 'no' }],
     });
     expect(all('team-row').map((r) => r.dataset.team)).toEqual(['billing', 'billing-2']);
     expect(find('team-name-input'), 'the dialog is closed').toBeNull();

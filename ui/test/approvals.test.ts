@@ -42,6 +42,7 @@ describe('Allow', () => {
     await click('approval-allow');
     await press('Enter', { ctrlKey: true });
     expect(answers(api), 'the second click hit an inert button').toHaveLength(1);
+    expect(document.activeElement, 'the keyboard goes on from the list').toBe(get('approval-row'));
     await arm();
     await click('approval-allow');
     expect(answers(api).map(([id]) => id)).toEqual(['one', 'two']);
@@ -144,6 +145,16 @@ test('an edit that is not a JSON object cannot be allowed', async () => {
   expect(answers(api)).toEqual([['one', { answer: 'allow', input: { a: 2 } }]]);
 });
 
+test('an edited text shows what it hides, and loses it when asked', async () => {
+  const { api } = await open({ approvals: [anApproval('one', { input: { command: 'ls \u202etxt' } })] });
+  await arm();
+  await click('approval-edit');
+  expect(text('approval-input')).toContain('ls ⟨U+202E⟩txt');
+  await click('approval-edit-clean');
+  await click('approval-allow');
+  expect(answers(api)).toEqual([['one', { answer: 'allow', input: { command: 'ls txt' } }]]);
+});
+
 describe('questions of an agent', () => {
   const input = {
     questions: [
@@ -236,6 +247,15 @@ describe('somebody else', () => {
     api.end('one', 'deny', by);
     await settle();
     expect(text('approval-ended')).toContain(said);
+  });
+
+  test('asks to show an approval before the window knows it', async () => {
+    const { api, iris } = await open(two());
+    api.show('late');
+    api.publish({ approvals: [...api.state.approvals, anApproval('late')] });
+    await settle();
+    expect(iris.shown?.id).toBe('late');
+    expect(get('approval-allow').getAttribute('aria-disabled')).toBe('true');
   });
 
   test('a new request after an ended one comes on show and is announced', async () => {

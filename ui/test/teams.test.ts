@@ -14,13 +14,13 @@ describe('adding a team', () => {
     const { api } = await teams({ teams: [aTeam('billing')] });
     await click('team-add');
     await click('team-pick-folder');
-    expect(get<HTMLInputElement>('team-path-input').value).toBe('/home/you/work/billing');
+    expect(get<HTMLInputElement>('team-path-input').value).toBe('/home/you/code/billing');
     expect(get<HTMLInputElement>('team-name-input').value).toBe('billing-2');
     await choose('team-mode-select', 'no');
     await click('team-save');
     expect(api.calls.at(-1)).toEqual({
       name: 'addTeam',
-      args: ['billing-2', { path: '/home/you/work/billing', grantPermission: 'no' }],
+      args: ['billing-2', { path: '/home/you/code/billing', grantPermission: 'no' }],
     });
     expect(all('team-row').map((r) => r.dataset.team)).toEqual(['billing', 'billing-2']);
     expect(find('team-name-input'), 'the dialog is closed').toBeNull();
@@ -116,6 +116,25 @@ describe('a task', () => {
     expect(get('team-answer').dataset.status).toBe('failed');
     expect(text('team-answer')).toContain('The queue is full.');
   });
+});
+
+test('tasks can be queued; the newest stands first', async () => {
+  await teams({ teams: [aTeam('api')] });
+  for (const task of ['one', 'two']) {
+    await type('team-send-text', task);
+    await click('team-send');
+  }
+  expect(all('team-answer').map((a) => a.querySelector('.task')?.textContent)).toEqual(['“two”', '“one”']);
+});
+
+test('a team that is still starting can be stopped', async () => {
+  const { api } = await teams({ teams: [aTeam('api')] }, (api) => (api.wake = () => new Promise(() => undefined)));
+  await click('team-start');
+  expect(get<HTMLButtonElement>('team-start').disabled, 'one start is enough').toBe(true);
+  api.publish({ teams: [aTeam('api', { state: 'waking' })] });
+  await settle();
+  await click('team-stop');
+  expect(api.calls.at(-1)).toEqual({ name: 'sleep', args: ['api'] });
 });
 
 test('start and stop', async () => {

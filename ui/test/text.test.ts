@@ -62,7 +62,7 @@ describe('team names', () => {
   test('a taken one is not', () => expect(nameProblem('api', ['api'])).toContain('already'));
 
   test.each([
-    ['/home/me/work/api', 'api'],
+    ['/home/me/code/api', 'api'],
     ['/home/me/My Project/', 'My-Project'],
     ['C:\\code\\Café', 'Cafe'],
     ['/srv/.dotfiles', 'dotfiles'],

@@ -1,5 +1,5 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`) and, after a comma, keys to press,
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`) and, after a comma, keys to press,
 // then test ids to click: `#,2j,team-edit` edits the second team.
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';
@@ -63,9 +63,9 @@ export function demo(): Api {
     ],
     approvals: [
       anApproval('k7mx', { input: { command: MIGRATE, description: 'Migrate staging and deploy', timeout: 600000 }, summary: 'set -euo pipefail⏎# Bring the staging database up to date …81… make deploy' }),
-      anApproval('p2dq', { tool: 'Edit', createdAt: before(48_000), summary: '~/work/api/src/clock.rs',
-        input: { file_path: '~/work/api/src/clock.rs', old_string: 'let dir = std::env::temp_dir();\nlet clock = InvoiceClock::open(&dir);', new_string: 'let dir = tempfile::tempdir()?;\nlet clock = InvoiceClock::open(dir.path());', replace_all: false } }),
-      anApproval('w9ta', { team: 'docs', path: '~/work/docs', from: 'api', tool: 'AskUserQuestion', createdAt: before(190_000), summary: 'Which database should the guide use?',
+      anApproval('p2dq', { tool: 'Edit', createdAt: before(48_000), summary: '~/code/api/src/clock.rs',
+        input: { file_path: '~/code/api/src/clock.rs', old_string: 'let dir = std::env::temp_dir();\nlet clock = InvoiceClock::open(&dir);', new_string: 'let dir = tempfile::tempdir()?;\nlet clock = InvoiceClock::open(dir.path());', replace_all: false } }),
+      anApproval('w9ta', { team: 'docs', path: '~/code/docs', from: 'api', tool: 'AskUserQuestion', createdAt: before(190_000), summary: 'Which database should the guide use?',
         why: 'the agent asks you a question',
         input: { questions: [
           { question: 'Which database should the guide use?', header: 'Database', multiSelect: false, options: [
@@ -79,10 +79,26 @@ export function demo(): Api {
       { id: 'a1', team: 'api', tool: 'Bash', summary: 'cargo test --workspace', decision: 'allow', decidedBy: 'human:notification:you', time: before(90_000) },
       { id: 'a2', team: 'docs', tool: 'WebFetch', summary: 'https://www.postgresql.org/docs/', decision: 'allow', decidedBy: 'human:tray:you', time: before(400_000) },
       { id: 'a3', team: 'api', tool: 'Bash', summary: 'git push --force origin main', decision: 'deny', decidedBy: 'human:window:you', time: before(1_500_000) },
-      { id: 'a4', team: 'site', tool: 'Write', summary: '~/work/site/.env', decision: 'deny', decidedBy: 'timeout', time: before(5_000_000) },
+      { id: 'a4', team: 'site', tool: 'Write', summary: '~/code/site/.env', decision: 'deny', decidedBy: 'timeout', time: before(5_000_000) },
     ],
     problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
   };
+  if (wanted === 'ended') {
+    setTimeout(() => api.end('k7mx', 'allow', 'human:notification:you'), 1500);
+  }
+  if (wanted === 'task') {
+    setTimeout(() => {
+      const text = document.querySelector<HTMLTextAreaElement>('[data-testid="team-send-text"]');
+      if (!text) return;
+      text.value = 'Find out why the invoice test fails now and then, and mend it.';
+      text.dispatchEvent(new Event('input', { bubbles: true }));
+      setTimeout(() => document.querySelector<HTMLElement>('[data-testid="team-send"]')?.click(), 100);
+    }, 1500);
+  }
+  if (wanted === 'long') {
+    const content = Array.from({ length: 400 }, (_, i) => `line ${i + 1} of a generated file`).join('\n');
+    api.state.approvals = [anApproval('long', { tool: 'Write', summary: '~/code/api/src/generated.rs', input: { file_path: '~/code/api/src/generated.rs', content } })];
+  }
   api.rows = Array.from({ length: 70 }, (_, i) => row(70 - i));
   // Now and then somebody asks, so that arming and announcements can be seen.
   let n = 0;
@@ -99,7 +115,7 @@ function row(seq: number): Row {
   const kinds: Partial<Row>[] = [
     { tool: 'Bash', input: { command: 'cargo test --workspace' }, decision: 'allow', decidedBy: 'human:notification:you', waitMs: 4200 },
     { tool: 'mcp__iris__list_teams', input: {}, decision: 'allow', decidedBy: 'rule:autoApprove:mcp__iris__*', waitMs: 0 },
-    { tool: 'Write', team: 'site', input: { file_path: '~/work/site/.env', content: 'KEY=…' }, decision: 'deny', decidedBy: 'timeout', waitMs: 3_600_000 },
+    { tool: 'Write', team: 'site', input: { file_path: '~/code/site/.env', content: 'KEY=…' }, decision: 'deny', decidedBy: 'timeout', waitMs: 3_600_000 },
     { tool: 'Bash', team: 'docs', input: { command: 'git push --force origin main' }, decision: 'deny', decidedBy: 'human:window:you', waitMs: 21_000 },
     { kind: 'config', caller: 'iris', team: '', host: '', tool: 'config.changed', input: { teams: 5 }, decision: 'noted', decidedBy: '', waitMs: 0 },
   ];

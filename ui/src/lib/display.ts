@@ -35,6 +35,11 @@ export function visible(text: string): string {
   return text.replace(HIDDEN, nameOf);
 }
 
+/** The text without its hidden characters. */
+export function withoutHidden(text: string): string {
+  return text.replace(HIDDEN, '');
+}
+
 /** How many hidden characters a text has. */
 export function countHidden(text: string): number {
   return [...text.matchAll(HIDDEN)].length;
@@ -53,10 +58,10 @@ export interface Clipped {
   characters: number;
 }
 
-/** Longer texts are clipped: about two screens, so that the buttons and the end stay near. */
-export const CLIP_CHARACTERS = 4000;
+/** Longer texts are clipped: about a screen, so that the end is in sight together with the start. */
+export const CLIP_CHARACTERS = 3000;
 /** The same in lines. */
-export const CLIP_LINES = 60;
+export const CLIP_LINES = 24;
 
 /** Head and tail of a long text, `null` for one that is short enough to show whole. */
 export function clip(text: string, maxChars = CLIP_CHARACTERS, maxLines = CLIP_LINES): Clipped | null {

@@ -30,7 +30,7 @@ export function emptySnapshot(): Snapshot {
 
 /** A team that sleeps, with what a caller cares about. */
 export function aTeam(name: TeamName, more: Partial<TeamView> = {}): TeamView {
-  return { name, state: 'asleep', host: 'local', waiting: 0, path: `~/work/${name}`, mode: 'ask', sessions: [], ...more };
+  return { name, state: 'asleep', host: 'local', waiting: 0, path: `~/code/${name}`, mode: 'ask', sessions: [], ...more };
 }
 
 /** A waiting approval, with what a caller cares about. */
@@ -41,7 +41,7 @@ export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): Ap
     session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
     from: 'console',
     host: 'local',
-    path: '~/work/api',
+    path: '~/code/api',
     tool: 'Bash',
     input: { command: 'cargo test', description: 'Run the tests' },
     summary: 'cargo test',
@@ -59,7 +59,7 @@ export class FakeApi implements Api {
   /** Set to make the named command fail with this. */
   readonly failures = new Map<string, Problem>();
   /** What `pickFolder` answers. */
-  folder: string | null = '/home/you/work/billing';
+  folder: string | null = '/home/you/code/billing';
   /** What `send` answers. */
   outcome: Partial<SendOutcome> = { status: 'answered', response: 'Done.' };
   rows: Row[] = [];

@@ -14,11 +14,13 @@ import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Api } from './api';
 import { asProblem } from './problem';
+import { STATUSES } from './words';
 
 export type View = 'approvals' | 'teams' | 'activity';
 
 /** A task given to a team from this window, and what became of it. */
 export interface Task {
+  id: number;
   text: string;
   startedAt: number;
   /** Set when the call ended well or badly. */
@@ -26,6 +28,9 @@ export interface Task {
   /** Set when the call itself failed. */
   failure?: Problem;
 }
+
+/** How many tasks of a team stay on show. */
+const TASKS_KEPT = 5;
 
 /** How often relative times are drawn anew, milliseconds: they show seconds. */
 const TICK_MS = 1000;
@@ -46,14 +51,20 @@ export class Iris {
   shown = $state.raw<ApprovalView | null>(null);
   teamName = $state<TeamName | null>(null);
 
-  /** The latest task of each team; they outlive a change of view, because agents ask in between. */
-  readonly tasks = new SvelteMap<TeamName, Task>();
+  /** The latest tasks of each team, newest first; they outlive a change of view, because agents ask
+   * in between. */
+  readonly tasks = new SvelteMap<TeamName, Task[]>();
   /** Unsent task texts. */
   readonly drafts = new SvelteMap<TeamName, string>();
-  /** Teams being started or stopped. */
-  readonly busy = new SvelteSet<TeamName>();
+  /** Teams being started. */
+  readonly starting = new SvelteSet<TeamName>();
+  /** Teams being stopped. */
+  readonly stopping = new SvelteSet<TeamName>();
 
   #events = 0;
+  /** Asked for by another surface before the snapshot that has it came. */
+  #wanted: ApprovalId | null = null;
+  #sent = 0;
   #stop: (() => void)[] = [];
 
   constructor(readonly api: Api) {}
@@ -63,15 +74,14 @@ export class Iris {
     this.unreachable = null;
     try {
       if (this.#stop.length === 0) {
-        this.#stop.push(
-          await this.api.onSnapshot((snapshot) => {
-            this.#events += 1;
-            this.#take(snapshot);
-          }),
-          await this.api.onShowApproval((id) => this.showApproval(id)),
-        );
         const tick = setInterval(() => (this.now = Date.now()), TICK_MS);
         this.#stop.push(() => clearInterval(tick));
+        const quiet = await this.api.onSnapshot((snapshot) => {
+          this.#events += 1;
+          this.#take(snapshot);
+        });
+        this.#stop.push(quiet);
+        this.#stop.push(await this.api.onShowApproval((id) => this.showApproval(id)));
       }
       const events = this.#events;
       const snapshot = await this.api.snapshot();
@@ -109,7 +119,9 @@ export class Iris {
 
   showApproval(id: ApprovalId): void {
     this.view = 'approvals';
-    this.shown = this.approvals.find((a) => a.id === id) ?? this.shown;
+    const approval = this.approvals.find((a) => a.id === id);
+    this.#wanted = approval ? null : id;
+    if (approval) this.shown = approval;
   }
 
   showTeam(name: TeamName): void {
@@ -131,23 +143,31 @@ export class Iris {
   }
 
   async wake(team: TeamName): Promise<void> {
-    await this.#whileBusy(team, () => this.api.wake(team));
+    await this.#once(this.starting, team, () => this.api.wake(team));
   }
 
+  /** Also while the team is being started. */
   async sleep(team: TeamName): Promise<void> {
-    await this.#whileBusy(team, () => this.api.sleep(team));
+    await this.#once(this.stopping, team, () => this.api.sleep(team));
   }
 
   async send(team: TeamName, text: string, timeoutMs: number): Promise<void> {
-    const task: Task = { text, startedAt: Date.now() };
-    this.tasks.set(team, task);
+    this.#sent += 1;
+    const task: Task = { id: this.#sent, text, startedAt: Date.now() };
+    const tasks = () => this.tasks.get(team) ?? [];
+    const end = (how: Partial<Task>) =>
+      this.tasks.set(
+        team,
+        tasks().map((t) => (t.id === task.id ? { ...task, ...how } : t)),
+      );
+    this.tasks.set(team, [task, ...tasks()].slice(0, TASKS_KEPT));
     this.drafts.delete(team);
     try {
       const outcome = await this.api.send(team, text, timeoutMs);
-      this.tasks.set(team, { ...task, outcome });
-      this.announcement = `${team}: ${outcome.status}.`;
+      end({ outcome });
+      this.announcement = `${team}: ${STATUSES[outcome.status].title}.`;
     } catch (thrown) {
-      this.tasks.set(team, { ...task, failure: asProblem(thrown) });
+      end({ failure: asProblem(thrown) });
       this.announcement = `${team}: the task failed.`;
     }
   }
@@ -170,11 +190,11 @@ export class Iris {
     this.notices = this.notices.filter((n) => n !== problem);
   }
 
-  async #whileBusy(team: TeamName, command: () => Promise<void>): Promise<void> {
-    if (this.busy.has(team)) return;
-    this.busy.add(team);
+  async #once(running: SvelteSet<TeamName>, team: TeamName, command: () => Promise<void>): Promise<void> {
+    if (running.has(team)) return;
+    running.add(team);
     await this.attempt(command);
-    this.busy.delete(team);
+    running.delete(team);
   }
 
   #take(snapshot: Snapshot): void {
@@ -187,8 +207,12 @@ export class Iris {
     this.unreachable = null;
     this.now = Date.now();
 
+    const wanted = snapshot.approvals.find((a) => a.id === this.#wanted);
     const same = snapshot.approvals.find((a) => a.id === this.shown?.id);
-    if (same) {
+    if (wanted) {
+      this.#wanted = null;
+      this.shown = wanted;
+    } else if (same) {
       // Keeps the object while it is the same request, so that nothing on show is built anew.
       if (same.digest !== this.shown?.digest) this.shown = same;
     } else if (free) {

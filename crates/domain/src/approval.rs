@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use asked::{Asked, waited};
-pub use telling::{AUDIT, deny_by_iris, tell};
+pub use telling::{AUDIT, SHUTDOWN, deny_by_iris, tell};
 
 /// How many approvals of one team may wait: more than any honest agent asks at once, and as many
 /// as a human can still look through.
@@ -162,7 +162,7 @@ impl Book {
             Event::Recorded(id, durable) => self.recorded(&id, durable, now),
             Event::Shutdown => {
                 self.closing = true;
-                let denied = deny_by_iris("shutdown", telling::SHUTDOWN);
+                let denied = deny_by_iris("shutdown", SHUTDOWN);
                 self.decide_all(&denied, now, |_| true)
             }
         }
@@ -216,7 +216,7 @@ impl Book {
         let ticket = asked.ticket;
         let refuse = |code, why: &str| vec![Effect::Refuse(ticket, deny_by_iris(code, why))];
         if self.closing {
-            return refuse("shutdown", telling::SHUTDOWN);
+            return refuse("shutdown", SHUTDOWN);
         }
         let call = (asked.view.session, asked.tool_use_id.clone());
         if let Some(entry) = self
@@ -285,7 +285,7 @@ impl Book {
         let Some(entry) = self.remove(id) else {
             return Vec::new();
         };
-        let denied = deny_by_iris("audit", telling::AUDIT);
+        let denied = deny_by_iris("audit", AUDIT);
         entry
             .tickets
             .into_iter()
@@ -426,7 +426,7 @@ impl Book {
         let decision = if durable {
             decision
         } else {
-            deny_by_iris("audit", telling::AUDIT)
+            deny_by_iris("audit", AUDIT)
         };
         let view = entry.asked.view;
         let ended = EndedApproval {

@@ -10,25 +10,24 @@
 //! told of the decision before its audit row is durable; when the row cannot be written, the
 //! decision is deny. [`Book`] does nothing itself: it answers each [`Event`] with [`Effect`]s.
 
+mod asked;
 mod telling;
 
 use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::{
     Problem,
-    audit::{Draft, Kind},
-    decision::{AllowedBy, Answer, Decision, DeniedBy, Human, Verb},
+    audit::Draft,
+    decision::{AllowedBy, Answer, Decision, DeniedBy, Human},
     ids::{ApprovalId, SessionId, TeamName},
     policy::Policy,
-    problem::Code,
-    request::ToolRequest,
     snapshot::{ApprovalView, EndedApproval, RECENT_MAX},
 };
 
-pub use telling::{AUDIT, deny_by_iris, tell};
+pub use asked::{Asked, waited};
+pub use telling::{AUDIT, SHUTDOWN, deny_by_iris, tell};
 
 /// How many approvals of one team may wait: more than any honest agent asks at once, and as many
 /// as a human can still look through.
@@ -41,19 +40,6 @@ pub const ENDED_MAX: usize = 1000;
 /// One caller that waits for an outcome: an agent's call, or a human's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
-
-/// A request that the policy wants asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// Who gets the decision.
-    pub ticket: Ticket,
-    /// Claude's id of the call: the same one asked again joins.
-    pub tool_use_id: String,
-    /// What is shown.
-    pub view: ApprovalView,
-    /// The policy that wanted it asked.
-    pub policy_hash: String,
-}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +162,7 @@ impl Book {
             Event::Recorded(id, durable) => self.recorded(&id, durable, now),
             Event::Shutdown => {
                 self.closing = true;
-                let denied = deny_by_iris("shutdown", telling::SHUTDOWN);
+                let denied = deny_by_iris("shutdown", SHUTDOWN);
                 self.decide_all(&denied, now, |_| true)
             }
         }
@@ -230,7 +216,7 @@ impl Book {
         let ticket = asked.ticket;
         let refuse = |code, why: &str| vec![Effect::Refuse(ticket, deny_by_iris(code, why))];
         if self.closing {
-            return refuse("shutdown", telling::SHUTDOWN);
+            return refuse("shutdown", SHUTDOWN);
         }
         let call = (asked.view.session, asked.tool_use_id.clone());
         if let Some(entry) = self
@@ -299,7 +285,7 @@ impl Book {
         let Some(entry) = self.remove(id) else {
             return Vec::new();
         };
-        let denied = deny_by_iris("audit", telling::AUDIT);
+        let denied = deny_by_iris("audit", AUDIT);
         entry
             .tickets
             .into_iter()
@@ -440,7 +426,7 @@ impl Book {
         let decision = if durable {
             decision
         } else {
-            deny_by_iris("audit", telling::AUDIT)
+            deny_by_iris("audit", AUDIT)
         };
         let view = entry.asked.view;
         let ended = EndedApproval {
@@ -482,78 +468,6 @@ impl Book {
         }
         Some(entry)
     }
-}
-
-impl Asked {
-    fn call(&self) -> (SessionId, String) {
-        (self.view.session, self.tool_use_id.clone())
-    }
-
-    /// What runs when this edit is allowed.
-    fn runs(&self, edited: Option<Value>) -> Result<ToolRequest, Problem> {
-        let hint = "Give the whole input as a JSON object, as it is shown, with your changes.";
-        if let Some(Value::Object(map)) = &edited
-            && map.is_empty()
-        {
-            // To Claude Code an empty `updatedInput` means "unchanged" (measured with 2.1.330 and
-            // 2.1.197): the record would show nothing while the agent's own input runs.
-            return Err(Problem::new(
-                Code::InvalidInput,
-                "An edited input cannot be empty.",
-                hint,
-            ));
-        }
-        let input = edited.unwrap_or_else(|| self.view.input.clone());
-        ToolRequest::new(self.view.tool.clone(), input, self.tool_use_id.clone()).map_err(|error| {
-            Problem::new(
-                Code::InvalidInput,
-                format!("The edited input cannot be used: {error}."),
-                hint,
-            )
-        })
-    }
-
-    /// The row without a decision, as kept while it waits.
-    fn draft(&self, now: Timestamp) -> Draft {
-        let view = &self.view;
-        Draft {
-            time: now,
-            kind: Kind::Permission,
-            caller: view.team.to_string(),
-            team: view.team.to_string(),
-            session: view.session.to_string(),
-            host: view.host.clone(),
-            tool: view.tool.clone(),
-            digest: view.digest.clone(),
-            input: view.input.clone(),
-            decision: Verb::Deny,
-            decided_by: DeniedBy::Lost.to_string(),
-            policy_hash: self.policy_hash.clone(),
-            wait_ms: waited(view.created_at, now),
-        }
-    }
-
-    fn decided(&self, decision: &Decision, now: Timestamp) -> Draft {
-        let input = match decision {
-            Decision::Allow {
-                edited: Some(ran), ..
-            } => {
-                json!({"asked": self.view.input, "ran": ran})
-            }
-            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => self.view.input.clone(),
-        };
-        Draft {
-            input,
-            decision: decision.verb(),
-            decided_by: decision.by(),
-            ..self.draft(now)
-        }
-    }
-}
-
-/// Milliseconds between; 0 when the clock was set back.
-pub fn waited(since: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.duration_since(since).as_millis()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -20,8 +20,7 @@ pub fn visible(text: &str) -> String {
 /// One line of at most `max` characters: line breaks become `⏎`, and of a longer text the head
 /// and the tail stay, with the number of left-out characters between them.
 pub fn one_line(text: &str, max: usize) -> String {
-    let line: String = visible(text.trim())
-        .replace("\r\n", "⏎")
+    let line = visible(&text.trim().replace("\r\n", "\n"))
         .replace('\n', "⏎")
         .replace('\t', " ");
     let count = line.chars().count();
@@ -29,13 +28,13 @@ pub fn one_line(text: &str, max: usize) -> String {
         return line;
     }
     // Two thirds head: the command's name says most, its end hides most.
-    let gap = format!(" …{}… ", count - max);
-    let room = max.saturating_sub(gap.chars().count());
+    let widest = format!(" …{count}… ");
+    let room = max.saturating_sub(widest.chars().count());
     let head = room * 2 / 3;
     let tail = room - head;
     let start: String = line.chars().take(head).collect();
     let end: String = line.chars().skip(count - tail).collect();
-    format!("{start}{gap}{end}")
+    format!("{start} …{}… {end}", count - room)
 }
 
 /// Characters that change how the text around them looks, or that cannot be seen.
@@ -46,4 +45,34 @@ fn is_hidden(c: char) -> bool {
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
             | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hides_is_made_visible() {
+        assert_eq!(
+            visible("a\u{202e}b\u{200b}c\u{1b}[31m"),
+            "a⟨U+202E⟩b⟨U+200B⟩c⟨U+001B⟩[31m"
+        );
+        assert_eq!(visible("ä 漢\n\t-"), "ä 漢\n\t-");
+        assert_eq!(visible("a\rb"), "a⟨U+000D⟩b");
+    }
+
+    #[test]
+    fn a_long_line_keeps_its_head_and_its_tail() {
+        let text = format!("head{}tail", "x".repeat(500));
+        let line = one_line(&text, SUMMARY_MAX);
+        assert_eq!(line.chars().count(), SUMMARY_MAX);
+        let kept = line.chars().filter(|c| c.is_ascii_lowercase()).count();
+        assert!(
+            line.contains(&format!(" …{}… ", 508 - kept)),
+            "it says how much is left out: {line}"
+        );
+        assert!(line.starts_with("head") && line.ends_with("tail"), "{line}");
+        assert_eq!(one_line("  a\r\nb\tc ", 10), "a⏎b c");
+        assert_eq!(one_line("a\rb", 20), "a⟨U+000D⟩b");
+    }
 }

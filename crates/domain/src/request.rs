@@ -155,3 +155,81 @@ fn depth(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asker(team: &str, session: u128) -> Asker {
+        Asker {
+            team: team.parse().unwrap(),
+            session: SessionId(uuid::Uuid::from_u128(session)),
+            from: Party::Console,
+            host: "local".into(),
+        }
+    }
+
+    fn request(tool: &str, input: Value) -> ToolRequest {
+        ToolRequest::new(tool.into(), input, "toolu_1".into()).unwrap()
+    }
+
+    #[test]
+    fn the_canonical_text_does_not_depend_on_the_order_of_keys() {
+        let one: Value = serde_json::from_str(r#"{"b": {"y": 1, "x": [2, 1]}, "a": "ä"}"#).unwrap();
+        assert_eq!(canonical(&one), r#"{"a":"ä","b":{"x":[2,1],"y":1}}"#);
+    }
+
+    #[test]
+    fn the_digest_binds_team_session_tool_and_input() {
+        let digest =
+            |team, session, tool, input| request(tool, input).digest(&asker(team, session));
+        let one = digest("a", 1, "Bash", json!({"command": "ls"}));
+        assert_eq!(one, digest("a", 1, "Bash", json!({"command": "ls"})));
+        for other in [
+            digest("b", 1, "Bash", json!({"command": "ls"})),
+            digest("a", 2, "Bash", json!({"command": "ls"})),
+            digest("a", 1, "Bas", json!({"command": "ls"})),
+            digest("a", 1, "Bash", json!({"command": "ls "})),
+            digest("a", 1, "Bash", json!({"command": "ls", "x": null})),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decided_is_no_request() {
+        let make = |tool: &str, input, id: &str| ToolRequest::new(tool.into(), input, id.into());
+        let deep = (0..INPUT_DEPTH_MAX).fold(json!({}), |inner, _| json!({ "k": inner }));
+        assert_eq!(make("", json!({}), "t"), Err(RequestError::ToolName));
+        assert_eq!(make("Ba sh", json!({}), "t"), Err(RequestError::ToolName));
+        assert_eq!(
+            make(&"x".repeat(TOOL_NAME_MAX + 1), json!({}), "t"),
+            Err(RequestError::ToolName)
+        );
+        assert_eq!(make("Bash", json!({}), "t\n"), Err(RequestError::ToolUseId));
+        assert_eq!(make("Bash", json!([]), "t"), Err(RequestError::Input));
+        assert_eq!(make("Bash", deep, "t"), Err(RequestError::Depth));
+    }
+
+    #[test]
+    fn the_summary_is_the_heart_in_one_line() {
+        for (tool, input, expected) in [
+            (
+                "Bash",
+                json!({"command": "ls\nrm x", "description": "list"}),
+                "ls⏎rm x",
+            ),
+            ("Write", json!({"file_path": "/a", "content": "x"}), "/a"),
+            ("Other", json!({"b": 1, "a": 2}), r#"{"a":2,"b":1}"#),
+            (
+                "Bash",
+                json!({"command": ["odd"]}),
+                r#"{"command":["odd"]}"#,
+            ),
+        ] {
+            assert_eq!(request(tool, input).summary(), expected);
+        }
+    }
+}

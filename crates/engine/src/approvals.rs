@@ -4,6 +4,7 @@
 //! goes to the owner task (`owner`), which executes the step function of
 //! [`iris_domain::approval`].
 
+mod id;
 mod owner;
 
 use std::sync::{
@@ -13,7 +14,7 @@ use std::sync::{
 
 use iris_domain::{
     Problem,
-    approval::{Asked, Ticket, deny_by_iris, waited},
+    approval::{AUDIT, Asked, SHUTDOWN, Ticket, deny_by_iris, waited},
     audit::{Draft, Kind},
     config::Config,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
@@ -179,10 +180,7 @@ impl Approvals {
     }
 
     async fn wait(&self, asked: Asked) -> Reply {
-        let closed = || {
-            let why = "it is shutting down, so nobody can be asked. Stop here.";
-            Reply::Refused(deny_by_iris("shutdown", why))
-        };
+        let closed = || Reply::Refused(deny_by_iris("shutdown", SHUTDOWN));
         let mut withdrawal = Withdrawal {
             inbox: &self.inbox,
             ticket: Some(asked.ticket),
@@ -230,7 +228,11 @@ impl Approvals {
                 );
             }
         }
-        if failed { audit_failed() } else { decision }
+        if failed {
+            deny_by_iris("audit", AUDIT)
+        } else {
+            decision
+        }
     }
 
     fn ticket(&self) -> Ticket {
@@ -286,10 +288,6 @@ fn expires_at(asked_at: Timestamp, seconds: u64) -> Option<Timestamp> {
     }
     let duration = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
     asked_at.checked_add(duration).ok()
-}
-
-fn audit_failed() -> Decision {
-    deny_by_iris("audit", iris_domain::approval::AUDIT)
 }
 
 fn shut_down() -> Problem {

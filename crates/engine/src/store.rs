@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::home::Home;
-use writer::{Message, Op};
+use writer::{Message, Op, Written};
 
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
@@ -197,7 +197,7 @@ impl Store {
     /// # Errors
     /// When it is not on disk: whatever it was to record must not happen.
     pub async fn append(&self, draft: Draft) -> Result<Row, StoreError> {
-        self.row(Op::Append(Box::new(draft))).await
+        self.row(Op::Append(self.text(draft)?)).await
     }
 
     /// Keeps a waiting approval; returns when it is on disk.
@@ -205,7 +205,8 @@ impl Store {
     /// # Errors
     /// When it is not on disk.
     pub async fn keep_waiting(&self, waiting: WaitingRecord) -> Result<(), StoreError> {
-        self.write(Op::Keep(Box::new(waiting))).await.map(drop)
+        let Written { text, .. } = *self.text(waiting.draft)?;
+        self.write(Op::Keep(waiting.id, text)).await.map(drop)
     }
 
     /// Writes a waiting approval's row and forgets that it waits, in one transaction.
@@ -213,7 +214,7 @@ impl Store {
     /// # Errors
     /// When that is not on disk; the approval is then still kept as waiting.
     pub async fn end_waiting(&self, id: ApprovalId, draft: Draft) -> Result<Row, StoreError> {
-        self.row(Op::End(id, Box::new(draft))).await
+        self.row(Op::End(id, self.text(draft)?)).await
     }
 
     /// Audit rows, newest first.
@@ -303,6 +304,13 @@ impl Store {
         if self.writer.send(Message::Close(done)).is_ok() && closed.await.is_err() {
             tracing::error!("The database's writer ended without closing it.");
         }
+    }
+
+    fn text(&self, draft: Draft) -> Result<Box<Written>, StoreError> {
+        let text = draft
+            .canonical()
+            .map_err(|error| open::cannot_write(&self.path, error))?;
+        Ok(Box::new(Written { draft, text }))
     }
 
     async fn row(&self, op: Op) -> Result<Row, StoreError> {

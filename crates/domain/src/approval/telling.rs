@@ -7,7 +7,8 @@ use crate::{
     problem::Code,
 };
 
-pub(super) const SHUTDOWN: &str = "Iris is shutting down, so nobody can be asked. Stop here.";
+/// Told to an agent whose request comes, or waits, when Iris ends.
+pub const SHUTDOWN: &str = "it is shutting down, so nobody can be asked. Stop here.";
 pub(super) const SWAPPED: &str =
     "a call with this tool_use_id already waits with another input. Make a new call.";
 pub(super) const LIMIT: &str =

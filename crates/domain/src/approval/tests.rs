@@ -1,7 +1,13 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::{config::Team, decision::Surface, ids::Party, request::Asker};
+use crate::{
+    config::Team,
+    decision::{Surface, Verb},
+    ids::Party,
+    problem::Code,
+    request::{Asker, ToolRequest},
+};
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()

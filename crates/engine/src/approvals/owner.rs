@@ -25,7 +25,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ApprovalsView, unwritable};
+use super::{ApprovalsView, id, unwritable};
 use crate::{
     clock,
     store::{Store, StoreError, WaitingRecord},
@@ -36,11 +36,6 @@ use crate::{
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How many messages are taken before what changed is shown: a burst is one change.
 const BURST: usize = 256;
-/// Letters and digits that are not mistaken for each other when they are read out or typed.
-const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
-/// Long enough not to be guessed or hit twice (31^6 = 887 million), short enough to type.
-const ID_LEN: usize = 6;
-
 pub(super) enum Message {
     Ask(Box<Asked>, oneshot::Sender<Reply>),
     Answer {
@@ -204,7 +199,10 @@ impl Owner {
     fn take(&mut self, message: Message) {
         match message {
             Message::Ask(mut asked, reply) => {
-                let Some(id) = self.free_id() else {
+                let free = id::free(|id| self.book.knows(id));
+                let Ok(id) =
+                    free.inspect_err(|error| tracing::error!(%error, "No random numbers."))
+                else {
                     let denied = deny_by_iris("random", "the system gives no random numbers.");
                     send(reply, Reply::Refused(denied));
                     return;
@@ -411,18 +409,6 @@ impl Owner {
             send(asker, reply);
         }
     }
-
-    /// An id that no approval has; `None` when the system gives no random numbers.
-    fn free_id(&self) -> Option<ApprovalId> {
-        loop {
-            let id = random_id()
-                .inspect_err(|error| tracing::error!(%error, "No random numbers."))
-                .ok()?;
-            if !self.book.knows(&id) {
-                return Some(id);
-            }
-        }
-    }
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -436,23 +422,6 @@ fn send<T>(to: oneshot::Sender<T>, what: T) {
     if to.send(what).is_err() {
         tracing::debug!("A caller did not wait for its answer.");
     }
-}
-
-fn random_id() -> Result<ApprovalId, getrandom::Error> {
-    let mut id = String::with_capacity(ID_LEN);
-    // Bytes above the largest multiple are left out, or the first letters would come more often.
-    let usable = 256 - 256 % ALPHABET.len();
-    while id.len() < ID_LEN {
-        let mut bytes = [0; ID_LEN];
-        getrandom::fill(&mut bytes)?;
-        let letters = bytes
-            .iter()
-            .map(|&b| usize::from(b))
-            .filter(|&b| b < usable);
-        let letters = letters.filter_map(|b| ALPHABET.get(b % ALPHABET.len()));
-        id.extend(letters.map(|&b| char::from(b)).take(ID_LEN - id.len()));
-    }
-    Ok(ApprovalId(id))
 }
 
 /// What surfaces show of an approval that was lost; its record is all there is of it.

@@ -15,7 +15,7 @@ use rusqlite::{
 };
 use tokio::sync::oneshot;
 
-use super::{SessionRecord, StoreError, WaitingRecord, open::cannot_write, read::highest_seq};
+use super::{SessionRecord, StoreError, open::cannot_write, read::highest_seq};
 
 /// The most that one transaction takes, so that no caller waits for the whole of a flood.
 const BATCH_MAX: usize = 512;
@@ -24,12 +24,20 @@ const BATCH_MAX: usize = 512;
 /// and each sees the other's fsync as well as its own.
 const GATHER_MAX: Duration = Duration::from_micros(500);
 
+/// A row's draft and its text, made by the caller: the thread that all wait for does not do what
+/// each can do for itself.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) draft: Draft,
+    pub(super) text: String,
+}
+
 /// What to write.
 #[derive(Debug)]
 pub(super) enum Op {
-    Append(Box<Draft>),
-    Keep(Box<WaitingRecord>),
-    End(ApprovalId, Box<Draft>),
+    Append(Box<Written>),
+    Keep(ApprovalId, String),
+    End(ApprovalId, Box<Written>),
     SaveSession(Box<SessionRecord>),
     NoteGroup(i32, u64),
     ForgetGroup(i32),
@@ -218,14 +226,14 @@ impl Writer {
             None => Head::load(&self.connection)?,
         };
         let mut outcomes = Vec::with_capacity(ops.len());
-        let mut transaction = self
+        let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         for op in ops {
-            let savepoint = transaction.savepoint()?;
-            match apply(&savepoint, &head, op) {
+            run(&transaction, "SAVEPOINT one")?;
+            match apply(&transaction, &head, op) {
                 Ok(row) => {
-                    savepoint.commit()?;
+                    run(&transaction, "RELEASE one")?;
                     if let Some(row) = &row {
                         head = Head {
                             seq: row.seq,
@@ -235,9 +243,10 @@ impl Writer {
                     outcomes.push(Ok(row));
                 }
                 // Some errors (full disk) end the whole transaction.
-                Err(error) if savepoint.is_autocommit() => return Err(error),
+                Err(error) if transaction.is_autocommit() => return Err(error),
                 Err(error) => {
-                    savepoint.finish()?;
+                    run(&transaction, "ROLLBACK TO one")?;
+                    run(&transaction, "RELEASE one")?;
                     tracing::error!(%error, "A write failed.");
                     outcomes.push(Err(cannot_write(&self.path, error)));
                 }
@@ -268,18 +277,17 @@ impl Writer {
 
 fn apply(connection: &Connection, head: &Head, op: &Op) -> rusqlite::Result<Option<Row>> {
     match op {
-        Op::Append(draft) => append(connection, head, draft).map(Some),
-        Op::End(id, draft) => {
+        Op::Append(row) => append(connection, head, row).map(Some),
+        Op::End(id, row) => {
             connection
                 .prepare_cached("DELETE FROM waiting WHERE id = ?1")?
                 .execute([&id.0])?;
-            append(connection, head, draft).map(Some)
+            append(connection, head, row).map(Some)
         }
-        Op::Keep(waiting) => {
-            let draft = waiting.draft.canonical().map_err(not_json)?;
+        Op::Keep(id, draft) => {
             connection
                 .prepare_cached("INSERT INTO waiting (id, draft) VALUES (?1, ?2)")?
-                .execute([&waiting.id.0, &draft])?;
+                .execute([&id.0, draft])?;
             Ok(None)
         }
         Op::SaveSession(record) => {
@@ -317,23 +325,23 @@ fn apply(connection: &Connection, head: &Head, op: &Op) -> rusqlite::Result<Opti
     }
 }
 
-fn append(connection: &Connection, head: &Head, draft: &Draft) -> rusqlite::Result<Row> {
-    let text = draft.canonical().map_err(not_json)?;
+fn append(connection: &Connection, head: &Head, row: &Written) -> rusqlite::Result<Row> {
     let seq = head.seq + 1;
-    let hash = audit::hash(&head.hash, seq, &text);
+    let hash = audit::hash(&head.hash, seq, &row.text);
     connection
         .prepare_cached("INSERT INTO audit (seq, draft, prev, hash) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![integer(seq)?, text, head.hash, hash])?;
+        .execute(params![integer(seq)?, row.text, head.hash, hash])?;
     Ok(Row {
         seq,
-        draft: draft.clone(),
+        draft: row.draft.clone(),
         prev: head.hash.clone(),
         hash,
     })
 }
 
-fn not_json(error: serde_json::Error) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+/// A statement that is the same each time, parsed once.
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn integer(n: u64) -> rusqlite::Result<Value> {

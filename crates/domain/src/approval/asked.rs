@@ -1,0 +1,100 @@
+//! What was asked: how it is recorded, and what may run for it.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Ticket;
+use crate::{
+    Problem,
+    audit::{Draft, Kind},
+    decision::{Decision, DeniedBy, Verb},
+    ids::SessionId,
+    problem::Code,
+    request::ToolRequest,
+    snapshot::ApprovalView,
+};
+
+/// A request that the policy wants asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Who gets the decision.
+    pub ticket: Ticket,
+    /// Claude's id of the call: the same one asked again joins.
+    pub tool_use_id: String,
+    /// What is shown.
+    pub view: ApprovalView,
+    /// The policy that wanted it asked.
+    pub policy_hash: String,
+}
+
+impl Asked {
+    pub(super) fn call(&self) -> (SessionId, String) {
+        (self.view.session, self.tool_use_id.clone())
+    }
+
+    /// What runs when this edit is allowed.
+    pub(super) fn runs(&self, edited: Option<Value>) -> Result<ToolRequest, Problem> {
+        let hint = "Give the whole input as a JSON object, as it is shown, with your changes.";
+        if let Some(Value::Object(map)) = &edited
+            && map.is_empty()
+        {
+            // To Claude Code an empty `updatedInput` means "unchanged" (measured with 2.1.330 and
+            // 2.1.197): the record would show nothing while the agent's own input runs.
+            return Err(Problem::new(
+                Code::InvalidInput,
+                "An edited input cannot be empty.",
+                hint,
+            ));
+        }
+        let input = edited.unwrap_or_else(|| self.view.input.clone());
+        ToolRequest::new(self.view.tool.clone(), input, self.tool_use_id.clone()).map_err(|error| {
+            Problem::new(
+                Code::InvalidInput,
+                format!("The edited input cannot be used: {error}."),
+                hint,
+            )
+        })
+    }
+
+    /// The row without a decision, as kept while it waits.
+    pub(super) fn draft(&self, now: Timestamp) -> Draft {
+        let view = &self.view;
+        Draft {
+            time: now,
+            kind: Kind::Permission,
+            caller: view.team.to_string(),
+            team: view.team.to_string(),
+            session: view.session.to_string(),
+            host: view.host.clone(),
+            tool: view.tool.clone(),
+            digest: view.digest.clone(),
+            input: view.input.clone(),
+            decision: Verb::Deny,
+            decided_by: DeniedBy::Lost.to_string(),
+            policy_hash: self.policy_hash.clone(),
+            wait_ms: waited(view.created_at, now),
+        }
+    }
+
+    pub(super) fn decided(&self, decision: &Decision, now: Timestamp) -> Draft {
+        let input = match decision {
+            Decision::Allow {
+                edited: Some(ran), ..
+            } => {
+                json!({"asked": self.view.input, "ran": ran})
+            }
+            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => self.view.input.clone(),
+        };
+        Draft {
+            input,
+            decision: decision.verb(),
+            decided_by: decision.by(),
+            ..self.draft(now)
+        }
+    }
+}
+
+/// Milliseconds between; 0 when the clock was set back.
+pub fn waited(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.duration_since(since).as_millis()).unwrap_or(0)
+}

@@ -102,6 +102,10 @@ impl ServerHandler for Probe {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let parts = context.extensions.get::<http::request::Parts>().unwrap();
+        assert!(
+            !parts.headers.contains_key("authorization"),
+            "no tool sees the token"
+        );
         let caller = Caller::clone(parts.extensions.get::<Arc<Caller>>().unwrap());
         server::answered(
             &context,

@@ -1,2 +1,171 @@
-//! stub
-fn main() {}
+//! Iris measured beside its yardsticks, in one run: `scripts/bench.sh`.
+//!
+//! These machines are noisy, so what counts are the ratios: each pair is measured in interleaved
+//! rounds, and the median round is taken.
+
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use axum::{Json, Router, routing::post};
+use iris_domain::{
+    config::ApprovalPolicy,
+    ids::{Party, SessionId},
+    request::Asker,
+};
+use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::Secrets};
+use serde_json::{Value, json};
+
+mod load;
+mod programs;
+
+/// Odd, so that there is a median.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        calls().await;
+        programs::measure().await;
+    });
+}
+
+/// `list_teams` and an auto-approved `permissions__approve` against a bare axum handler.
+async fn calls() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let project = dir.path().join("project");
+    std::fs::create_dir(&project).expect("a project");
+    let config = json!({"teams": {"alpha": {"path": project, "approvalPolicy": {
+        "autoApprove": ["Bash"], "requireApproval": ApprovalPolicy::default().require_approval
+    }}}});
+    std::fs::write(dir.path().join("config.json"), config.to_string()).expect("a config");
+    let engine = Engine::start(Deps {
+        home: Home::at(dir.path()),
+        env: Environment::default(),
+        port: Some(0),
+        secrets: Secrets::memory(),
+        show: None,
+    })
+    .await
+    .expect("the engine starts");
+    let endpoint = engine.snapshot().borrow().endpoint.clone();
+    let iris: SocketAddr = endpoint
+        .trim_start_matches("http://")
+        .trim_end_matches("/mcp")
+        .parse()
+        .expect("an address");
+    let asker = Asker {
+        team: "alpha".parse().expect("a name"),
+        session: SessionId(uuid::Uuid::new_v4()),
+        from: Party::Console,
+        host: "local".into(),
+    };
+    let path = format!("/mcp/{}", asker.session);
+    let token = engine.tokens.mint(asker);
+    let console = engine.tokens.console();
+    let bare = bare_axum().await;
+
+    println!("fsync of this disk: p50 {:.2} ms", ms(fsync(dir.path())));
+    println!();
+    println!("| call | connections | Iris /s | p50 ms | p99 ms | bare axum /s | ratio |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let mut approve_rates = Vec::new();
+    for connections in [1, 16] {
+        let each = 4000 / connections;
+        let (mut lists, mut approves, mut bares) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..ROUNDS {
+            bares.push(load::run(bare, "/mcp", "none", connections, each, list_teams).await);
+            lists.push(
+                load::run(iris, "/mcp", console.expose(), connections, each, list_teams).await,
+            );
+            approves.push(
+                load::run(iris, &path, token.expose(), connections, each, move |n| {
+                    approve(round * 4000 + n + connections * 1_000_000)
+                })
+                .await,
+            );
+        }
+        let bare = median(bares);
+        for (name, measured) in [("list_teams", median(lists)), ("permission, audited", median(approves))] {
+            println!(
+                "| {name} | {connections} | {:.0} | {:.2} | {:.2} | {:.0} | {:.2} |",
+                measured.rate(),
+                ms(measured.quantile(0.5)),
+                ms(measured.quantile(0.99)),
+                bare.rate(),
+                measured.rate() / bare.rate()
+            );
+            if name != "list_teams" {
+                approve_rates.push(measured.rate());
+            }
+        }
+    }
+    println!();
+    println!(
+        "permissions at 16 connections against one: {:.1} times",
+        approve_rates[1] / approve_rates[0]
+    );
+    engine.shutdown().await;
+}
+
+fn list_teams(n: usize) -> String {
+    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call",
+           "params": {"name": "list_teams", "arguments": {}}})
+    .to_string()
+}
+
+fn approve(n: usize) -> String {
+    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {
+        "name": "permissions__approve",
+        "arguments": {"tool_name": "Bash", "input": {"command": "cargo test"},
+                      "tool_use_id": format!("toolu_{n}")}}})
+    .to_string()
+}
+
+/// The yardstick: an axum handler that parses the call and answers with a value of the same size.
+async fn bare_axum() -> SocketAddr {
+    async fn answer(Json(call): Json<Value>) -> Json<Value> {
+        Json(json!({"jsonrpc": "2.0", "id": call["id"], "result": {
+            "content": [{"type": "text", "text": "{\"teams\":[{\"name\":\"alpha\",\"config\":{}}]}"}],
+            "structuredContent": {"teams": [{"name": "alpha", "config": {}}]}, "isError": false}}))
+    }
+    use axum::serve::ListenerExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    // Without nodelay axum would lose by its default, not by its work.
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a TCP socket"));
+    let app = Router::new().route("/mcp", post(answer));
+    tokio::task::spawn(async move { axum::serve(listener, app).await.expect("it serves") });
+    address
+}
+
+/// The p50 of writing 4 KiB and waiting until they are on this disk.
+fn fsync(dir: &Path) -> Duration {
+    let mut file = std::fs::File::create(dir.join("fsync")).expect("a file");
+    let mut times: Vec<Duration> = (0..200)
+        .map(|_| {
+            let start = Instant::now();
+            file.write_all(&[0u8; 4096]).expect("a write");
+            file.sync_data().expect("a sync");
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn median(mut rounds: Vec<load::Measured>) -> load::Measured {
+    rounds.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    rounds.swap_remove(rounds.len() / 2)
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

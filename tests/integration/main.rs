@@ -1,2 +1,36 @@
-//! stub
-fn main() {}
+//! Iris on real parts: the built programs, the real Claude Code, a private desktop.
+//!
+//! One binary, because each would link the whole engine again.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "these are tests, and helpers of tests"
+)]
+
+mod cli;
+mod config;
+mod desktop;
+mod home;
+mod journeys;
+mod kit;
+mod secrets;
+mod self_approval;
+
+#[test]
+fn every_file_is_part_of_this_binary() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/integration");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let listed = include_str!("main.rs")
+            .lines()
+            .any(|line| line == format!("mod {name};"));
+        assert!(
+            name == "main" || listed,
+            "{} never runs: list it here",
+            path.display()
+        );
+    }
+}

@@ -1,1 +1,25 @@
-//! kit
+//! The test kit: a fake model API, a throw-away Iris, a private desktop, and one way to wait.
+//!
+//! Tests see Iris as its user does: the built programs, their command line, their surfaces. What a
+//! test needs and the machine lacks is said with [`require!`].
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test kit starts programs, reads the environment and fails by panicking"
+)]
+
+pub mod desktop;
+pub mod iris;
+pub mod model;
+pub mod processes;
+pub mod program;
+pub mod require;
+pub mod wait;
+
+pub use desktop::Desktop;
+pub use iris::{Iris, Setup};
+pub use model::FakeModel;
+pub use wait::eventually;

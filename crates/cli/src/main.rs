@@ -1,2 +1,104 @@
-//! The iris command.
-fn main() {}
+//! The `iris` command: Iris without a window, and control of a running one.
+
+mod args;
+mod commands;
+mod config;
+mod install;
+mod output;
+mod records;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use iris_domain::{Problem, problem::Code};
+use iris_engine::{control::Client, environment::Environment, home::Home};
+
+use args::{Cli, Command};
+use output::Output;
+
+/// What every command works with.
+struct Context {
+    home: Home,
+    env: Environment,
+    out: Output,
+}
+
+impl Context {
+    fn client(&self) -> Client {
+        Client::new(&self.home)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::new(cli.json);
+    let code = match run(cli) {
+        Ok(code) => code,
+        Err(problem) => {
+            out.problem(&problem);
+            exit_code(problem.code)
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run(cli: Cli) -> Result<u8, Problem> {
+    let env = Environment::of_this_process();
+    let home = Home::of(&env).ok_or_else(|| {
+        Problem::new(
+            Code::InvalidInput,
+            "neither IRIS_HOME nor HOME says where Iris keeps its files",
+            "Set IRIS_HOME to a directory of your own.",
+        )
+    })?;
+    let context = Context {
+        home,
+        env,
+        out: Output::new(cli.json),
+    };
+    match cli.command {
+        Command::Serve { port } => serve::serve(&context, port),
+        Command::Status => commands::status(&context),
+        Command::Pending => commands::pending(&context),
+        Command::Approve { id, input } => commands::approve(&context, id, input.as_deref()),
+        Command::Deny { id, message } => commands::deny(&context, id, message),
+        Command::Team(command) => commands::team(&context, command),
+        Command::Send {
+            team,
+            text,
+            timeout,
+        } => commands::send(&context, team, text, timeout),
+        Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Audit(audit) => records::audit(&context, audit),
+        Command::Config(command) => config::config(&context, command),
+        Command::Headers => commands::headers(&context),
+        Command::Install => install::install(&context),
+        Command::Uninstall => install::uninstall(&context),
+        Command::Doctor => commands::doctor(&context),
+    }
+}
+
+/// Done.
+const DONE: u8 = 0;
+/// It failed, or what was checked is not well.
+const FAILED: u8 = 1;
+
+/// The exit code of a problem, as `--help` documents it.
+fn exit_code(code: Code) -> u8 {
+    match code {
+        Code::InvalidInput => 2,
+        Code::Unavailable => 3,
+        Code::NotFound => 4,
+        Code::Conflict | Code::AlreadyDecided => 5,
+        Code::Forbidden => 6,
+        Code::Timeout => 7,
+        Code::Config
+        | Code::Agent
+        | Code::Busy
+        | Code::Storage
+        | Code::Network
+        | Code::Keychain
+        | Code::Internal => FAILED,
+    }
+}

@@ -1,1 +1,560 @@
 //! The life of an approval as a step function.
+//!
+//! ```text
+//! Asked ─► keeping ─(durable)─► shown ─► recording ─(durable)─► ended
+//!             │                   │  answered, expired, withdrawn, shutdown
+//!             └───────────────────┴─ an end may also come before it was shown
+//! ```
+//!
+//! An approval is decided once: by what takes it from *keeping* or *shown* to *recording*. Nobody is
+//! told of the decision before its audit row is durable; when the row cannot be written, the
+//! decision is deny. [`Book`] does nothing itself: it answers each [`Event`] with [`Effect`]s.
+
+mod telling;
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    Problem,
+    audit::{Draft, Kind},
+    decision::{AllowedBy, Answer, Decision, DeniedBy, Human, Verb},
+    ids::{ApprovalId, SessionId, TeamName},
+    policy::Policy,
+    problem::Code,
+    request::ToolRequest,
+    snapshot::{ApprovalView, EndedApproval, RECENT_MAX},
+};
+
+pub use telling::{AUDIT, deny_by_iris, tell};
+
+/// How many approvals of one team may wait: more than any honest agent asks at once, and as many
+/// as a human can still look through.
+pub const PENDING_PER_TEAM_MAX: usize = 50;
+/// How many may wait in all, so that many teams cannot fill the memory either.
+pub const PENDING_MAX: usize = 1000;
+/// How many ended approvals are remembered, to tell a late answer who was first.
+pub const ENDED_MAX: usize = 1000;
+
+/// One caller that waits for an outcome: an agent's call, or a human's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A request that the policy wants asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Who gets the decision.
+    pub ticket: Ticket,
+    /// Claude's id of the call: the same one asked again joins.
+    pub tool_use_id: String,
+    /// What is shown.
+    pub view: ApprovalView,
+    /// The policy that wanted it asked.
+    pub policy_hash: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An agent asks. Its id is not in the book.
+    Asked(Box<Asked>),
+    /// The waiting record is durable.
+    Kept(ApprovalId),
+    /// The waiting record could not be written.
+    NotKept(ApprovalId),
+    /// A human answers.
+    Answered {
+        /// Who is told how that went.
+        ticket: Ticket,
+        /// Which approval.
+        id: ApprovalId,
+        /// What they say.
+        answer: Answer,
+        /// Who they are.
+        human: Human,
+        /// The team's policy as it is now; `None`: the team is no longer configured.
+        policy: Option<Policy>,
+    },
+    /// A caller stopped waiting.
+    Gone(Ticket),
+    /// The session's process ended or was interrupted.
+    Withdrawn(SessionId, &'static str),
+    /// Its time is over.
+    Expired(ApprovalId),
+    /// The decision's row is durable (`true`), or could not be written.
+    Recorded(ApprovalId, bool),
+    /// Iris ends.
+    Shutdown,
+}
+
+/// What is to be done about it, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Make the waiting record durable, then report `Kept` or `NotKept`.
+    KeepWaiting(ApprovalId, Box<Draft>),
+    /// Write the decision's row and forget the waiting record, then report `Recorded`.
+    Record(ApprovalId, Box<Draft>),
+    /// Tell an agent; the row is durable, or the decision is deny.
+    Reply(Ticket, Decision),
+    /// The request does not enter the book: record this decision, then tell the agent.
+    Refuse(Ticket, Decision),
+    /// Tell a human what became of their answer.
+    Answer(Ticket, Result<EndedApproval, Problem>),
+    /// Report `Expired` at this time.
+    Arm(ApprovalId, Timestamp),
+    /// Its timer is not needed any more.
+    Disarm(ApprovalId),
+    /// What surfaces show has changed.
+    Publish,
+}
+
+/// All approvals that wait.
+#[derive(Debug, Default)]
+pub struct Book {
+    entries: HashMap<ApprovalId, Entry>,
+    calls: HashMap<(SessionId, String), ApprovalId>,
+    askers: HashMap<Ticket, ApprovalId>,
+    ended: VecDeque<EndedApproval>,
+    asked: u64,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    order: u64,
+    asked: Asked,
+    tickets: Vec<Ticket>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Its waiting record is being written; nobody sees it.
+    Keeping,
+    /// Surfaces show it.
+    Shown,
+    /// It is decided; the row is being written.
+    Recording {
+        decision: Decision,
+        answerer: Option<Ticket>,
+        shown: bool,
+    },
+}
+
+impl Book {
+    /// One event, at this time.
+    pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+        match event {
+            Event::Asked(asked) => self.asked(*asked, now),
+            Event::Kept(id) => self.kept(&id),
+            Event::NotKept(id) => self.not_kept(&id),
+            Event::Answered {
+                ticket,
+                id,
+                answer,
+                human,
+                policy,
+            } => match self.decision_of(&id, answer, human, policy.as_ref()) {
+                Ok(decision) => self.decide(&id, decision, Some(ticket), now),
+                Err(problem) => vec![Effect::Answer(ticket, Err(problem))],
+            },
+            Event::Gone(ticket) => self.gone(ticket, now),
+            Event::Withdrawn(session, why) => {
+                self.decide_all(&tell(DeniedBy::Withdrawn(why), "it", None), now, |entry| {
+                    entry.asked.view.session == session
+                })
+            }
+            Event::Expired(id) => match self.entries.get(&id) {
+                Some(entry) => {
+                    let denied = tell(DeniedBy::Timeout, &entry.asked.view.tool, None);
+                    self.decide(&id, denied, None, now)
+                }
+                None => Vec::new(),
+            },
+            Event::Recorded(id, durable) => self.recorded(&id, durable, now),
+            Event::Shutdown => {
+                self.closing = true;
+                let denied = deny_by_iris("shutdown", telling::SHUTDOWN);
+                self.decide_all(&denied, now, |_| true)
+            }
+        }
+    }
+
+    /// What surfaces show as waiting, oldest first.
+    pub fn pending(&self) -> Vec<ApprovalView> {
+        let mut shown: Vec<&Entry> = self
+            .entries
+            .values()
+            .filter(|entry| match entry.phase {
+                Phase::Keeping => false,
+                Phase::Shown => true,
+                Phase::Recording { shown, .. } => shown,
+            })
+            .collect();
+        shown.sort_unstable_by_key(|entry| entry.order);
+        shown
+            .into_iter()
+            .map(|entry| entry.asked.view.clone())
+            .collect()
+    }
+
+    /// The latest that ended, newest first.
+    pub fn recent(&self) -> Vec<EndedApproval> {
+        self.ended.iter().take(RECENT_MAX).cloned().collect()
+    }
+
+    /// Whose approval this is, while it waits.
+    pub fn team(&self, id: &ApprovalId) -> Option<&TeamName> {
+        self.entries.get(id).map(|entry| &entry.asked.view.team)
+    }
+
+    /// Whether nothing waits and nothing is being recorded.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether an approval with this id waits or is remembered.
+    pub fn knows(&self, id: &ApprovalId) -> bool {
+        self.entries.contains_key(id) || self.ended.iter().any(|ended| ended.id == *id)
+    }
+
+    /// Remembers an approval that ended outside of this book (`lost` ones of the last run).
+    pub fn remember(&mut self, ended: EndedApproval) {
+        self.ended.push_front(ended);
+        self.ended.truncate(ENDED_MAX);
+    }
+
+    fn asked(&mut self, asked: Asked, now: Timestamp) -> Vec<Effect> {
+        let ticket = asked.ticket;
+        let refuse = |code, why: &str| vec![Effect::Refuse(ticket, deny_by_iris(code, why))];
+        if self.closing {
+            return refuse("shutdown", telling::SHUTDOWN);
+        }
+        let call = (asked.view.session, asked.tool_use_id.clone());
+        if let Some(entry) = self
+            .calls
+            .get(&call)
+            .and_then(|id| self.entries.get_mut(id))
+        {
+            // The digest covers team, session, tool and input: the same call, or another one that
+            // borrows its id.
+            if entry.asked.view.digest != asked.view.digest {
+                return refuse("input", telling::SWAPPED);
+            }
+            entry.tickets.push(ticket);
+            self.askers.insert(ticket, entry.asked.view.id.clone());
+            return Vec::new();
+        }
+        if self.entries.len() >= PENDING_MAX
+            || self.waiting(&asked.view.team) >= PENDING_PER_TEAM_MAX
+        {
+            return refuse("limit", telling::LIMIT);
+        }
+        let id = asked.view.id.clone();
+        let draft = asked.draft(now);
+        self.asked += 1;
+        self.calls.insert(call, id.clone());
+        self.askers.insert(ticket, id.clone());
+        let entry = Entry {
+            order: self.asked,
+            asked,
+            tickets: vec![ticket],
+            phase: Phase::Keeping,
+        };
+        self.entries.insert(id.clone(), entry);
+        vec![Effect::KeepWaiting(id, Box::new(draft))]
+    }
+
+    fn waiting(&self, team: &TeamName) -> usize {
+        self.entries
+            .values()
+            .filter(|entry| entry.asked.view.team == *team)
+            .count()
+    }
+
+    fn kept(&mut self, id: &ApprovalId) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return Vec::new();
+        };
+        match entry.phase {
+            Phase::Keeping => entry.phase = Phase::Shown,
+            Phase::Shown | Phase::Recording { .. } => return Vec::new(),
+        }
+        let timer = entry
+            .asked
+            .view
+            .expires_at
+            .map(|at| Effect::Arm(id.clone(), at));
+        timer.into_iter().chain([Effect::Publish]).collect()
+    }
+
+    fn not_kept(&mut self, id: &ApprovalId) -> Vec<Effect> {
+        match self.entries.get(id).map(|entry| &entry.phase) {
+            Some(Phase::Keeping) => {}
+            // Decided meanwhile: that decision's own record tells how it ends.
+            Some(Phase::Shown | Phase::Recording { .. }) | None => return Vec::new(),
+        }
+        let Some(entry) = self.remove(id) else {
+            return Vec::new();
+        };
+        let denied = deny_by_iris("audit", telling::AUDIT);
+        entry
+            .tickets
+            .into_iter()
+            .map(|t| Effect::Reply(t, denied.clone()))
+            .collect()
+    }
+
+    /// What an answer decides, or why it decides nothing.
+    fn decision_of(
+        &self,
+        id: &ApprovalId,
+        answer: Answer,
+        human: Human,
+        policy: Option<&Policy>,
+    ) -> Result<Decision, Problem> {
+        let Some(entry) = self.entries.get(id) else {
+            return Err(match self.ended.iter().find(|ended| ended.id == *id) {
+                Some(ended) => telling::already(id, ended.decision, &ended.decided_by),
+                None => telling::not_found(id),
+            });
+        };
+        match &entry.phase {
+            Phase::Keeping => return Err(telling::not_found(id)),
+            Phase::Shown => {}
+            Phase::Recording { decision, .. } => {
+                return Err(telling::already(id, decision.verb(), &decision.by()));
+            }
+        }
+        let view = &entry.asked.view;
+        match answer {
+            Answer::Deny { message } => {
+                Ok(tell(DeniedBy::Human(human), &view.tool, message.as_deref()))
+            }
+            Answer::Allow { input } => {
+                let edited = input.filter(|input| *input != view.input);
+                let runs = entry.asked.runs(edited.clone())?;
+                let Some(policy) = policy else {
+                    return Err(telling::team_gone(&view.team));
+                };
+                if let Some((by, _)) = policy.denies(&runs) {
+                    return Err(telling::forbidden(&by));
+                }
+                Ok(Decision::Allow {
+                    by: AllowedBy::Human(human),
+                    edited,
+                })
+            }
+        }
+    }
+
+    fn decide_all(
+        &mut self,
+        decision: &Decision,
+        now: Timestamp,
+        which: impl Fn(&Entry) -> bool,
+    ) -> Vec<Effect> {
+        let mut ids: Vec<(u64, ApprovalId)> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| which(entry))
+            .map(|(id, entry)| (entry.order, id.clone()))
+            .collect();
+        ids.sort_unstable();
+        ids.iter()
+            .flat_map(|(_, id)| self.decide(id, decision.clone(), None, now))
+            .collect()
+    }
+
+    /// The one way to a decision. A second one changes nothing.
+    fn decide(
+        &mut self,
+        id: &ApprovalId,
+        decision: Decision,
+        answerer: Option<Ticket>,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return Vec::new();
+        };
+        let shown = match entry.phase {
+            Phase::Keeping => false,
+            Phase::Shown => true,
+            Phase::Recording { .. } => return Vec::new(),
+        };
+        let draft = entry.asked.decided(&decision, now);
+        if let Decision::Deny {
+            by: DeniedBy::Withdrawn(_),
+            ..
+        } = decision
+        {
+            // The same call, made again by a client that comes back, is a new request.
+            self.calls.remove(&entry.asked.call());
+        }
+        entry.phase = Phase::Recording {
+            decision,
+            answerer,
+            shown,
+        };
+        vec![
+            Effect::Disarm(id.clone()),
+            Effect::Record(id.clone(), Box::new(draft)),
+        ]
+    }
+
+    fn gone(&mut self, ticket: Ticket, now: Timestamp) -> Vec<Effect> {
+        let Some(id) = self.askers.remove(&ticket) else {
+            return Vec::new();
+        };
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Vec::new();
+        };
+        entry.tickets.retain(|t| *t != ticket);
+        if !entry.tickets.is_empty() {
+            return Vec::new();
+        }
+        let denied = tell(
+            DeniedBy::Withdrawn("the agent hung up"),
+            &entry.asked.view.tool,
+            None,
+        );
+        self.decide(&id, denied, None, now)
+    }
+
+    fn recorded(&mut self, id: &ApprovalId, durable: bool, now: Timestamp) -> Vec<Effect> {
+        match self.entries.get(id).map(|entry| &entry.phase) {
+            Some(Phase::Recording { .. }) => {}
+            Some(Phase::Keeping | Phase::Shown) | None => return Vec::new(),
+        }
+        let Some(entry) = self.remove(id) else {
+            return Vec::new();
+        };
+        let Phase::Recording {
+            decision, answerer, ..
+        } = entry.phase
+        else {
+            return Vec::new();
+        };
+        let decision = if durable {
+            decision
+        } else {
+            deny_by_iris("audit", telling::AUDIT)
+        };
+        let view = entry.asked.view;
+        let ended = EndedApproval {
+            id: view.id,
+            team: view.team,
+            tool: view.tool,
+            summary: view.summary,
+            decision: decision.verb(),
+            decided_by: decision.by(),
+            time: now,
+        };
+        self.remember(ended.clone());
+        let mut effects = vec![Effect::Publish];
+        effects.extend(
+            entry
+                .tickets
+                .iter()
+                .map(|t| Effect::Reply(*t, decision.clone())),
+        );
+        if let Some(ticket) = answerer {
+            let outcome = if durable {
+                Ok(ended)
+            } else {
+                Err(telling::not_recorded(id))
+            };
+            effects.push(Effect::Answer(ticket, outcome));
+        }
+        effects
+    }
+
+    fn remove(&mut self, id: &ApprovalId) -> Option<Entry> {
+        let entry = self.entries.remove(id)?;
+        for ticket in &entry.tickets {
+            self.askers.remove(ticket);
+        }
+        let call = entry.asked.call();
+        if self.calls.get(&call) == Some(id) {
+            self.calls.remove(&call);
+        }
+        Some(entry)
+    }
+}
+
+impl Asked {
+    fn call(&self) -> (SessionId, String) {
+        (self.view.session, self.tool_use_id.clone())
+    }
+
+    /// What runs when this edit is allowed.
+    fn runs(&self, edited: Option<Value>) -> Result<ToolRequest, Problem> {
+        let hint = "Give the whole input as a JSON object, as it is shown, with your changes.";
+        if let Some(Value::Object(map)) = &edited
+            && map.is_empty()
+        {
+            // To Claude Code an empty `updatedInput` means "unchanged" (measured with 2.1.330 and
+            // 2.1.197): the record would show nothing while the agent's own input runs.
+            return Err(Problem::new(
+                Code::InvalidInput,
+                "An edited input cannot be empty.",
+                hint,
+            ));
+        }
+        let input = edited.unwrap_or_else(|| self.view.input.clone());
+        ToolRequest::new(self.view.tool.clone(), input, self.tool_use_id.clone()).map_err(|error| {
+            Problem::new(
+                Code::InvalidInput,
+                format!("The edited input cannot be used: {error}."),
+                hint,
+            )
+        })
+    }
+
+    /// The row without a decision, as kept while it waits.
+    fn draft(&self, now: Timestamp) -> Draft {
+        let view = &self.view;
+        Draft {
+            time: now,
+            kind: Kind::Permission,
+            caller: view.team.to_string(),
+            team: view.team.to_string(),
+            session: view.session.to_string(),
+            host: view.host.clone(),
+            tool: view.tool.clone(),
+            digest: view.digest.clone(),
+            input: view.input.clone(),
+            decision: Verb::Deny,
+            decided_by: DeniedBy::Lost.to_string(),
+            policy_hash: self.policy_hash.clone(),
+            wait_ms: waited(view.created_at, now),
+        }
+    }
+
+    fn decided(&self, decision: &Decision, now: Timestamp) -> Draft {
+        let input = match decision {
+            Decision::Allow {
+                edited: Some(ran), ..
+            } => {
+                json!({"asked": self.view.input, "ran": ran})
+            }
+            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => self.view.input.clone(),
+        };
+        Draft {
+            input,
+            decision: decision.verb(),
+            decided_by: decision.by(),
+            ..self.draft(now)
+        }
+    }
+}
+
+/// Milliseconds between; 0 when the clock was set back.
+pub fn waited(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.duration_since(since).as_millis()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
-use crate::decision::Verb;
+use crate::{decision::Verb, request::hex};
+
+/// What stands for the hash of the row before the first one.
+pub const FIRST_PREV: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What kind of event a row records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +63,9 @@ pub struct Draft {
     pub tool: String,
     /// Digest of the request (`crate::request::ToolRequest::digest`); empty when none.
     pub digest: String,
-    /// The input that ran or would have run; for events, their details. Null when none.
+    /// The input that ran or would have run; for events, their details. Null when none. When a
+    /// human edited it before allowing: `{"asked": …, "ran": …}`; `digest` is then that of `asked`,
+    /// so that such a row cannot be mistaken for a request whose own input has these two keys.
     #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
     pub input: Value,
     /// Allow, deny, or noted.
@@ -86,6 +92,193 @@ pub struct Row {
     pub draft: Draft,
     /// The hash of the row before; 64 zeros for the first.
     pub prev: String,
-    /// SHA-256, hex, over `prev`, `seq` and the draft's canonical JSON.
+    /// SHA-256, hex, over `prev`, `seq` and the draft's canonical JSON ([`hash`]).
     pub hash: String,
+}
+
+impl Draft {
+    /// The text that is stored and hashed: JSON with sorted keys and no white space.
+    ///
+    /// # Errors
+    /// When a value cannot be JSON; a draft has none such, and who gets the error must not decide
+    /// anything on this row.
+    pub fn canonical(&self) -> Result<String, serde_json::Error> {
+        Ok(crate::request::canonical(&serde_json::to_value(self)?))
+    }
+}
+
+/// The hash of a row: SHA-256, hex, over `prev`, a line feed, `seq` in decimal, a line feed, and
+/// the draft's canonical JSON. None of the first two holds a line feed, so no two rows share a text.
+pub fn hash(prev: &str, seq: u64, draft: &str) -> String {
+    let mut sha = Sha256::new();
+    sha.update(prev.as_bytes());
+    sha.update(format!("\n{seq}\n").as_bytes());
+    sha.update(draft.as_bytes());
+    hex(&sha.finalize())
+}
+
+/// Puts a draft into its place in the chain.
+///
+/// # Errors
+/// As [`Draft::canonical`].
+pub fn seal(prev: &str, seq: u64, draft: Draft) -> Result<Row, serde_json::Error> {
+    let hash = hash(prev, seq, &draft.canonical()?);
+    Ok(Row {
+        seq,
+        draft,
+        prev: prev.to_owned(),
+        hash,
+    })
+}
+
+/// A row as it is stored: the draft is the very text that was hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place.
+    pub seq: u64,
+    /// The draft's canonical JSON.
+    pub draft: String,
+    /// The hash of the row before.
+    pub prev: String,
+    /// Its own hash.
+    pub hash: String,
+}
+
+/// Checks a chain from its first row on, one row at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verifier {
+    rows: u64,
+    prev: String,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            prev: FIRST_PREV.to_owned(),
+        }
+    }
+}
+
+impl Verifier {
+    /// How many rows fit so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Takes the next row.
+    ///
+    /// # Errors
+    /// Says in plain words why it does not fit.
+    pub fn follow(&mut self, row: &Stored) -> Result<(), String> {
+        let expected = self.rows + 1;
+        if row.seq != expected {
+            return Err(format!(
+                "row {expected} is missing: row {} stands in its place",
+                row.seq
+            ));
+        }
+        if row.prev != self.prev {
+            return Err(format!("row {} does not follow the row before it", row.seq));
+        }
+        if row.hash != hash(&row.prev, row.seq, &row.draft) {
+            return Err(format!("row {} was changed after it was written", row.seq));
+        }
+        self.rows = row.seq;
+        self.prev = row.hash.clone();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn draft(n: u32) -> Draft {
+        Draft {
+            time: "2026-01-02T03:04:05.678901234Z".parse().unwrap(),
+            kind: Kind::Permission,
+            caller: "alpha".into(),
+            team: "alpha".into(),
+            session: String::new(),
+            host: "local".into(),
+            tool: "Bash".into(),
+            digest: "d".into(),
+            input: json!({"n": n, "b": 1.5, "a": ["x\n", null]}),
+            decision: Verb::Deny,
+            decided_by: "timeout".into(),
+            policy_hash: String::new(),
+            wait_ms: 7,
+        }
+    }
+
+    fn chain(n: u64) -> Vec<Stored> {
+        let mut prev = FIRST_PREV.to_owned();
+        (1..=n)
+            .map(|seq| {
+                let row = seal(&prev, seq, draft(seq as u32)).unwrap();
+                prev.clone_from(&row.hash);
+                let draft = row.draft.canonical().unwrap();
+                Stored {
+                    seq,
+                    draft,
+                    prev: row.prev,
+                    hash: row.hash,
+                }
+            })
+            .collect()
+    }
+
+    fn check(rows: &[Stored]) -> Result<u64, String> {
+        let mut verifier = Verifier::default();
+        rows.iter().try_for_each(|row| verifier.follow(row))?;
+        Ok(verifier.rows())
+    }
+
+    #[test]
+    fn an_untouched_chain_fits() {
+        assert_eq!(check(&chain(5)), Ok(5));
+        assert_eq!(check(&[]), Ok(0));
+    }
+
+    #[test]
+    fn every_change_breaks_it_and_is_found_where_it_is() {
+        let tampered = |change: fn(&mut Vec<Stored>)| {
+            let mut rows = chain(4);
+            change(&mut rows);
+            check(&rows).unwrap_err()
+        };
+        assert!(
+            tampered(|r| r[1].draft = r[1].draft.replace("deny", "allow"))
+                .contains("row 2 was changed")
+        );
+        assert!(tampered(|r| r[2].hash = "0".repeat(64)).contains("row 3 was changed"));
+        assert!(tampered(|r| drop(r.remove(1))).contains("row 2 is missing"));
+        assert!(tampered(|r| drop(r.remove(0))).contains("row 1 is missing"));
+        assert!(tampered(|r| r.swap(1, 2)).contains("row 2 is missing"));
+        // Sealed anew, as a forger would: the next row gives it away.
+        let resealed = tampered(|r| {
+            r[1].draft = r[1].draft.replace("deny", "allow");
+            r[1].hash = hash(&r[1].prev, 2, &r[1].draft);
+        });
+        assert!(resealed.contains("row 3 does not follow"), "{resealed}");
+    }
+
+    #[test]
+    fn the_canonical_text_is_sorted_and_lossless() {
+        let text = draft(1).canonical().unwrap();
+        assert!(
+            text.starts_with(
+                r#"{"caller":"alpha","decidedBy":"timeout","decision":"deny","digest""#
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""time":"2026-01-02T03:04:05.678901234Z""#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Draft>(&text).unwrap(), draft(1));
+    }
 }

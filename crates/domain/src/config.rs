@@ -1,11 +1,37 @@
 //! The config file: what it may say, what it means, and how it is edited without losing what the
 //! user wrote around it.
+//!
+//! The types here are the config as it holds. [`parse`] makes them from a file's text, and says
+//! everything that is wrong with it, with line and column; [`edit`] changes a file's text;
+//! [`schema`] describes the file to editors.
+
+mod changes;
+mod edit;
+mod parse;
+mod placeholder;
+mod problem;
+mod read;
+mod remote;
+mod rule;
+mod schema;
+mod shape;
+mod text;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::problem::line_and_column;
+pub use self::{
+    changes::{Changes, changes},
+    edit::{Change, EditError, Set, edit},
+    parse::{Parsed, parse},
+    problem::ConfigProblem,
+    remote::{RateLimit, RemoteOptions, ReverseMcpPermissions, StrictHostKeyChecking},
+    rule::rule_problem,
+    schema::schema,
+};
 use crate::ids::TeamName;
 
 /// `$IRIS_HOME/config.json`, read: placeholders replaced, defaults filled in.
@@ -43,6 +69,7 @@ pub struct Settings {
     /// Start Iris when the user signs in.
     pub start_at_login: bool,
     /// What a team has that does not say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub defaults: Option<TeamDefaults>,
 }
 
@@ -190,28 +217,63 @@ impl Team {
     }
 }
 
-/// A team template: every field of [`Team`] but `path`, all optional.
+/// A team template: what a team has that does not say otherwise. Every field of [`Team`] but
+/// `path`, `description`, `color` and `remote`, all optional. A team that has an object of its own
+/// (`approvalPolicy`, `env`, …) still gets the fields that it leaves out in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TeamDefaults {
+    /// See [`Team::remote_options`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_options: Option<RemoteOptions>,
     /// See [`Team::claude_path`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub claude_path: Option<String>,
+    /// See [`Team::enable_reverse_mcp`]. Only teams with `remote` take it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_reverse_mcp: Option<bool>,
+    /// See [`Team::reverse_mcp_port`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_mcp_port: Option<u16>,
+    /// See [`Team::allow_http`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_http: Option<bool>,
     /// See [`Team::grant_permission`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_permission: Option<GrantPermission>,
     /// See [`Team::approval_policy`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_policy: Option<ApprovalPolicy>,
+    /// See [`Team::reverse_mcp_permissions`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_mcp_permissions: Option<ReverseMcpPermissions>,
+    /// See [`Team::reverse_mcp_rate_limit`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_mcp_rate_limit: Option<RateLimit>,
     /// See [`Team::model`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// See [`Team::append_system_prompt`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub append_system_prompt: Option<String>,
     /// See [`Team::allowed_tools`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_tools: Option<Vec<String>>,
     /// See [`Team::disallowed_tools`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disallowed_tools: Option<Vec<String>>,
+    /// See [`Team::add_dirs`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add_dirs: Option<Vec<String>>,
     /// See [`Team::env`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// See [`Team::inherit_mcp_servers`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub inherit_mcp_servers: Option<bool>,
+    /// See [`Team::idle_timeout`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<u64>,
 }
 
 /// What happens to a request that no rule decides.
@@ -267,69 +329,5 @@ impl Default for ApprovalPolicy {
     }
 }
 
-/// How to reach a remote host. Times in seconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RemoteOptions {
-    /// Private key file (`ssh -i`).
-    pub identity: Option<String>,
-    /// Port (`ssh -p`).
-    #[schemars(range(min = 1))]
-    pub port: Option<u16>,
-    /// Seconds to wait for the connection.
-    pub connect_timeout: Option<u64>,
-    /// Seconds between keep-alives.
-    pub server_alive_interval: Option<u64>,
-    /// Missed keep-alives until the link counts as dead.
-    pub server_alive_count_max: Option<u32>,
-    /// Compress (`ssh -C`).
-    pub compression: Option<bool>,
-    /// Forward the SSH agent (`ssh -A`).
-    pub forward_agent: Option<bool>,
-    /// `ask` about an unknown host key, or refuse it (`yes`).
-    pub strict_host_key_checking: Option<StrictHostKeyChecking>,
-    /// Further arguments for `ssh`.
-    pub extra_ssh_args: Vec<String>,
-}
-
-/// What happens on an unknown host key. There is no way to turn checking off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StrictHostKeyChecking {
-    /// The human confirms the fingerprint.
-    Ask,
-    /// It is refused.
-    Yes,
-}
-
-/// Which Iris tools a team may call, on which teams. Globs; deny wins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ReverseMcpPermissions {
-    /// Tools it may call; absent: all.
-    pub allowed_tools: Option<Vec<String>>,
-    /// Tools it may not call.
-    pub denied_tools: Vec<String>,
-    /// Teams it may call them on; absent: all.
-    pub allowed_targets: Option<Vec<String>>,
-    /// Teams it may not call them on.
-    pub denied_targets: Vec<String>,
-}
-
-/// A bound on Iris tool calls of one team.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RateLimit {
-    /// Calls per `duration`.
-    pub points: u32,
-    /// Seconds.
-    pub duration: u64,
-    /// Seconds without service after the bound was passed.
-    pub block_duration: u64,
-}
-
-impl Default for RateLimit {
-    fn default() -> Self {
-        Self { points: 20, duration: 60, block_duration: 300 }
-    }
-}
+#[cfg(test)]
+mod tests;

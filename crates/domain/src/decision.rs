@@ -89,7 +89,9 @@ pub enum DeniedBy {
     Withdrawn(&'static str),
     /// Iris ended while the approval waited; found at the next start.
     Lost,
-    /// Iris could not do what allowing needs; `audit`, `limit`, `shutdown`, `input`.
+    /// Iris could not do what allowing needs: `audit` (the log cannot be written), `limit` (too many
+    /// wait), `shutdown`, `input` (the same call came with another input), `team` (not configured), `random`
+    /// (the system gives no random numbers).
     Iris(&'static str),
 }
 
@@ -114,6 +116,24 @@ impl fmt::Display for DeniedBy {
             Self::Lost => f.write_str("lost"),
             Self::Iris(why) => write!(f, "iris:{why}"),
         }
+    }
+}
+
+/// `decidedBy` of the audit log in words, for people: `human:tray:ann` is `ann (tray)`.
+pub fn who(decided_by: &str) -> String {
+    let (kind, rest) = decided_by.split_once(':').unwrap_or((decided_by, ""));
+    match kind {
+        "human" => match rest.split_once(':') {
+            Some((surface, user)) => format!("{user} ({surface})"),
+            None => rest.to_owned(),
+        },
+        "rule" => format!("the rule {}", rest.replacen(':', " ", 1)),
+        "mode" => format!("the team's mode ({rest})"),
+        "timeout" => "the time limit".into(),
+        "withdrawn" => format!("the agent's end of the call ({rest})"),
+        "lost" => "the end of the last Iris".into(),
+        "iris" => format!("Iris ({rest})"),
+        _ => decided_by.to_owned(),
     }
 }
 
@@ -197,4 +217,39 @@ pub enum Answer {
         #[cfg_attr(feature = "bindings", ts(optional))]
         message: Option<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_what_the_audit_log_says() {
+        let ann = || Human {
+            surface: Surface::Tray,
+            user: "ann:x".into(),
+        };
+        for (by, words) in [
+            (DeniedBy::Human(ann()), "ann:x (tray)"),
+            (
+                DeniedBy::Rule(RuleList::Deny, "mcp__a:b".into()),
+                "the rule deny mcp__a:b",
+            ),
+            (DeniedBy::Mode("no"), "the team's mode (no)"),
+            (DeniedBy::Timeout, "the time limit"),
+            (
+                DeniedBy::Withdrawn("hung up"),
+                "the agent's end of the call (hung up)",
+            ),
+            (DeniedBy::Lost, "the end of the last Iris"),
+            (DeniedBy::Iris("audit"), "Iris (audit)"),
+        ] {
+            assert_eq!(who(&by.to_string()), words);
+        }
+        assert_eq!(who(&AllowedBy::Human(ann()).to_string()), "ann:x (tray)");
+        assert_eq!(
+            who(&AllowedBy::ModeYes.to_string()),
+            "the team's mode (yes)"
+        );
+    }
 }

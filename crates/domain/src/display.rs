@@ -20,8 +20,10 @@ pub fn visible(text: &str) -> String {
 /// One line of at most `max` characters: line breaks become `⏎`, and of a longer text the head
 /// and the tail stay, with the number of left-out characters between them.
 pub fn one_line(text: &str, max: usize) -> String {
-    let line: String =
-        visible(text.trim()).replace("\r\n", "⏎").replace('\n', "⏎").replace('\t', " ");
+    let line: String = visible(text.trim())
+        .replace("\r\n", "⏎")
+        .replace('\n', "⏎")
+        .replace('\t', " ");
     let count = line.chars().count();
     if count <= max {
         return line;

@@ -72,7 +72,11 @@ impl ToolRequest {
         if depth(&input) > INPUT_DEPTH_MAX {
             return Err(RequestError::Depth);
         }
-        Ok(Self { tool, input, tool_use_id })
+        Ok(Self {
+            tool,
+            input,
+            tool_use_id,
+        })
     }
 
     /// SHA-256, hex, over who asks, the tool and the canonical input. An answer is bound to it:
@@ -105,7 +109,12 @@ impl ToolRequest {
     }
 
     fn heart(&self) -> String {
-        let text = |key: &str| self.input.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text = |key: &str| {
+            self.input
+                .get(key)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         let heart = match self.tool.as_str() {
             "Bash" => text("command"),
             "Read" | "Write" | "Edit" | "MultiEdit" => text("file_path"),

@@ -1,19 +1,37 @@
 //! The one owner of waiting approvals.
+//!
+//! What the policy decides is recorded and answered in the caller's own task. What it wants asked
+//! goes to the owner task (`owner`), which executes the step function of
+//! [`iris_domain::approval`].
 
-use std::sync::Arc;
+mod owner;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use iris_domain::{
     Problem,
+    approval::{Asked, Ticket, deny_by_iris, waited},
+    audit::{Draft, Kind},
     config::Config,
-    decision::{Answer, Decision, Human},
+    decision::{Answer, Decision, DeniedBy, Human, Verb},
     ids::{ApprovalId, SessionId},
+    policy::{Policy, Verdict},
+    problem::Code,
     request::{Asker, ToolRequest},
     snapshot::{ApprovalView, EndedApproval},
 };
-use tokio::sync::watch;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::store::{Store, WaitingRecord};
+use crate::{
+    clock,
+    store::{Store, StoreError, WaitingRecord},
+};
+use owner::{Message, Owner, Reply};
 
 /// What surfaces show of approvals.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,44 +46,269 @@ pub struct ApprovalsView {
 
 /// A handle on the approvals; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Approvals {}
+pub struct Approvals {
+    config: watch::Receiver<Arc<Config>>,
+    store: Store,
+    view: watch::Receiver<Arc<ApprovalsView>>,
+    /// Not bounded: a caller has at most a question and its withdrawal in it, and callers are
+    /// bounded at the endpoint. A withdrawal must never be lost to a full queue.
+    inbox: mpsc::UnboundedSender<Message>,
+    tickets: Arc<AtomicU64>,
+}
 
 impl Approvals {
     /// Records what was lost at the last end, and starts the owner task.
     pub async fn start(
-        _config: watch::Receiver<Arc<Config>>,
-        _store: Store,
-        _lost: Vec<WaitingRecord>,
-        _tasks: &TaskTracker,
+        config: watch::Receiver<Arc<Config>>,
+        store: Store,
+        lost: Vec<WaitingRecord>,
+        tasks: &TaskTracker,
     ) -> Self {
-        Self {}
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let mut owner = Owner::new(config.clone(), store.clone(), messages);
+        owner.record_lost(lost).await;
+        let view = owner.watch();
+        tasks.spawn(owner.run());
+        Self {
+            config,
+            store,
+            view,
+            inbox,
+            tickets: Arc::default(),
+        }
     }
 
     /// Puts a request through policy and, if need be, before the human. Returns when it is decided
     /// **and** its audit row is on disk; if that cannot be written, the decision is deny.
     /// Dropping the future withdraws the request.
-    pub async fn ask(&self, _asker: Asker, _request: ToolRequest) -> Decision {
-        unimplemented!()
+    pub async fn ask(&self, asker: Asker, request: ToolRequest) -> Decision {
+        let asked_at = clock::now();
+        let config = self.config.borrow().clone();
+        let digest = request.digest(&asker);
+        let Some(team) = config.teams.get(&asker.team) else {
+            let why = "this team is no longer in the config. Stop here.";
+            let row = row(&asker, &request, digest, String::new(), asked_at);
+            return self.record(row, deny_by_iris("team", why)).await;
+        };
+        let policy = Policy::of(team);
+        let why = match policy.evaluate(&request) {
+            Verdict::Allow(by) => {
+                let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
+                return self.record(row, Decision::Allow { by, edited: None }).await;
+            }
+            Verdict::Deny(by, message) => {
+                let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
+                return self.record(row, Decision::Deny { by, message }).await;
+            }
+            Verdict::Ask(why) => why,
+        };
+        let view = ApprovalView {
+            // The owner gives it one that is free.
+            id: ApprovalId(String::new()),
+            team: asker.team.clone(),
+            session: asker.session,
+            from: asker.from.clone(),
+            host: asker.host.clone(),
+            path: team.path.clone(),
+            tool: request.tool.clone(),
+            input: request.input.clone(),
+            summary: request.summary(),
+            why,
+            digest: digest.clone(),
+            created_at: asked_at,
+            expires_at: expires_at(asked_at, config.settings.permission_timeout),
+        };
+        let ticket = self.ticket();
+        let asked = Asked {
+            ticket,
+            tool_use_id: request.tool_use_id.clone(),
+            view,
+            policy_hash: policy.hash().to_owned(),
+        };
+        match self.wait(asked).await {
+            Reply::Decided(decision) => decision,
+            Reply::Refused(decision) => {
+                let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
+                self.record(row, decision).await
+            }
+        }
     }
 
     /// A human's answer. The first one wins; later ones get `AlreadyDecided` with who answered.
+    ///
+    /// # Errors
+    /// `NotFound`, `AlreadyDecided`; `InvalidInput` and `Forbidden` for an answer that cannot hold
+    /// (the approval goes on waiting); `Storage` when the answer could not be recorded and the
+    /// request was denied instead; `Unavailable` when Iris is shutting down.
     pub async fn answer(
         &self,
-        _id: ApprovalId,
-        _answer: Answer,
-        _human: Human,
+        id: ApprovalId,
+        answer: Answer,
+        human: Human,
     ) -> Result<EndedApproval, Problem> {
-        unimplemented!()
+        let (reply, outcome) = oneshot::channel();
+        let message = Message::Answer {
+            ticket: self.ticket(),
+            id,
+            answer,
+            human,
+            reply,
+        };
+        self.inbox.send(message).map_err(|_| shut_down())?;
+        outcome.await.map_err(|_| shut_down())?
     }
 
     /// The session's process ended or was interrupted: its requests are withdrawn.
-    pub fn withdraw(&self, _session: SessionId, _why: &'static str) {}
+    pub fn withdraw(&self, session: SessionId, why: &'static str) {
+        if self.inbox.send(Message::Withdraw(session, why)).is_err() {
+            tracing::debug!(%session, "Nothing waits any more: the approvals are shut down.");
+        }
+    }
 
     /// What surfaces show.
     pub fn watch(&self) -> watch::Receiver<Arc<ApprovalsView>> {
-        unimplemented!()
+        self.view.clone()
     }
 
     /// Denies and records what waits; nothing can be asked afterwards.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.inbox.send(Message::Shutdown(done)).is_ok() && ended.await.is_err() {
+            tracing::error!("The approvals ended without recording what waited.");
+        }
+    }
+
+    async fn wait(&self, asked: Asked) -> Reply {
+        let closed = || {
+            let why = "it is shutting down, so nobody can be asked. Stop here.";
+            Reply::Refused(deny_by_iris("shutdown", why))
+        };
+        let mut withdrawal = Withdrawal {
+            inbox: &self.inbox,
+            ticket: Some(asked.ticket),
+        };
+        let (reply, decided) = oneshot::channel();
+        if self
+            .inbox
+            .send(Message::Ask(Box::new(asked), reply))
+            .is_err()
+        {
+            return closed();
+        }
+        let reply = decided.await;
+        withdrawal.ticket = None;
+        reply.unwrap_or_else(|_| closed())
+    }
+
+    /// Writes the row, then lets the decision out; deny when it cannot be written.
+    async fn record(&self, row: Draft, decision: Decision) -> Decision {
+        let now = clock::now();
+        let row = Draft {
+            time: now,
+            decision: decision.verb(),
+            decided_by: decision.by(),
+            wait_ms: waited(row.time, now),
+            ..row
+        };
+        tracing::info!(
+            team = row.team,
+            session = row.session,
+            tool = row.tool,
+            digest = row.digest,
+            decision = row.decision.as_str(),
+            by = row.decided_by,
+            "A request was decided without asking."
+        );
+        let written = self.store.append(row).await.map(drop);
+        let failed = written.is_err();
+        // The owner is told only when that changes what surfaces show.
+        if failed != self.view.borrow().problem.is_some() {
+            let told = self.inbox.send(Message::Wrote(written));
+            if told.is_err() {
+                tracing::debug!(
+                    "Nobody shows whether the audit log works: the approvals are shut down."
+                );
+            }
+        }
+        if failed { audit_failed() } else { decision }
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
+    }
 }
+
+/// Tells the owner that its caller went away.
+struct Withdrawal<'a> {
+    inbox: &'a mpsc::UnboundedSender<Message>,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket
+            && self.inbox.send(Message::Gone(ticket)).is_err()
+        {
+            tracing::debug!("A caller went away after the approvals were shut down.");
+        }
+    }
+}
+
+/// The row of a request, but for the decision; `time` is when it was asked.
+fn row(
+    asker: &Asker,
+    request: &ToolRequest,
+    digest: String,
+    policy_hash: String,
+    asked_at: Timestamp,
+) -> Draft {
+    Draft {
+        time: asked_at,
+        kind: Kind::Permission,
+        caller: asker.team.to_string(),
+        team: asker.team.to_string(),
+        session: asker.session.to_string(),
+        host: asker.host.clone(),
+        tool: request.tool.clone(),
+        digest,
+        input: request.input.clone(),
+        decision: Verb::Deny,
+        decided_by: DeniedBy::Lost.to_string(),
+        policy_hash,
+        wait_ms: 0,
+    }
+}
+
+/// `None` (for ever) for 0, and for what is longer than the calendar.
+fn expires_at(asked_at: Timestamp, seconds: u64) -> Option<Timestamp> {
+    if seconds == 0 {
+        return None;
+    }
+    let duration = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
+    asked_at.checked_add(duration).ok()
+}
+
+fn audit_failed() -> Decision {
+    deny_by_iris("audit", iris_domain::approval::AUDIT)
+}
+
+fn shut_down() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        "Iris is shutting down; what waited was denied.",
+        "Start Iris again; the agent can then ask again.",
+    )
+}
+
+/// What surfaces say while the audit log cannot be written.
+fn unwritable(error: &StoreError) -> Problem {
+    let problem = error.problem();
+    let message = format!(
+        "Every request is denied, because the audit log cannot be written: {}",
+        problem.message
+    );
+    Problem { message, ..problem }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,36 @@
 //! `$IRIS_HOME/config.json` on disk: read, watched, and edited without losing comments.
+//!
+//! One task owns it ([`keeper`]). The config that holds is always a good one: a file with errors,
+//! or one that is suddenly gone, changes nothing but [`ConfigFile::problem`].
+
+mod disk;
+mod keeper;
+mod team_path;
+mod watcher;
+mod wording;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use iris_domain::{
     Problem,
-    config::{Config, GrantPermission},
+    config::{Change, Config, GrantPermission, Set},
     ids::TeamName,
+    problem::Code,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
+use self::keeper::{Command, Keeper, Recorder};
+pub use self::team_path::resolve_local_path;
 use crate::{environment::Environment, home::Home, store::Store};
+
+/// Edits that may wait for the one before: humans make them, one at a time.
+const EDITS_WAITING: usize = 16;
 
 /// A change that a surface makes. `None`: left as it is; an empty text removes an optional field.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,34 +48,138 @@ pub struct TeamEdit {
     pub grant_permission: Option<GrantPermission>,
 }
 
-/// A handle on the config file; cheap to clone.
+impl TeamEdit {
+    /// The fields to set and to remove in the file. An empty `path` stays, to be refused.
+    fn fields(self) -> Set {
+        let optional = |text: String| (!text.is_empty()).then_some(Value::String(text));
+        let mut fields = Set::new();
+        fields.extend(self.path.map(|path| ("path", Some(Value::String(path)))));
+        fields.extend(self.description.map(|text| ("description", optional(text))));
+        fields.extend(self.color.map(|text| ("color", optional(text))));
+        fields.extend(
+            self.grant_permission
+                .map(|mode| ("grantPermission", Some(mode.as_str().into()))),
+        );
+        fields
+    }
+}
+
+/// A handle on the config file; cheap to clone. The file's task ends with [`ConfigFile::close`],
+/// or when the last handle is gone.
 #[derive(Debug, Clone)]
-pub struct ConfigFile {}
+pub struct ConfigFile {
+    commands: mpsc::Sender<Command>,
+    config: watch::Receiver<Arc<Config>>,
+    problem: watch::Receiver<Option<Problem>>,
+}
 
 impl ConfigFile {
     /// Reads the file (a missing one is an empty config) and watches it. A broken file at start:
     /// the config is empty and `problem` says why, with line and column.
-    pub async fn open(_home: &Home, _env: &Environment, _store: Store, _tasks: &TaskTracker) -> Self {
-        Self {}
+    pub async fn open(home: &Home, env: &Environment, store: Store, tasks: &TaskTracker) -> Self {
+        let recorder: Recorder = Box::new(move |draft| {
+            let store = store.clone();
+            Box::pin(async move {
+                store
+                    .append(draft)
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            })
+        });
+        Self::open_with(home, env, recorder, tasks).await
     }
+
+    async fn open_with(
+        home: &Home,
+        env: &Environment,
+        recorder: Recorder,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (commands, inbox) = mpsc::channel(EDITS_WAITING);
+        let (keeper, config, problem) = Keeper::start(home, env, recorder).await;
+        tasks.spawn(keeper.run(inbox));
+        Self {
+            commands,
+            config,
+            problem,
+        }
+    }
+
     /// The config that holds: the last good one.
     pub fn watch(&self) -> watch::Receiver<Arc<Config>> {
-        unimplemented!()
+        self.config.clone()
     }
+
     /// Why the file on disk is not the config that holds.
     pub fn problem(&self) -> watch::Receiver<Option<Problem>> {
-        unimplemented!()
+        self.problem.clone()
     }
-    /// Adds a team.
-    pub async fn add_team(&self, _name: TeamName, _edit: TeamEdit) -> Result<(), Problem> {
-        unimplemented!()
+
+    /// Adds a team; returns when the config with it holds. `edit.path` must be there, and be a
+    /// directory that can be read. `Conflict`: the name is taken; `InvalidInput`: a field cannot
+    /// be used; `Config`: the file has errors.
+    pub async fn add_team(&self, name: TeamName, edit: TeamEdit) -> Result<(), Problem> {
+        if edit.name.as_ref().is_some_and(|other| *other != name) {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                format!("a new team cannot be called both `{name}` and something else"),
+                "Leave the name out of its fields.",
+            ));
+        }
+        if edit.path.is_none() {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                format!("the team `{name}` needs a project folder"),
+                "Choose its folder.",
+            ));
+        }
+        self.change(Change::AddTeam {
+            team: name,
+            fields: edit.fields(),
+        })
+        .await
     }
-    /// Changes a team.
-    pub async fn edit_team(&self, _name: TeamName, _edit: TeamEdit) -> Result<(), Problem> {
-        unimplemented!()
+
+    /// Changes a team; returns when the changed config holds. `NotFound`: there is no such team;
+    /// otherwise as [`ConfigFile::add_team`].
+    pub async fn edit_team(&self, name: TeamName, mut edit: TeamEdit) -> Result<(), Problem> {
+        let rename = edit.name.take();
+        self.change(Change::EditTeam {
+            team: name,
+            rename,
+            fields: edit.fields(),
+        })
+        .await
     }
+
     /// Removes a team from the config; its directory and conversations stay.
-    pub async fn remove_team(&self, _name: TeamName) -> Result<(), Problem> {
-        unimplemented!()
+    pub async fn remove_team(&self, name: TeamName) -> Result<(), Problem> {
+        self.change(Change::RemoveTeam { team: name }).await
+    }
+
+    /// Stops watching and editing. The config that holds stays readable.
+    pub async fn close(&self) {
+        if self.commands.send(Command::Close).await.is_err() {
+            tracing::debug!("the config file was closed already");
+        }
+        self.commands.closed().await;
+    }
+
+    async fn change(&self, change: Change) -> Result<(), Problem> {
+        let shutting_down = || {
+            Problem::new(
+                Code::Unavailable,
+                "Iris is shutting down",
+                "Start it again and retry.",
+            )
+        };
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Change { change, reply };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_closed| shutting_down())?;
+        answer.await.map_err(|_closed| shutting_down())?
     }
 }

@@ -1,14 +1,42 @@
-//! The engine: everything wired together.
+//! The engine: every concern started in order, wired together, and ended in order.
 
-use std::sync::Arc;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use iris_domain::{Problem, snapshot::Snapshot};
-use tokio::sync::{mpsc, watch};
+use iris_domain::{
+    Problem,
+    audit::{Draft, Kind},
+    decision::Verb,
+    problem::Code,
+    snapshot::Snapshot,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    approvals::Approvals, config_file::ConfigFile, environment::Environment, home::Home,
-    secrets::Secrets, store::Store, teams::Teams, tokens::Tokens,
+    approvals::Approvals,
+    clock,
+    config_file::ConfigFile,
+    control, doctor,
+    endpoint::{self, EndpointDeps},
+    environment::Environment,
+    home::{Home, HomeLock},
+    secrets::Secrets,
+    snapshot::{self, Sources},
+    store::Store,
+    teams::{Teams, TeamsDeps},
+    tokens::Tokens,
 };
+
+/// How long an orderly end may take beyond the agents' own: a hung disk must not keep a user from
+/// quitting.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an engine is made of: the only place where the outside comes in.
 #[derive(Debug, Clone)]
@@ -17,46 +45,208 @@ pub struct Deps {
     pub home: Home,
     /// The environment of the Iris process.
     pub env: Environment,
-    /// Wins over the config's port; 0: any free one.
+    /// Wins over `IRIS_HTTP_PORT` and the config; 0: any free port.
     pub port: Option<u16>,
-    /// The keychain.
+    /// Where secrets are kept.
     pub secrets: Secrets,
 }
 
-/// A running Iris; cheap to clone. The fields are the concerns; each is a handle.
+/// A running Iris; cheap to clone. Each field is the handle of one owner.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    /// Config.
+    /// The config file.
     pub config: ConfigFile,
     /// Waiting approvals.
     pub approvals: Approvals,
-    /// Sessions.
+    /// The teams' sessions.
     pub teams: Teams,
-    /// Database.
+    /// The database.
     pub store: Store,
-    /// Tokens.
+    /// Who may call.
     pub tokens: Tokens,
     /// Where everything is kept.
     pub home: Home,
     /// The environment of the Iris process.
     pub env: Environment,
-    /// The keychain.
+    /// Where secrets are kept.
     pub secrets: Secrets,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    show: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
+    lock: Arc<Mutex<Option<HomeLock>>>,
 }
 
 impl Engine {
-    /// Starts everything; returns when the endpoint accepts.
-    pub async fn start(_deps: Deps) -> Result<Self, Problem> {
-        unimplemented!()
+    /// Starts everything; returns when the endpoint accepts connections.
+    ///
+    /// # Errors
+    /// `Conflict`: another Iris has this home. `Network`: the port is taken. `Storage`: the home or
+    /// the database cannot be used. A broken config is no error: it is in the snapshot.
+    pub async fn start(deps: Deps) -> Result<Self, Problem> {
+        let Deps { home, env, port, secrets } = deps;
+        let lock = home.lock()?;
+        let tasks = TaskTracker::new();
+        let shutdown = CancellationToken::new();
+
+        let opened = Store::open(&home).await.map_err(|e| e.problem())?;
+        let store = opened.store;
+        let config = ConfigFile::open(&home, &env, store.clone(), &tasks).await;
+
+        let port = match port {
+            Some(port) => port,
+            None => port_of(&env)?.unwrap_or(config.watch().borrow().settings.http_port),
+        };
+        let listener = bind(port).await?;
+        let port = listener.local_addr().map(|a| a.port()).unwrap_or(port);
+        let endpoint = format!("http://{}:{port}/mcp", Ipv4Addr::LOCALHOST);
+
+        let tokens = Tokens::new(secrets.console_token(&home).await);
+        let approvals =
+            Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
+        let teams = Teams::start(TeamsDeps {
+            home: home.clone(),
+            env: env.clone(),
+            config: config.watch(),
+            store: store.clone(),
+            tokens: tokens.clone(),
+            approvals: approvals.clone(),
+            endpoint: endpoint.clone(),
+            tasks: tasks.clone(),
+        })
+        .await;
+        let snapshot = snapshot::publish(
+            Sources {
+                endpoint: endpoint.clone(),
+                found_at_start: opened.problem.into_iter().collect(),
+                config: config.watch(),
+                config_problem: config.problem(),
+                sessions: teams.watch(),
+                approvals: approvals.watch(),
+            },
+            &tasks,
+            shutdown.clone(),
+        );
+        endpoint::serve(
+            listener,
+            EndpointDeps {
+                tokens: tokens.clone(),
+                approvals: approvals.clone(),
+                teams: teams.clone(),
+                snapshot: snapshot.clone(),
+                store: store.clone(),
+                tasks: tasks.clone(),
+                shutdown: shutdown.clone(),
+            },
+        );
+        // One wish is as good as many.
+        let (show, show_requests) = mpsc::channel(1);
+        let engine = Self {
+            config,
+            approvals,
+            teams,
+            store,
+            tokens,
+            home,
+            env,
+            secrets,
+            snapshot,
+            tasks,
+            shutdown,
+            show: Arc::new(Mutex::new(Some(show_requests))),
+            lock: Arc::new(Mutex::new(Some(lock))),
+        };
+        control::listen(
+            &engine.home,
+            engine.clone(),
+            show,
+            &engine.tasks,
+            engine.shutdown.clone(),
+        )?;
+        engine.note("iris.started", &endpoint).await;
+        tracing::info!(endpoint, "Iris accepts connections.");
+        Ok(engine)
     }
+
     /// What surfaces show.
     pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        unimplemented!()
+        self.snapshot.clone()
     }
-    /// Says when someone started Iris a second time: show the window. One taker.
+
+    /// Hears of a second start of Iris by a user who wants to see the window. One taker; where it is
+    /// dropped, there is no window, and the second start is told so.
     pub fn show_requests(&self) -> Option<mpsc::Receiver<()>> {
-        None
+        self.show.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-    /// Ends everything in order: no child, socket or lock is left.
-    pub async fn shutdown(&self) {}
+
+    /// Ends everything in order: nothing can be asked, what waits is denied and recorded, agents
+    /// end, sockets close, the database is written out, the lock is released.
+    pub async fn shutdown(&self) {
+        tracing::info!("Iris ends.");
+        self.approvals.shutdown().await;
+        self.teams.shutdown().await;
+        self.config.close().await;
+        self.shutdown.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("Some tasks did not end in {SHUTDOWN_LIMIT:?}.");
+        }
+        self.note("iris.stopped", "").await;
+        self.store.close().await;
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    async fn note(&self, event: &str, detail: &str) {
+        let draft = Draft {
+            time: clock::now(),
+            kind: Kind::Operation,
+            caller: "iris".into(),
+            team: String::new(),
+            session: String::new(),
+            host: String::new(),
+            tool: event.into(),
+            digest: String::new(),
+            input: if detail.is_empty() { serde_json::Value::Null } else { detail.into() },
+            decision: Verb::Noted,
+            decided_by: "iris".into(),
+            policy_hash: String::new(),
+            wait_ms: 0,
+        };
+        if let Err(error) = self.store.append(draft).await {
+            tracing::error!(%error, event, "An event is missing in the audit log.");
+        }
+    }
+}
+
+fn port_of(env: &Environment) -> Result<Option<u16>, Problem> {
+    let Some(text) = env.text("IRIS_HTTP_PORT") else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        Problem::new(
+            Code::InvalidInput,
+            format!("IRIS_HTTP_PORT is `{text}`, which is not a port number."),
+            "Set it to a number from 0 (any free port) to 65535, or unset it.",
+        )
+    })
+}
+
+async fn bind(port: u16) -> Result<TcpListener, Problem> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            let holder = doctor::port_holder(port)
+                .map_or_else(|| "another program".to_owned(), |holder| holder.to_string());
+            Problem::new(
+                Code::Network,
+                format!("Port {port} on 127.0.0.1 is taken by {holder}."),
+                "End that program, or give Iris another port: `settings.httpPort` in the config, \
+                 IRIS_HTTP_PORT, or `iris serve --port N`.",
+            )
+        }
+        _ => Problem::new(
+            Code::Network,
+            format!("Iris cannot listen on {address}: {error}."),
+            "Choose another port: `settings.httpPort` in the config, IRIS_HTTP_PORT, or \
+             `iris serve --port N`.",
+        ),
+    })
 }

@@ -15,4 +15,5 @@ pub mod store;
 pub mod teams;
 pub mod tokens;
 mod engine;
+mod snapshot;
 pub use engine::{Deps, Engine};

@@ -1,21 +1,44 @@
-//! `$IRIS_HOME/iris.db`: sessions, waiting approvals, the audit log. One writer thread, which
-//! commits what came meanwhile in one transaction.
+//! `$IRIS_HOME/iris.db`: sessions, waiting approvals, the audit log.
+//!
+//! One writer thread owns the connection that writes; it commits what came meanwhile in one
+//! transaction, so that many callers share one fsync. Reads have a connection of their own and
+//! never hold it up.
+
+mod open;
+mod read;
+mod writer;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+};
 
 use iris_domain::{
     Problem,
     audit::{Draft, Row},
     ids::{ApprovalId, Party, SessionId, TeamName},
+    problem::Code,
 };
 use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use crate::home::Home;
+use writer::{Message, Op};
 
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    path: PathBuf,
+    writer: mpsc::Sender<Message>,
+    /// `None` once the store is closed.
+    reader: Arc<Mutex<Option<Connection>>>,
+    #[cfg(test)]
+    commits: Arc<std::sync::atomic::AtomicU64>,
+}
 
 /// Why the database did not do what was asked.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full, read-only, or gone.
     #[error("cannot write {path}: {reason}")]
@@ -25,9 +48,48 @@ pub enum StoreError {
         /// What SQLite said.
         reason: String,
     },
+    /// The disk is gone, or the file was damaged while Iris ran.
+    #[error("cannot read {path}: {reason}")]
+    Read {
+        /// The database file.
+        path: String,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// A later Iris made it, with tables that this one does not know.
+    #[error("{path} was written by a newer Iris (its format is {found}, this one knows {known})")]
+    Newer {
+        /// The database file.
+        path: String,
+        /// Its format.
+        found: i64,
+        /// The latest that we know.
+        known: i64,
+    },
     /// The store is shut down.
     #[error("the database is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// As a user is told.
+    pub fn problem(&self) -> Problem {
+        let hint = match self {
+            Self::Write { .. } => {
+                "Free some disk space, or make the folder and the file writable for you; until then every request is denied."
+            }
+            Self::Read { .. } => {
+                "Check the disk and the file's permissions; `iris audit verify` says whether the audit log is whole."
+            }
+            Self::Newer { .. } => "Start the newer Iris, or set IRIS_HOME to another folder.",
+            Self::Closed => "Iris is shutting down; start it again.",
+        };
+        let code = match self {
+            Self::Write { .. } | Self::Read { .. } | Self::Newer { .. } => Code::Storage,
+            Self::Closed => Code::Unavailable,
+        };
+        Problem::new(code, format!("{self}."), hint)
+    }
 }
 
 /// A conversation's record.
@@ -90,53 +152,206 @@ pub struct Opened {
 
 impl Store {
     /// Opens or creates the database.
-    pub async fn open(_home: &Home) -> Result<Opened, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When the file cannot be made, read or written, or is a newer Iris's. A corrupt one is no
+    /// error: it is kept aside, and [`Opened::problem`] says so.
+    pub async fn open(home: &Home) -> Result<Opened, StoreError> {
+        let path = home.database();
+        let opening = path.clone();
+        let opened = tokio::task::spawn_blocking(move || open::open(&opening))
+            .await
+            .map_err(|_| StoreError::Closed)??;
+        #[cfg(test)]
+        let commits = Arc::default();
+        let (writer, inbox) = mpsc::channel();
+        let thread = writer::Writer::new(
+            &path,
+            opened.connection,
+            inbox,
+            #[cfg(test)]
+            Arc::clone(&commits),
+        );
+        std::thread::Builder::new()
+            .name("iris-store".into())
+            .spawn(move || thread.run())
+            .map_err(|error| open::cannot_write(&path, error))?;
+        let store = Self {
+            path,
+            writer,
+            reader: Arc::new(Mutex::new(Some(opened.reader))),
+            #[cfg(test)]
+            commits,
+        };
+        Ok(Opened {
+            store,
+            problem: opened.problem,
+            lost: opened.lost,
+        })
     }
+
     /// Writes a row; returns when it is on disk.
-    pub async fn append(&self, _draft: Draft) -> Result<Row, StoreError> {
-        unimplemented!()
+    ///
+    /// It is queued before the first await, so a dropped future loses the answer, not the row.
+    ///
+    /// # Errors
+    /// When it is not on disk: whatever it was to record must not happen.
+    pub async fn append(&self, draft: Draft) -> Result<Row, StoreError> {
+        self.row(Op::Append(Box::new(draft))).await
     }
+
     /// Keeps a waiting approval; returns when it is on disk.
-    pub async fn keep_waiting(&self, _waiting: WaitingRecord) -> Result<(), StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When it is not on disk.
+    pub async fn keep_waiting(&self, waiting: WaitingRecord) -> Result<(), StoreError> {
+        self.write(Op::Keep(Box::new(waiting))).await.map(drop)
     }
+
     /// Writes a waiting approval's row and forgets that it waits, in one transaction.
-    pub async fn end_waiting(&self, _id: ApprovalId, _draft: Draft) -> Result<Row, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When that is not on disk; the approval is then still kept as waiting.
+    pub async fn end_waiting(&self, id: ApprovalId, draft: Draft) -> Result<Row, StoreError> {
+        self.row(Op::End(id, Box::new(draft))).await
     }
+
     /// Audit rows, newest first.
-    pub async fn audit(&self, _query: AuditQuery) -> Result<Vec<Row>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<Row>, StoreError> {
+        self.read(move |connection| read::audit(connection, &query))
+            .await
     }
+
     /// Checks the whole chain.
+    ///
+    /// # Errors
+    /// When the file cannot be read; a broken chain is no error but what [`ChainCheck`] tells.
     pub async fn verify(&self) -> Result<ChainCheck, StoreError> {
-        unimplemented!()
+        // A connection of its own: a long log must not hold up the other reads.
+        let path = self.path.clone();
+        self.blocking(move || read::verify(&open::read_only(&path)?))
+            .await
     }
+
     /// The conversation of a pair.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
     pub async fn session(
         &self,
-        _from: &Party,
-        _to: &TeamName,
+        from: &Party,
+        to: &TeamName,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        unimplemented!()
+        let (from, to) = (from.clone(), to.clone());
+        self.read(move |connection| read::session(connection, &from, &to))
+            .await
     }
+
     /// Keeps a conversation's record (insert or replace by pair).
-    pub async fn save_session(&self, _record: SessionRecord) -> Result<(), StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When it is not on disk.
+    pub async fn save_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+        self.write(Op::SaveSession(Box::new(record)))
+            .await
+            .map(drop)
     }
+
     /// Notes a live agent's process group, so that the next start can end it if this Iris cannot.
-    pub async fn note_group(&self, _pgid: i32, _started: u64) -> Result<(), StoreError> {
-        unimplemented!()
+    /// `started` is the leader's start time, clock ticks since boot.
+    ///
+    /// # Errors
+    /// When it is not on disk.
+    pub async fn note_group(&self, pgid: i32, started: u64) -> Result<(), StoreError> {
+        self.write(Op::NoteGroup(pgid, started)).await.map(drop)
     }
+
     /// Forgets a process group that ended.
-    pub async fn forget_group(&self, _pgid: i32) -> Result<(), StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When that is not on disk.
+    pub async fn forget_group(&self, pgid: i32) -> Result<(), StoreError> {
+        self.write(Op::ForgetGroup(pgid)).await.map(drop)
     }
+
     /// The process groups that were noted and not forgotten, with their start time (clock ticks since boot).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
     pub async fn noted_groups(&self) -> Result<Vec<(i32, u64)>, StoreError> {
-        unimplemented!()
+        self.read(read::noted_groups).await
     }
-    /// Writes what is queued and closes the file.
-    pub async fn close(&self) {}
+
+    /// Writes what is queued and closes the file. What is to be written afterwards gets `Closed`.
+    pub async fn close(&self) {
+        // The reader first: the last connection to go tidies the `-wal` away, and it must be one
+        // that can write.
+        let reader = Arc::clone(&self.reader);
+        let taken = self
+            .blocking(move || {
+                drop(reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+                Ok(())
+            })
+            .await;
+        if let Err(error) = taken {
+            tracing::error!(%error, "The database's reader could not be closed.");
+        }
+        let (done, closed) = oneshot::channel();
+        if self.writer.send(Message::Close(done)).is_ok() && closed.await.is_err() {
+            tracing::error!("The database's writer ended without closing it.");
+        }
+    }
+
+    async fn row(&self, op: Op) -> Result<Row, StoreError> {
+        self.write(op).await?.ok_or(StoreError::Closed)
+    }
+
+    async fn write(&self, op: Op) -> writer::Outcome {
+        let (reply, outcome) = oneshot::channel();
+        // Not bounded: each caller waits for its answer, and callers are bounded at the endpoint.
+        self.writer
+            .send(Message::Write(op, reply))
+            .map_err(|_| StoreError::Closed)?;
+        outcome.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let reader = Arc::clone(&self.reader);
+        self.blocking(move || {
+            let guard = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            guard.as_ref().map(query).transpose()
+        })
+        .await?
+        .ok_or(StoreError::Closed)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| StoreError::Closed)?
+            .map_err(|error| open::cannot_read(&self.path, error))
+    }
+
+    /// Runs SQL on the writer's own connection.
+    #[cfg(test)]
+    pub(crate) async fn sql(&self, sql: &str) -> Result<(), StoreError> {
+        self.write(Op::Sql(sql.to_owned())).await.map(drop)
+    }
+
+    #[cfg(test)]
+    fn commits(&self) -> u64 {
+        self.commits.load(std::sync::atomic::Ordering::SeqCst)
+    }
 }
+
+#[cfg(test)]
+mod tests;

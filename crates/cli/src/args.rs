@@ -1,0 +1,257 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use iris_domain::ids::TeamName;
+
+/// Lets Claude Code teams work while you answer their permission requests.
+#[derive(Debug, Parser)]
+#[command(name = "iris", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line or its input cannot be used
+  3  Iris is not running
+  4  no such team or approval
+  5  it already happened: decided by someone else, the name is taken, Iris is already running
+  6  refused: Iris takes no commands from agents and other users
+  7  it took too long
+
+The running Iris is found through IRIS_HOME (default ~/.iris).";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run Iris without a window
+    ///
+    /// Prints one line `ready http://127.0.0.1:PORT/mcp` when it accepts calls. Logs go to stderr
+    /// and to IRIS_HOME/logs. Ends in order on Ctrl-C and SIGTERM.
+    Serve {
+        /// Port of the MCP endpoint; 0 takes any free one. Wins over IRIS_HTTP_PORT and the config.
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Show the teams and what is wrong
+    Status,
+    /// Show what waits for your answer
+    Pending,
+    /// Allow a waiting request, once
+    Approve {
+        /// Its id from `iris pending`; the beginning is enough.
+        id: String,
+        /// Run this JSON object instead of the input that was asked for.
+        #[arg(long, value_name = "JSON")]
+        input: Option<String>,
+    },
+    /// Deny a waiting request
+    Deny {
+        /// Its id from `iris pending`; the beginning is enough.
+        id: String,
+        /// Tell the agent why, or what to do instead.
+        #[arg(short, long, value_name = "TEXT")]
+        message: Option<String>,
+    },
+    /// Add, list, start, stop and remove teams
+    #[command(subcommand)]
+    Team(Team),
+    /// Send a team a message and print its answer
+    Send {
+        /// To whom.
+        team: TeamName,
+        /// What; `-` reads it from stdin.
+        text: String,
+        /// Seconds to wait for the answer, start-up included; the team goes on after that.
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Interrupt what a team does for you
+    Interrupt {
+        /// Which.
+        team: TeamName,
+    },
+    /// Show what was decided, newest first, or check that the record is whole
+    Audit(Audit),
+    /// Check the config file, or print its schema
+    #[command(subcommand)]
+    Config(Config),
+    /// Print the headers for Iris's MCP server, for Claude Code's headersHelper
+    Headers,
+    /// Register Iris's MCP server with your Claude Code
+    Install,
+    /// Undo `iris install`
+    Uninstall,
+    /// Check what Iris needs, each with its fix
+    Doctor,
+}
+
+/// Commands on teams.
+#[derive(Debug, Subcommand)]
+pub enum Team {
+    /// Add a project directory as a team
+    Add {
+        /// Letters, digits, `_ @ - .`
+        name: TeamName,
+        /// The project directory.
+        path: PathBuf,
+        /// For people and for other teams.
+        #[arg(long)]
+        description: Option<String>,
+        /// `#rrggbb`
+        #[arg(long)]
+        color: Option<String>,
+        /// What happens to a request that no rule decides.
+        #[arg(long, value_enum)]
+        grant_permission: Option<Grant>,
+    },
+    /// List the teams
+    List,
+    /// Start a team's agent
+    Start {
+        /// Which.
+        team: TeamName,
+    },
+    /// End a team's agents
+    Stop {
+        /// Which.
+        team: TeamName,
+    },
+    /// Take a team out of the config; its directory and conversations stay
+    Remove {
+        /// Which.
+        team: TeamName,
+    },
+}
+
+/// See `grantPermission` in the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Grant {
+    /// Allow it.
+    Yes,
+    /// Deny it.
+    No,
+    /// Ask you.
+    Ask,
+    /// Ask the session that gave the agent its task.
+    Forward,
+}
+
+impl From<Grant> for iris_domain::config::GrantPermission {
+    fn from(grant: Grant) -> Self {
+        match grant {
+            Grant::Yes => Self::Yes,
+            Grant::No => Self::No,
+            Grant::Ask => Self::Ask,
+            Grant::Forward => Self::Forward,
+        }
+    }
+}
+
+/// The audit log.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Audit {
+    /// Check that no row was changed or removed.
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// Of this team only.
+    #[arg(long)]
+    pub team: Option<String>,
+    /// At most so many rows; 0 is all.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+}
+
+/// Commands on the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check the chain: that no row was changed or removed
+    Verify,
+}
+
+/// Commands on the config file.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Say everything that is wrong with a config file
+    Check {
+        /// Default: IRIS_HOME/config.json.
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON schema of the config file
+    Schema,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_documented_parses() {
+        for line in [
+            "serve",
+            "serve --port 0",
+            "status --json",
+            "--json pending",
+            "approve k3",
+            "approve k3 --input {}",
+            "deny k3",
+            "deny k3 -m no",
+            "team add api . --description d --color #00ff00 --grant-permission ask",
+            "team list",
+            "team start api",
+            "team stop api",
+            "team remove api",
+            "send api hello --timeout 5",
+            "interrupt api",
+            "audit",
+            "audit --team api --limit 3 --json",
+            "audit verify",
+            "audit verify --json",
+            "config check",
+            "config check file.json",
+            "config schema",
+            "headers",
+            "install",
+            "uninstall",
+            "doctor --json",
+        ] {
+            let words = std::iter::once("iris").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_does_not() {
+        for line in [
+            "",
+            "serve --port 70000",
+            "approve",
+            "team start console",
+            "team start a/b",
+            "audit --limit x",
+            "send api",
+        ] {
+            let words = std::iter::once("iris").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

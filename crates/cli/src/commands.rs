@@ -1,0 +1,417 @@
+//! Commands to the running Iris.
+
+use std::{io::Read as _, time::Duration};
+
+use iris_domain::{
+    Problem,
+    decision::Verb,
+    display::visible,
+    ids::TeamName,
+    message::{MESSAGE_MAX, MessageStatus, SendOutcome},
+    problem::Code,
+    snapshot::{EndedApproval, SessionView, TeamView},
+};
+use iris_engine::{
+    clock,
+    config_file::TeamEdit,
+    control::{Command, PendingItem, StatusReply},
+    doctor::{self, Health},
+    secrets::Secrets,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Context, DONE, FAILED, args, exit_code,
+    output::{problem_text, table},
+};
+
+pub fn status(context: &Context) -> Result<u8, Problem> {
+    let status: StatusReply = context.client().ask(&Command::Status {})?;
+    context.out.show(&status, || status_text(&status))?;
+    Ok(DONE)
+}
+
+fn status_text(status: &StatusReply) -> String {
+    let mut text = format!("Iris {} at {}\n", status.version, status.endpoint);
+    for problem in &status.problems {
+        text.push_str(&format!("{}\n", problem_text(problem)));
+    }
+    if status.teams.is_empty() {
+        text.push_str("\nThere are no teams yet. `iris team add NAME PATH` adds one.\n");
+        return text;
+    }
+    text.push('\n');
+    text.push_str(&table(
+        ["TEAM", "STATE", "HOST", "WAITING"],
+        status.teams.iter().map(|team| {
+            let waiting = if team.waiting == 0 {
+                "-".to_owned()
+            } else {
+                team.waiting.to_string()
+            };
+            [
+                team.name.to_string(),
+                team.state.as_str().to_owned(),
+                team.host.clone(),
+                waiting,
+            ]
+        }),
+    ));
+    for team in &status.teams {
+        if let Some(problem) = &team.problem {
+            text.push_str(&format!("\n{}: {}\n", team.name, problem_text(problem)));
+        }
+    }
+    text
+}
+
+pub fn pending(context: &Context) -> Result<u8, Problem> {
+    let items: Vec<PendingItem> = context.client().ask(&Command::Pending {})?;
+    context.out.show(&items, || pending_text(&items))?;
+    Ok(DONE)
+}
+
+fn pending_text(items: &[PendingItem]) -> String {
+    if items.is_empty() {
+        return "Nothing waits for your answer.".to_owned();
+    }
+    let now = clock::now();
+    let left = |item: &PendingItem| match item.expires_at {
+        Some(end) => span(Duration::try_from(end.duration_since(now)).unwrap_or_default()),
+        None => "-".to_owned(),
+    };
+    let mut text = table(
+        ["ID", "TEAM", "HOST", "TOOL", "LEFT", "WHAT"],
+        items.iter().map(|item| {
+            [
+                item.id.to_string(),
+                item.team.to_string(),
+                item.host.clone(),
+                item.tool.clone(),
+                left(item),
+                item.summary.clone(),
+            ]
+        }),
+    );
+    text.push_str(
+        "\n`iris approve ID` or `iris deny ID -m WHY`; `iris pending --json` has the whole input.\n",
+    );
+    text
+}
+
+/// A duration in two units at most: `45s`, `12m`, `3h05m`.
+fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, _) => format!("{m}m"),
+        (h, m, _) => format!("{h}h{m:02}m"),
+    }
+}
+
+pub fn approve(context: &Context, id: String, input: Option<&str>) -> Result<u8, Problem> {
+    let input = match input {
+        Some(text) => Some(object(text)?),
+        None => None,
+    };
+    ended(context, &Command::Approve { id, input })
+}
+
+fn object(text: &str) -> Result<Value, Problem> {
+    let hint = "Copy the input from `iris pending --json` and change it; quote it for the shell.";
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(Problem::new(
+            Code::InvalidInput,
+            "--input must be a JSON object",
+            hint,
+        )),
+        Err(error) => Err(Problem::new(
+            Code::InvalidInput,
+            format!("--input is not JSON: {error}"),
+            hint,
+        )),
+    }
+}
+
+pub fn deny(context: &Context, id: String, message: Option<String>) -> Result<u8, Problem> {
+    ended(context, &Command::Deny { id, message })
+}
+
+fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
+    let ended: EndedApproval = context.client().ask(command)?;
+    context.out.show(&ended, || {
+        let verb = match ended.decision {
+            Verb::Allow => "Allowed",
+            Verb::Deny => "Denied",
+            Verb::Noted => "Noted",
+        };
+        visible(&format!(
+            "{verb} {} ({}): {}",
+            ended.tool, ended.team, ended.summary
+        ))
+    })?;
+    Ok(DONE)
+}
+
+pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
+    let client = context.client();
+    match command {
+        args::Team::Add {
+            name,
+            path,
+            description,
+            color,
+            grant_permission,
+        } => {
+            let edit = TeamEdit {
+                name: None,
+                path: Some(project(&path)?),
+                description,
+                color,
+                grant_permission: grant_permission.map(Into::into),
+            };
+            let reply = client.call(&Command::TeamAdd {
+                name: name.clone(),
+                edit,
+            })?;
+            context.out.show(&reply, || {
+                format!("Added team {name}. `iris send {name} TEXT` gives it a task.")
+            })?;
+        }
+        args::Team::List => {
+            let teams: Vec<TeamView> = client.ask(&Command::TeamList {})?;
+            context.out.show(&teams, || team_text(&teams))?;
+        }
+        args::Team::Start { team } => {
+            let session: SessionView = client.ask(&Command::TeamStart { team: team.clone() })?;
+            context.out.show(&session, || {
+                format!(
+                    "{team} is {} (session {})",
+                    session.state.as_str(),
+                    session.id
+                )
+            })?;
+        }
+        args::Team::Stop { team } => {
+            let reply = client.call(&Command::TeamStop { team: team.clone() })?;
+            context.out.show(&reply, || match reply["stopped"] {
+                Value::Bool(true) => format!("{team} is stopped."),
+                _ => format!("{team} was not running."),
+            })?;
+        }
+        args::Team::Remove { team } => {
+            let reply = client.call(&Command::TeamRemove { team: team.clone() })?;
+            context.out.show(&reply, || {
+                format!("Removed team {team}. Its directory and conversations stay.")
+            })?;
+        }
+    }
+    Ok(DONE)
+}
+
+/// A project directory as the running Iris, which has another working directory, must hear it. `~`
+/// is left to Iris.
+fn project(path: &std::path::Path) -> Result<String, Problem> {
+    let unusable = |why: String| {
+        let hint = "Give the path of an existing project directory.";
+        Problem::new(
+            Code::InvalidInput,
+            format!("{}: {why}", path.display()),
+            hint,
+        )
+    };
+    let text = |path: &std::path::Path| {
+        path.to_str()
+            .map(str::to_owned)
+            .ok_or_else(|| unusable("the path is not UTF-8".to_owned()))
+    };
+    if path.starts_with("~") {
+        return text(path);
+    }
+    // Resolved, so that `.` and links mean the same tomorrow.
+    let path = std::fs::canonicalize(path).map_err(|error| unusable(error.to_string()))?;
+    if !path.is_dir() {
+        return Err(unusable("not a directory".to_owned()));
+    }
+    text(&path)
+}
+
+fn team_text(teams: &[TeamView]) -> String {
+    if teams.is_empty() {
+        return "There are no teams yet. `iris team add NAME PATH` adds one.".to_owned();
+    }
+    table(
+        ["TEAM", "STATE", "HOST", "MODE", "PATH", "DESCRIPTION"],
+        teams.iter().map(|team| {
+            [
+                team.name.to_string(),
+                team.state.as_str().to_owned(),
+                team.host.clone(),
+                team.mode.as_str().to_owned(),
+                team.path.clone(),
+                team.description.clone().unwrap_or_default(),
+            ]
+        }),
+    )
+}
+
+pub fn send(
+    context: &Context,
+    team: TeamName,
+    text: String,
+    timeout: Option<u64>,
+) -> Result<u8, Problem> {
+    let text = if text == "-" { from_stdin()? } else { text };
+    let timeout_ms = timeout.map(|seconds| seconds.saturating_mul(1000));
+    let outcome: SendOutcome = context.client().ask(&Command::Send {
+        team,
+        text,
+        timeout_ms,
+    })?;
+    let (code, problem) = match outcome.status {
+        MessageStatus::Answered => (DONE, None),
+        MessageStatus::Queued => (DONE, None),
+        MessageStatus::Timeout => (
+            exit_code(Code::Timeout),
+            Some(Problem::new(
+                Code::Timeout,
+                format!("{} has not answered in time; it goes on", outcome.to),
+                "Look at `iris status` and `iris pending`: it may wait for your answer.",
+            )),
+        ),
+        MessageStatus::Failed => {
+            let problem = outcome.error.clone().unwrap_or_else(|| {
+                Problem::new(
+                    Code::Agent,
+                    format!("{} did not answer", outcome.to),
+                    "`iris status` says what is wrong with it.",
+                )
+            });
+            (exit_code(problem.code), Some(problem))
+        }
+        MessageStatus::Cancelled => (
+            FAILED,
+            Some(Problem::new(
+                Code::Agent,
+                format!("the turn of {} was interrupted", outcome.to),
+                "Send the message again if you still want the answer.",
+            )),
+        ),
+    };
+    context.out.show(&outcome, || {
+        visible(outcome.response.as_deref().unwrap_or_default())
+    })?;
+    if let Some(problem) = problem {
+        context.out.problem(&problem);
+    }
+    Ok(code)
+}
+
+fn from_stdin() -> Result<String, Problem> {
+    let mut text = String::new();
+    // One byte more than what is allowed shows that it was too much.
+    let limit = u64::try_from(MESSAGE_MAX)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    std::io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            Problem::new(
+                Code::InvalidInput,
+                format!("cannot read the message from stdin: {error}"),
+                "Give UTF-8 text.",
+            )
+        })?;
+    Ok(text)
+}
+
+pub fn interrupt(context: &Context, team: TeamName) -> Result<u8, Problem> {
+    let reply = context
+        .client()
+        .call(&Command::Interrupt { team: team.clone() })?;
+    context.out.show(&reply, || match reply["interrupted"] {
+        Value::Bool(true) => format!("{team} was interrupted."),
+        _ => format!("{team} was doing nothing for you."),
+    })?;
+    Ok(DONE)
+}
+
+pub fn headers(context: &Context) -> Result<u8, Problem> {
+    // One line and nothing else, with and without --json: Claude Code reads it.
+    context
+        .out
+        .line(&context.client().call(&Command::Headers {})?.to_string());
+    Ok(DONE)
+}
+
+pub fn doctor(context: &Context) -> Result<u8, Problem> {
+    let status: Result<StatusReply, Problem> = context.client().ask(&Command::Status {});
+    let running = status.as_ref().ok().map(|status| status.endpoint.as_str());
+    let secrets = Secrets::keychain();
+    let checks = crate::serve::runtime(1)?.block_on(doctor::check(
+        &context.home,
+        &context.env,
+        &secrets,
+        running,
+    ));
+    let well = checks.iter().all(|check| check.health < Health::Failed);
+    context
+        .out
+        .show(&json!({ "ok": well, "checks": checks }), || {
+            let mut text = table(
+                ["", "CHECK", "FOUND"],
+                checks.iter().map(|check| {
+                    let word = match check.health {
+                        Health::Ok => "ok",
+                        Health::Warning => "warning",
+                        Health::Failed => "FAILED",
+                    };
+                    [word.to_owned(), check.name.clone(), check.found.clone()]
+                }),
+            );
+            for check in &checks {
+                if let Some(fix) = &check.fix {
+                    text.push_str(&format!("\n{}: {}\n", check.name, visible(fix)));
+                }
+            }
+            text
+        })?;
+    Ok(if well { DONE } else { FAILED })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3900, "1h05m"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn edited_input_is_an_object() {
+        assert_eq!(object("{\"a\":1}").unwrap(), json!({"a": 1}));
+        for text in ["[]", "1", "{", ""] {
+            assert_eq!(object(text).unwrap_err().code, Code::InvalidInput, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_project_is_a_directory_that_exists() {
+        assert_eq!(project("~/x".as_ref()).unwrap(), "~/x", "Iris expands it");
+        assert!(std::path::Path::new(&project(".".as_ref()).unwrap()).is_absolute());
+        assert!(project("/etc/passwd".as_ref()).is_err());
+        assert!(project("/nowhere/at/all".as_ref()).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! What agents and humans are told about an approval's end.
+
+use crate::{
+    Problem,
+    decision::{Decision, DeniedBy, Verb, who},
+    ids::{ApprovalId, TeamName},
+    problem::Code,
+};
+
+pub(super) const SHUTDOWN: &str = "Iris is shutting down, so nobody can be asked. Stop here.";
+pub(super) const SWAPPED: &str =
+    "a call with this tool_use_id already waits with another input. Make a new call.";
+pub(super) const LIMIT: &str =
+    "too many requests already wait for the user. Wait for their answers before you ask for more.";
+/// Told to an agent whose request is denied because it cannot be recorded.
+pub const AUDIT: &str = "the audit log cannot be written, and nothing runs without a record. The user can see \
+     that in Iris; go on without this, or try again later.";
+
+/// A denial by Iris itself: `code` is what the audit log says, `why` what the agent is told.
+pub fn deny_by_iris(code: &'static str, why: &str) -> Decision {
+    Decision::Deny {
+        by: DeniedBy::Iris(code),
+        message: format!("Denied by Iris: {why}"),
+    }
+}
+
+/// A denial with what the agent is told: who denied, why, and what it can do instead. `words` are
+/// the human's own.
+pub fn tell(by: DeniedBy, tool: &str, words: Option<&str>) -> Decision {
+    let words = words.map(str::trim).filter(|words| !words.is_empty());
+    let message = match &by {
+        DeniedBy::Human(human) => match words {
+            Some(words) => format!("{} denied {tool}: {words}", human.user),
+            None => format!(
+                "{} denied {tool}. Do not try the same thing another way; go on without it, or ask what to do instead.",
+                human.user
+            ),
+        },
+        DeniedBy::Timeout => format!(
+            "Denied by Iris: nobody answered the request to use {tool} in time. Go on without it, or try again later."
+        ),
+        DeniedBy::Withdrawn(why) => {
+            format!("Denied by Iris: the request to use {tool} was withdrawn ({why}).")
+        }
+        DeniedBy::Lost => format!(
+            "Denied by Iris: it ended while the request to use {tool} waited. Ask again if it is still needed."
+        ),
+        DeniedBy::Rule(list, rule) => {
+            format!("Denied by Iris: the rule `{rule}` in {list} forbids {tool}.")
+        }
+        DeniedBy::Mode(mode) => format!("Denied by Iris: this team has grantPermission: {mode}."),
+        DeniedBy::Iris(why) => format!("Denied by Iris ({why})."),
+    };
+    Decision::Deny { by, message }
+}
+
+pub(super) fn not_found(id: &ApprovalId) -> Problem {
+    Problem::new(
+        Code::NotFound,
+        format!("No approval {id} waits."),
+        "Look at `iris pending` for those that do; one that ended is in `iris audit`.",
+    )
+}
+
+pub(super) fn already(id: &ApprovalId, verb: Verb, decided_by: &str) -> Problem {
+    let done = match verb {
+        Verb::Allow => "allowed",
+        Verb::Deny => "denied",
+        Verb::Noted => "ended",
+    };
+    Problem::new(
+        Code::AlreadyDecided,
+        format!("Approval {id} was already {done} by {}.", who(decided_by)),
+        "Your answer changed nothing; `iris audit` shows what was decided.",
+    )
+}
+
+pub(super) fn not_recorded(id: &ApprovalId) -> Problem {
+    Problem::new(
+        Code::Storage,
+        format!(
+            "Approval {id} was denied, because your answer could not be written to the audit log."
+        ),
+        "Free some disk space or make the database writable, then let the agent ask again.",
+    )
+}
+
+pub(super) fn forbidden(by: &DeniedBy) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!("It cannot be allowed: {} forbids it.", who(&by.to_string())),
+        "Deny it, or change the team's approvalPolicy first.",
+    )
+}
+
+pub(super) fn team_gone(team: &TeamName) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!("It cannot be allowed: the team {team} is no longer in the config."),
+        "Deny it, or add the team again first.",
+    )
+}

@@ -1,0 +1,181 @@
+//! Changes to a config file's text that leave everything else as the user wrote it.
+
+use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
+use serde_json::Value;
+
+use super::{
+    Config, ConfigProblem,
+    changes::plain,
+    parse::{BYTE_ORDER_MARK, SYNTAX, parse},
+};
+use crate::ids::TeamName;
+
+/// Fields to set (`Some`) or to remove (`None`), by their names in the file.
+pub type Set = Vec<(&'static str, Option<Value>)>;
+
+/// A change to the config file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A new team.
+    AddTeam {
+        /// Its name.
+        team: TeamName,
+        /// Its fields.
+        fields: Set,
+    },
+    /// Other fields or another name for a team.
+    EditTeam {
+        /// Its name until now.
+        team: TeamName,
+        /// Its name from now on.
+        rename: Option<TeamName>,
+        /// What to set and remove.
+        fields: Set,
+    },
+    /// A team goes.
+    RemoveTeam {
+        /// Its name.
+        team: TeamName,
+    },
+    /// Other settings.
+    Settings {
+        /// What to set and remove.
+        fields: Set,
+    },
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The file is broken as it is; changing it might make it worse.
+    #[error("the config file has errors")]
+    Broken(Vec<ConfigProblem>),
+    /// The change would break the file.
+    #[error("the config file would have errors")]
+    WouldBreak(Vec<ConfigProblem>),
+    /// No such team.
+    #[error("there is no team `{0}`")]
+    NoSuchTeam(TeamName),
+    /// The name is taken.
+    #[error("there is a team `{0}` already")]
+    NameTaken(TeamName),
+}
+
+/// Makes a change to a config file's text. Comments, order, indentation, line ends and `${VAR}`
+/// stay as they are; a comment that stands above a removed team stays too. A field that already
+/// has the value, be it through a placeholder or a default, is not touched. The result is valid
+/// whenever it is `Ok`.
+pub fn edit(
+    text: &str,
+    change: &Change,
+    vars: impl Fn(&str) -> Option<String>,
+) -> Result<String, EditError> {
+    let parsed = parse(text, &vars);
+    let Some(before) = parsed.config else {
+        return Err(EditError::Broken(parsed.problems));
+    };
+    let (mark, body) = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(body) => (&text[..BYTE_ORDER_MARK.len_utf8()], body),
+        None => ("", text),
+    };
+    let root = CstRootNode::parse(body, &SYNTAX).map_err(|error| {
+        let at = error.range().start;
+        let problem = ConfigProblem::at(body, at, "", error.kind().to_string(), "Mend the syntax.");
+        EditError::Broken(vec![problem])
+    })?;
+    apply(&root.object_value_or_set(), change, &before)?;
+
+    let mut result = format!("{mark}{root}");
+    if body.trim().is_empty() && !result.ends_with('\n') {
+        result.push('\n');
+    }
+    let parsed = parse(&result, &vars);
+    match parsed.config {
+        Some(_) => Ok(result),
+        None => Err(EditError::WouldBreak(parsed.problems)),
+    }
+}
+
+fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditError> {
+    match change {
+        Change::AddTeam { team, fields } => {
+            if before.teams.contains_key(team) {
+                return Err(EditError::NameTaken(team.clone()));
+            }
+            let fields = fields
+                .iter()
+                .filter_map(|(name, value)| Some(((*name).to_owned(), input(value.as_ref()?))));
+            let teams = root.object_value_or_set("teams");
+            teams.append(team.as_str(), CstInputValue::Object(fields.collect()));
+        }
+        Change::EditTeam {
+            team,
+            rename,
+            fields,
+        } => {
+            let no_such_team = || EditError::NoSuchTeam(team.clone());
+            let teams = root.object_value("teams").ok_or_else(no_such_team)?;
+            let prop = teams.get(team.as_str()).ok_or_else(no_such_team)?;
+            let object = prop.object_value().ok_or_else(no_such_team)?;
+            set(
+                &object,
+                fields,
+                &before.teams.get(team).map(plain).unwrap_or_default(),
+            );
+            if let Some(name) = rename.as_ref().filter(|name| *name != team) {
+                if before.teams.contains_key(name) {
+                    return Err(EditError::NameTaken(name.clone()));
+                }
+                let key = prop.name().and_then(|key| key.as_string_lit());
+                // A team's name needs no escapes.
+                key.ok_or_else(no_such_team)?
+                    .set_raw_value(format!("\"{name}\""));
+            }
+        }
+        Change::RemoveTeam { team } => {
+            let prop = root
+                .object_value("teams")
+                .and_then(|teams| teams.get(team.as_str()));
+            prop.ok_or_else(|| EditError::NoSuchTeam(team.clone()))?
+                .remove();
+        }
+        Change::Settings { fields } => {
+            set(
+                &root.object_value_or_set("settings"),
+                fields,
+                &plain(&before.settings),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn set(object: &CstObject, fields: &Set, holds: &Value) {
+    for (name, value) in fields {
+        match (object.get(name), value) {
+            (_, Some(value)) if holds.get(name) == Some(value) => {}
+            (Some(prop), Some(value)) => prop.set_value(input(value)),
+            (None, Some(value)) => {
+                object.append(name, input(value));
+            }
+            (Some(prop), None) => prop.remove(),
+            (None, None) => {}
+        }
+    }
+}
+
+fn input(value: &Value) -> CstInputValue {
+    match value {
+        Value::Null => CstInputValue::Null,
+        Value::Bool(b) => CstInputValue::Bool(*b),
+        Value::Number(n) => CstInputValue::Number(n.to_string()),
+        Value::String(s) => CstInputValue::String(s.clone()),
+        Value::Array(items) => CstInputValue::Array(items.iter().map(input).collect()),
+        Value::Object(fields) => CstInputValue::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), input(value)))
+                .collect(),
+        ),
+    }
+}

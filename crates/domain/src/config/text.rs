@@ -1,0 +1,140 @@
+//! Which texts and keys the config accepts, and what it says about the others.
+
+use super::{
+    placeholder::is_variable_name,
+    read::excerpt,
+    rule::rule_problem,
+    shape::{Key, Text},
+};
+use crate::ids::TeamName;
+
+/// What is wrong, and what to do.
+pub(super) type Complaint = (String, String);
+
+fn complaint(message: impl Into<String>, hint: impl Into<String>) -> Result<(), Complaint> {
+    Err((message.into(), hint.into()))
+}
+
+/// Whether a text, its placeholders replaced, may stand here.
+pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
+    if text.contains('\0') {
+        return complaint(
+            "a text cannot contain a NUL character",
+            "Remove the \\u0000.",
+        );
+    }
+    match rule {
+        Text::Any => Ok(()),
+        Text::Filled if text.trim().is_empty() => complaint(
+            "this is empty",
+            "Fill it in, or leave it out where it may be left out.",
+        ),
+        Text::Filled => Ok(()),
+        Text::Program if text.trim().is_empty() => {
+            complaint("this is empty", "Fill it in, or leave the key out.")
+        }
+        Text::Program if text.starts_with('-') => complaint(
+            format!("`{}` would be taken for an option", excerpt(text)),
+            "Start it with something other than `-`.",
+        ),
+        Text::Program => Ok(()),
+        Text::Color if is_color(text) => Ok(()),
+        Text::Color => complaint(
+            format!("`{}` is not a colour", excerpt(text)),
+            "Write `#` and six hexadecimal digits, such as \"#7c3aed\".",
+        ),
+        Text::Remote => remote(text),
+        Text::Rule => match rule_problem(text) {
+            None => Ok(()),
+            Some(problem) => complaint(
+                problem,
+                "Write a tool's name, such as `Bash`, or a pattern, such as `mcp__github__*`.",
+            ),
+        },
+        Text::Glob if !text.is_empty() && text.chars().all(is_glob_char) => Ok(()),
+        Text::Glob => complaint(
+            format!("`{}` is not a name or pattern", excerpt(text)),
+            "Write a name; `*` in it stands for any characters.",
+        ),
+        Text::Variable if text == "keychain:" => complaint(
+            "`keychain:` names no entry of the keychain",
+            "Write `keychain:NAME`.",
+        ),
+        Text::Variable => Ok(()),
+    }
+}
+
+/// What a text must be, for the case that what it is must not be shown.
+pub(super) fn expected(rule: Text) -> &'static str {
+    match rule {
+        Text::Any => "a text",
+        Text::Filled => "a text that is not empty",
+        Text::Program => "a name that is not empty and does not start with `-`",
+        Text::Color => "a colour",
+        Text::Remote => "an ssh destination",
+        Text::Rule => "a rule",
+        Text::Glob => "a name or pattern",
+        Text::Variable => "the value of an environment variable",
+    }
+}
+
+/// Whether a key may stand here.
+pub(super) fn check_key(key: Key, name: &str) -> Result<(), Complaint> {
+    match key {
+        Key::Team => match name.parse::<TeamName>() {
+            Ok(_) => Ok(()),
+            Err(error) => complaint(
+                format!("`{}`: {error}", excerpt(name)),
+                "Give the team another name.",
+            ),
+        },
+        Key::Variable if is_variable_name(name) => Ok(()),
+        Key::Variable => complaint(
+            format!(
+                "`{}` is not the name of an environment variable",
+                excerpt(name)
+            ),
+            "Names are made of letters, digits and `_`, and do not start with a digit.",
+        ),
+    }
+}
+
+fn is_color(text: &str) -> bool {
+    text.strip_prefix('#')
+        .is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn is_glob_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '*')
+}
+
+/// `ssh … destination` or `destination`. Only what is wrong for certain is refused here; what the
+/// options mean is for `ssh` to say.
+fn remote(text: &str) -> Result<(), Complaint> {
+    let hint = "Write `user@host`, or a whole command: `ssh -J bastion user@host -p 2222`.";
+    let Ok(words) = shell_words::split(text) else {
+        return complaint(format!("a quote does not end in `{}`", excerpt(text)), hint);
+    };
+    match words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [] | [""] => complaint("this is empty", hint),
+        ["ssh"] => complaint("`ssh` needs a destination", hint),
+        ["ssh", ..] => Ok(()),
+        [destination] if destination.starts_with('-') => complaint(
+            format!("`{}` would be taken for an option", excerpt(text)),
+            hint,
+        ),
+        [_] => Ok(()),
+        [..] => complaint(
+            format!(
+                "`{}` has options, but does not start with `ssh`",
+                excerpt(text)
+            ),
+            hint,
+        ),
+    }
+}

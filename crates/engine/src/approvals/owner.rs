@@ -1,0 +1,497 @@
+//! The task that owns the book of approvals and executes its effects.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use iris_domain::{
+    Problem,
+    approval::{Asked, Book, Effect, Event, Ticket, deny_by_iris, waited},
+    audit::{Draft, Kind},
+    config::Config,
+    decision::{Answer, Decision, DeniedBy, Human, Verb},
+    ids::{ApprovalId, SessionId},
+    policy::Policy,
+    request::ToolRequest,
+    snapshot::EndedApproval,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use super::{ApprovalsView, unwritable};
+use crate::{
+    clock,
+    store::{Store, StoreError, WaitingRecord},
+};
+
+/// How often it is tried whether the audit log can be written again, so that the trouble does not
+/// stay on show until the next agent asks.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How many messages are taken before what changed is shown: a burst is one change.
+const BURST: usize = 256;
+/// Letters and digits that are not mistaken for each other when they are read out or typed.
+const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// Long enough not to be guessed or hit twice (31^6 = 887 million), short enough to type.
+const ID_LEN: usize = 6;
+
+pub(super) enum Message {
+    Ask(Box<Asked>, oneshot::Sender<Reply>),
+    Answer {
+        ticket: Ticket,
+        id: ApprovalId,
+        answer: Answer,
+        human: Human,
+        reply: oneshot::Sender<Result<EndedApproval, Problem>>,
+    },
+    Gone(Ticket),
+    Withdraw(SessionId, &'static str),
+    /// A caller's own row was or was not written.
+    Wrote(Result<(), StoreError>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// What an asker gets.
+pub(super) enum Reply {
+    /// Its row is on disk, or it is denied because that failed.
+    Decided(Decision),
+    /// A denial that is still to be recorded.
+    Refused(Decision),
+}
+
+/// What came of a write.
+struct Written {
+    /// What the book is to be told; `None`: it was only to say that the log works again.
+    event: Option<Event>,
+    outcome: Result<(), StoreError>,
+}
+
+pub(super) struct Owner {
+    config: watch::Receiver<Arc<Config>>,
+    store: Store,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    view: watch::Sender<Arc<ApprovalsView>>,
+    book: Book,
+    askers: HashMap<Ticket, oneshot::Sender<Reply>>,
+    answerers: HashMap<Ticket, oneshot::Sender<Result<EndedApproval, Problem>>>,
+    /// In flight together, so that they share a commit. First in, first queued.
+    writes: FuturesUnordered<BoxFuture<'static, Written>>,
+    timers: BTreeSet<(Instant, ApprovalId)>,
+    armed: HashMap<ApprovalId, Instant>,
+    /// Why nothing can be recorded, and how many writes failed for it.
+    problem: Option<(Problem, u64)>,
+    probe: Option<Instant>,
+    changed: bool,
+    /// Told after the change that they belong to is on show.
+    outbox: Vec<Effect>,
+    closers: Vec<oneshot::Sender<()>>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        config: watch::Receiver<Arc<Config>>,
+        store: Store,
+        inbox: mpsc::UnboundedReceiver<Message>,
+    ) -> Self {
+        Self {
+            config,
+            store,
+            inbox,
+            view: watch::Sender::new(Arc::default()),
+            book: Book::default(),
+            askers: HashMap::new(),
+            answerers: HashMap::new(),
+            writes: FuturesUnordered::new(),
+            timers: BTreeSet::new(),
+            armed: HashMap::new(),
+            problem: None,
+            probe: None,
+            changed: false,
+            outbox: Vec::new(),
+            closers: Vec::new(),
+        }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<ApprovalsView>> {
+        self.view.subscribe()
+    }
+
+    /// Gives each approval that the last Iris did not see to its end its row.
+    pub(super) async fn record_lost(&mut self, lost: Vec<WaitingRecord>) {
+        let now = clock::now();
+        let rows = lost.into_iter().map(|waiting| {
+            let store = self.store.clone();
+            async move {
+                let asked = waiting.draft;
+                let row = Draft {
+                    time: now,
+                    decision: Verb::Deny,
+                    decided_by: DeniedBy::Lost.to_string(),
+                    wait_ms: waited(asked.time, now),
+                    ..asked
+                };
+                let ended = ended(&waiting.id, &row);
+                (
+                    waiting.id.clone(),
+                    ended,
+                    store.end_waiting(waiting.id, row).await,
+                )
+            }
+        });
+        for (id, ended, outcome) in futures::future::join_all(rows).await {
+            match outcome {
+                Ok(row) => tracing::warn!(approval = %id, seq = row.seq,
+                    "An approval waited when Iris last ended; it is recorded as lost."),
+                // It stays in the store as waiting, and the next start tries again.
+                Err(error) => self.wrote(Err(error)),
+            }
+            match ended {
+                Some(ended) => self.book.remember(ended),
+                None => {
+                    tracing::error!(approval = %id, "The record of a lost approval names no team.")
+                }
+            }
+        }
+        self.changed = true;
+        self.show();
+    }
+
+    /// Runs until it is shut down and all is recorded, or until no handle is left.
+    pub(super) async fn run(mut self) {
+        let mut messages = Vec::new();
+        loop {
+            let timer = self.timers.first().map(|(at, _)| *at);
+            let wake = [timer, self.probe].into_iter().flatten().min();
+            tokio::select! {
+                received = self.inbox.recv_many(&mut messages, BURST) => {
+                    if received == 0 {
+                        return;
+                    }
+                    messages.drain(..).for_each(|message| self.take(message));
+                }
+                Some(written) = self.writes.next(), if !self.writes.is_empty() => {
+                    self.written(written);
+                    while let Some(Some(written)) = self.writes.next().now_or_never() {
+                        self.written(written);
+                    }
+                }
+                () = sleep_until(wake), if wake.is_some() => self.time_passed(Instant::now()),
+            }
+            self.show();
+            if !self.closers.is_empty() && self.book.is_empty() && self.writes.is_empty() {
+                break;
+            }
+        }
+        // What comes from now on finds nobody, and is denied where it comes from.
+        self.inbox.close();
+        while let Ok(message) = self.inbox.try_recv() {
+            self.take(message);
+        }
+        self.show();
+        for closer in self.closers {
+            if closer.send(()).is_err() {
+                tracing::debug!("Nobody waited for the approvals to end.");
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Ask(mut asked, reply) => {
+                let Some(id) = self.free_id() else {
+                    let denied = deny_by_iris("random", "the system gives no random numbers.");
+                    send(reply, Reply::Refused(denied));
+                    return;
+                };
+                tracing::info!(team = %asked.view.team, session = %asked.view.session, approval = %id,
+                    digest = asked.view.digest, "An agent asks.");
+                asked.view.id = id;
+                self.askers.insert(asked.ticket, reply);
+                self.step(Event::Asked(asked));
+            }
+            Message::Answer {
+                ticket,
+                id,
+                answer,
+                human,
+                reply,
+            } => {
+                self.answerers.insert(ticket, reply);
+                let config = self.config.borrow().clone();
+                let team = self.book.team(&id).and_then(|team| config.teams.get(team));
+                let policy = team.map(Policy::of);
+                self.step(Event::Answered {
+                    ticket,
+                    id,
+                    answer,
+                    human,
+                    policy,
+                });
+            }
+            Message::Gone(ticket) => {
+                self.askers.remove(&ticket);
+                self.step(Event::Gone(ticket));
+            }
+            Message::Withdraw(session, why) => self.step(Event::Withdrawn(session, why)),
+            Message::Wrote(outcome) => self.wrote(outcome),
+            Message::Shutdown(done) => {
+                self.closers.push(done);
+                self.step(Event::Shutdown);
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = clock::now();
+        for effect in self.book.step(event, now) {
+            self.perform(effect, now);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, now: Timestamp) {
+        match effect {
+            Effect::KeepWaiting(id, draft) => {
+                let store = self.store.clone();
+                self.write(async move {
+                    let waiting = WaitingRecord {
+                        id: id.clone(),
+                        draft: *draft,
+                    };
+                    let outcome = store.keep_waiting(waiting).await;
+                    let event = if outcome.is_ok() {
+                        Event::Kept(id)
+                    } else {
+                        Event::NotKept(id)
+                    };
+                    Written {
+                        event: Some(event),
+                        outcome,
+                    }
+                });
+            }
+            Effect::Record(id, draft) => {
+                tracing::info!(team = draft.team, session = draft.session, approval = %id,
+                    decision = draft.decision.as_str(), by = draft.decided_by, "An approval is decided.");
+                let store = self.store.clone();
+                self.write(async move {
+                    let outcome = store.end_waiting(id.clone(), *draft).await.map(drop);
+                    Written {
+                        event: Some(Event::Recorded(id, outcome.is_ok())),
+                        outcome,
+                    }
+                });
+            }
+            Effect::Arm(id, at) => {
+                let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+                // What is too far away for the clock is for ever.
+                if let Some(at) = Instant::now().checked_add(wait) {
+                    self.armed.insert(id.clone(), at);
+                    self.timers.insert((at, id));
+                }
+            }
+            Effect::Disarm(id) => {
+                if let Some(at) = self.armed.remove(&id) {
+                    self.timers.remove(&(at, id));
+                }
+            }
+            Effect::Publish => self.changed = true,
+            Effect::Reply(..) | Effect::Refuse(..) | Effect::Answer(..) => self.outbox.push(effect),
+        }
+    }
+
+    fn write(&self, write: impl Future<Output = Written> + Send + 'static) {
+        self.writes.push(write.boxed());
+    }
+
+    fn written(&mut self, written: Written) {
+        match written.event {
+            Some(event) => {
+                self.wrote(written.outcome);
+                self.step(event);
+            }
+            None => self.probed(written.outcome),
+        }
+    }
+
+    /// Keeps what surfaces show of the audit log's health.
+    fn wrote(&mut self, outcome: Result<(), StoreError>) {
+        match outcome {
+            Ok(()) => {
+                if let Some(failed) = self.healthy() {
+                    self.write(probe(self.store.clone(), failed));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "A record could not be written; what it was for is denied.");
+                let failed = self.problem.take().map_or(0, |(_, failed)| failed);
+                self.unhealthy(&error, failed + 1);
+            }
+        }
+    }
+
+    /// A row that only says that the log works again was or was not written.
+    fn probed(&mut self, outcome: Result<(), StoreError>) {
+        match outcome {
+            Ok(()) => drop(self.healthy()),
+            Err(error) => {
+                let failed = self.problem.take().map_or(0, |(_, failed)| failed);
+                self.unhealthy(&error, failed);
+            }
+        }
+    }
+
+    /// How many writes failed until now; `None`: it was healthy.
+    fn healthy(&mut self) -> Option<u64> {
+        let (_, failed) = self.problem.take()?;
+        self.probe = None;
+        self.changed = true;
+        Some(failed)
+    }
+
+    fn unhealthy(&mut self, error: &StoreError, failed: u64) {
+        self.problem = Some((unwritable(error), failed));
+        self.probe
+            .get_or_insert_with(|| Instant::now() + PROBE_EVERY);
+        self.changed = true;
+    }
+
+    fn time_passed(&mut self, now: Instant) {
+        while let Some((at, id)) = self.timers.pop_first() {
+            if at > now {
+                self.timers.insert((at, id));
+                break;
+            }
+            self.armed.remove(&id);
+            self.step(Event::Expired(id));
+        }
+        if self.probe.is_some_and(|at| at <= now) {
+            self.probe = None;
+            let failed = self.problem.as_ref().map_or(0, |(_, failed)| *failed);
+            self.write(probe(self.store.clone(), failed));
+        }
+    }
+
+    /// Shows what changed, then tells those who wait for it.
+    fn show(&mut self) {
+        if std::mem::take(&mut self.changed) {
+            self.view.send_replace(Arc::new(ApprovalsView {
+                pending: self.book.pending(),
+                recent: self.book.recent(),
+                problem: self.problem.as_ref().map(|(problem, _)| problem.clone()),
+            }));
+        }
+        for effect in std::mem::take(&mut self.outbox) {
+            match effect {
+                Effect::Reply(ticket, decision) => {
+                    self.reply(ticket, Reply::Decided(decision));
+                }
+                Effect::Refuse(ticket, decision) => self.reply(ticket, Reply::Refused(decision)),
+                Effect::Answer(ticket, outcome) => {
+                    if let Some(answerer) = self.answerers.remove(&ticket) {
+                        send(answerer, outcome);
+                    }
+                }
+                Effect::KeepWaiting(..)
+                | Effect::Record(..)
+                | Effect::Arm(..)
+                | Effect::Disarm(_)
+                | Effect::Publish => {}
+            }
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        if let Some(asker) = self.askers.remove(&ticket) {
+            send(asker, reply);
+        }
+    }
+
+    /// An id that no approval has; `None` when the system gives no random numbers.
+    fn free_id(&self) -> Option<ApprovalId> {
+        loop {
+            let id = random_id()
+                .inspect_err(|error| tracing::error!(%error, "No random numbers."))
+                .ok()?;
+            if !self.book.knows(&id) {
+                return Some(id);
+            }
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn send<T>(to: oneshot::Sender<T>, what: T) {
+    if to.send(what).is_err() {
+        tracing::debug!("A caller did not wait for its answer.");
+    }
+}
+
+fn random_id() -> Result<ApprovalId, getrandom::Error> {
+    let mut id = String::with_capacity(ID_LEN);
+    // Bytes above the largest multiple are left out, or the first letters would come more often.
+    let usable = 256 - 256 % ALPHABET.len();
+    while id.len() < ID_LEN {
+        let mut bytes = [0; ID_LEN];
+        getrandom::fill(&mut bytes)?;
+        let letters = bytes
+            .iter()
+            .map(|&b| usize::from(b))
+            .filter(|&b| b < usable);
+        let letters = letters.filter_map(|b| ALPHABET.get(b % ALPHABET.len()));
+        id.extend(letters.map(|&b| char::from(b)).take(ID_LEN - id.len()));
+    }
+    Ok(ApprovalId(id))
+}
+
+/// What surfaces show of an approval that was lost; its record is all there is of it.
+fn ended(id: &ApprovalId, row: &Draft) -> Option<EndedApproval> {
+    let request = ToolRequest {
+        tool: row.tool.clone(),
+        input: row.input.clone(),
+        tool_use_id: String::new(),
+    };
+    Some(EndedApproval {
+        id: id.clone(),
+        team: row.team.parse().ok()?,
+        summary: request.summary(),
+        tool: request.tool,
+        decision: row.decision,
+        decided_by: row.decided_by.clone(),
+        time: row.time,
+    })
+}
+
+/// Writes a row that says that rows are missing: what was denied meanwhile could not be recorded.
+async fn probe(store: Store, failed: u64) -> Written {
+    let row = Draft {
+        time: clock::now(),
+        kind: Kind::Operation,
+        caller: "iris".into(),
+        team: String::new(),
+        session: String::new(),
+        host: String::new(),
+        tool: "audit.recovered".into(),
+        digest: String::new(),
+        input: json!({"failedWrites": failed}),
+        decision: Verb::Noted,
+        decided_by: "iris".into(),
+        policy_hash: String::new(),
+        wait_ms: 0,
+    };
+    Written {
+        event: None,
+        outcome: store.append(row).await.map(drop),
+    }
+}

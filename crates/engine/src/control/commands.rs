@@ -1,0 +1,318 @@
+//! What the commands do to the engine.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use iris_domain::{
+    Problem,
+    audit::{Draft, Kind},
+    decision::{Answer, Human, Surface, Verb},
+    ids::{ApprovalId, Party},
+    problem::Code,
+    snapshot::Snapshot,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tracing::error;
+
+use super::{
+    Command, PendingItem, StatusReply,
+    server::{Commands, Peer},
+};
+use crate::{Engine, clock, store::StoreError};
+
+/// Rows of refused calls per [`REFUSAL_PERIOD`]: enough to see an agent try, too few to fill a disk.
+const REFUSALS_MAX: u32 = 20;
+/// See [`REFUSALS_MAX`].
+const REFUSAL_PERIOD: Duration = Duration::from_secs(60);
+
+#[derive(Clone)]
+pub(super) struct EngineCommands {
+    engine: Engine,
+    show: mpsc::Sender<()>,
+    refusals: Arc<Mutex<Refusals>>,
+}
+
+impl EngineCommands {
+    pub(super) fn new(engine: Engine, show: mpsc::Sender<()>) -> Self {
+        Self {
+            engine,
+            show,
+            refusals: Arc::default(),
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.engine.snapshot().borrow().clone()
+    }
+
+    async fn answer(&self, id: &str, answer: Answer) -> Result<Value, Problem> {
+        let id = named(&self.snapshot(), id)?;
+        to_json(&self.engine.approvals.answer(id, answer, human()).await?)
+    }
+
+    fn ask_to_show(&self) -> Result<Value, Problem> {
+        match self.show.try_send(()) {
+            // Full: it has been asked already and will show.
+            Ok(()) | Err(mpsc::error::TrySendError::Full(())) => Ok(json!({})),
+            Err(mpsc::error::TrySendError::Closed(())) => Err(Problem::new(
+                Code::Conflict,
+                "Iris is running without a window (`iris serve`)",
+                "Use the `iris` commands, or end it and start the desktop app.",
+            )),
+        }
+    }
+}
+
+impl Commands for EngineCommands {
+    async fn run(&self, command: Command) -> Result<Value, Problem> {
+        let engine = &self.engine;
+        match command {
+            Command::Status {} => to_json(&StatusReply::from(&*self.snapshot())),
+            Command::Pending {} => {
+                let items: Vec<PendingItem> = self
+                    .snapshot()
+                    .approvals
+                    .iter()
+                    .map(PendingItem::from)
+                    .collect();
+                to_json(&items)
+            }
+            Command::Approve { id, input } => self.answer(&id, Answer::Allow { input }).await,
+            Command::Deny { id, message } => self.answer(&id, Answer::Deny { message }).await,
+            Command::TeamAdd { name, edit } => {
+                engine.config.add_team(name, edit).await.map(|()| json!({}))
+            }
+            Command::TeamList {} => to_json(&self.snapshot().teams),
+            Command::TeamStart { team } => to_json(&engine.teams.wake(Party::Console, team).await?),
+            Command::TeamStop { team } => {
+                Ok(json!({ "stopped": engine.teams.sleep(None, team).await? }))
+            }
+            Command::TeamRemove { team } => {
+                engine.config.remove_team(team).await.map(|()| json!({}))
+            }
+            Command::Send {
+                team,
+                text,
+                timeout_ms,
+            } => {
+                let timeout = timeout_ms.map(Duration::from_millis);
+                to_json(&engine.teams.send(Party::Console, team, text, timeout).await)
+            }
+            Command::Interrupt { team } => {
+                let interrupted = engine.teams.interrupt(Party::Console, team).await?;
+                Ok(json!({ "interrupted": interrupted }))
+            }
+            Command::Audit { query } => {
+                to_json(&engine.store.audit(query).await.map_err(unreadable)?)
+            }
+            Command::AuditVerify {} => to_json(&engine.store.verify().await.map_err(unreadable)?),
+            Command::Headers {} => Ok(json!({
+                "Authorization": format!("Bearer {}", engine.tokens.console().expose()),
+            })),
+            Command::Show {} => self.ask_to_show(),
+        }
+    }
+
+    async fn refused(&self, command: &'static str, peer: Peer) {
+        let now = Instant::now();
+        let Some(unwritten) = self
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(now)
+        else {
+            return;
+        };
+        let draft = Draft {
+            time: clock::now(),
+            kind: Kind::Call,
+            caller: "unknown".to_owned(),
+            team: String::new(),
+            session: String::new(),
+            host: String::new(),
+            tool: format!("control.{command}"),
+            digest: String::new(),
+            input: json!({ "pid": peer.pid, "uid": peer.uid, "unwrittenBefore": unwritten }),
+            decision: Verb::Deny,
+            decided_by: "iris:control".to_owned(),
+            policy_hash: String::new(),
+            wait_ms: 0,
+        };
+        // The call is refused whether or not this can be written.
+        if let Err(error) = self.engine.store.append(draft).await {
+            error!(%error, command, "control: a refused call could not be recorded");
+        }
+    }
+}
+
+/// Bounds the rows of refused calls; what is left out is counted.
+#[derive(Debug, Default)]
+struct Refusals {
+    since: Option<Instant>,
+    written: u32,
+    unwritten: u64,
+}
+
+impl Refusals {
+    /// Whether this one is written, and how many before it were not.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        if self
+            .since
+            .is_none_or(|since| now.duration_since(since) >= REFUSAL_PERIOD)
+        {
+            self.since = Some(now);
+            self.written = 0;
+        }
+        if self.written == REFUSALS_MAX {
+            self.unwritten += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.unwritten))
+    }
+}
+
+/// The approval that a typed id means: itself, or the only one that begins so. One that just ended
+/// is found too, so that the caller hears who answered.
+fn named(snapshot: &Snapshot, typed: &str) -> Result<ApprovalId, Problem> {
+    let typed = typed.trim().to_lowercase();
+    let waiting: Vec<&ApprovalId> = snapshot.approvals.iter().map(|a| &a.id).collect();
+    let ended: Vec<&ApprovalId> = snapshot.recent.iter().map(|a| &a.id).collect();
+    for ids in [&waiting, &ended] {
+        if let Some(exact) = ids.iter().find(|id| id.0.to_lowercase() == typed) {
+            return Ok((*exact).clone());
+        }
+    }
+    for ids in [waiting, ended] {
+        let matching: Vec<&ApprovalId> = ids
+            .into_iter()
+            .filter(|id| !typed.is_empty() && id.0.to_lowercase().starts_with(&typed))
+            .collect();
+        match matching[..] {
+            [] => {}
+            [one] => return Ok(one.clone()),
+            _ => {
+                let ids: Vec<&str> = matching.iter().map(|id| id.0.as_str()).collect();
+                return Err(Problem::new(
+                    Code::InvalidInput,
+                    format!("`{typed}` can mean {}", ids.join(", ")),
+                    "Type one letter more.",
+                ));
+            }
+        }
+    }
+    Err(Problem::new(
+        Code::NotFound,
+        format!("no approval `{typed}` is waiting"),
+        "`iris pending` lists those that wait; `iris audit` has those that ended.",
+    ))
+}
+
+/// The peer's user is ours (the server checked it), so our own name is the human's.
+fn human() -> Human {
+    let uid = nix::unistd::geteuid();
+    let user = match nix::unistd::User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        // Without an entry in the user database the number is the name.
+        Ok(None) | Err(_) => format!("uid {uid}"),
+    };
+    Human {
+        surface: Surface::Cli,
+        user,
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(value).map_err(|error| {
+        Problem::new(
+            Code::Internal,
+            format!("the answer could not be written as JSON: {error}"),
+            "This is a defect in Iris; please report it with the log.",
+        )
+    })
+}
+
+fn unreadable(error: StoreError) -> Problem {
+    Problem::new(
+        Code::Storage,
+        error.to_string(),
+        "Check the disk that IRIS_HOME is on, then restart Iris.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use iris_domain::snapshot::EndedApproval;
+
+    use super::*;
+
+    fn snapshot(ended: &[&str]) -> Snapshot {
+        let recent = ended
+            .iter()
+            .map(|id| EndedApproval {
+                id: ApprovalId((*id).to_owned()),
+                team: "api".parse().unwrap(),
+                tool: "Bash".into(),
+                summary: "ls".into(),
+                decision: Verb::Allow,
+                decided_by: "human:tray:me".into(),
+                time: clock::now(),
+            })
+            .collect();
+        Snapshot {
+            version: String::new(),
+            endpoint: String::new(),
+            teams: Vec::new(),
+            approvals: Vec::new(),
+            recent,
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_enough_while_it_is_unique() {
+        let snapshot = snapshot(&["k3fq", "k3zz", "k3", "m9aa"]);
+        assert_eq!(named(&snapshot, "m9").unwrap().0, "m9aa");
+        assert_eq!(
+            named(&snapshot, " M9AA ").unwrap().0,
+            "m9aa",
+            "as a person types it"
+        );
+        assert_eq!(
+            named(&snapshot, "k3").unwrap().0,
+            "k3",
+            "the whole id wins over longer ones"
+        );
+        assert_eq!(
+            named(&snapshot, "k").unwrap_err().code,
+            Code::InvalidInput,
+            "ambiguous"
+        );
+        assert_eq!(named(&snapshot, "x").unwrap_err().code, Code::NotFound);
+        assert_eq!(
+            named(&snapshot, "").unwrap_err().code,
+            Code::NotFound,
+            "nothing means nothing"
+        );
+    }
+
+    #[test]
+    fn refusals_are_bounded_and_counted() {
+        let mut refusals = Refusals::default();
+        let start = Instant::now();
+        for _ in 0..REFUSALS_MAX {
+            assert_eq!(refusals.admit(start), Some(0));
+        }
+        assert_eq!(refusals.admit(start), None, "one too many");
+        assert_eq!(refusals.admit(start), None);
+        assert_eq!(
+            refusals.admit(start + REFUSAL_PERIOD),
+            Some(2),
+            "the next period's first row says how many were left out"
+        );
+    }
+}

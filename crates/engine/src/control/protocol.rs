@@ -1,0 +1,309 @@
+//! What is said over the control socket.
+
+use iris_domain::{
+    Problem,
+    ids::{ApprovalId, Party, SessionId, TeamName},
+    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{config_file::TeamEdit, store::AuditQuery};
+
+/// One command. A field that this Iris does not know is an error: a newer `iris` must not believe
+/// that an older running one heard it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "command",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Command {
+    /// The whole in one look: [`StatusReply`].
+    Status {},
+    /// What waits for a human: a list of [`PendingItem`].
+    Pending {},
+    /// Allows a request; answers with the ended approval.
+    Approve {
+        /// Its id, or the beginning of it when only one waiting approval begins so.
+        id: String,
+        /// Runs instead of what was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Value>,
+    },
+    /// Denies a request; answers with the ended approval.
+    Deny {
+        /// As for `Approve`.
+        id: String,
+        /// Told to the agent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// Adds a team to the config.
+    TeamAdd {
+        /// Its name.
+        name: TeamName,
+        /// Its settings.
+        edit: TeamEdit,
+    },
+    /// The teams, as in the snapshot.
+    TeamList {},
+    /// Starts the console's session of a team; answers with the session when it is ready.
+    TeamStart {
+        /// Which.
+        team: TeamName,
+    },
+    /// Ends every process of a team; answers `{"stopped": bool}`.
+    TeamStop {
+        /// Which.
+        team: TeamName,
+    },
+    /// Takes a team out of the config; its directory and conversations stay.
+    TeamRemove {
+        /// Which.
+        team: TeamName,
+    },
+    /// Sends a message as the console and waits: [`iris_domain::message::SendOutcome`].
+    Send {
+        /// To whom.
+        team: TeamName,
+        /// What.
+        text: String,
+        /// How long to wait, start-up included; absent: for ever.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
+    },
+    /// Interrupts the console's running turn; answers `{"interrupted": bool}`.
+    Interrupt {
+        /// Whose.
+        team: TeamName,
+    },
+    /// Audit rows, newest first.
+    Audit {
+        /// Which.
+        query: AuditQuery,
+    },
+    /// Checks the audit chain: [`crate::store::ChainCheck`].
+    AuditVerify {},
+    /// The headers that the console's MCP client sends.
+    Headers {},
+    /// Shows the window.
+    Show {},
+}
+
+impl Command {
+    /// Its name in the audit log: `control.NAME`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Status {} => "status",
+            Self::Pending {} => "pending",
+            Self::Approve { .. } => "approve",
+            Self::Deny { .. } => "deny",
+            Self::TeamAdd { .. } => "teamAdd",
+            Self::TeamList {} => "teamList",
+            Self::TeamStart { .. } => "teamStart",
+            Self::TeamStop { .. } => "teamStop",
+            Self::TeamRemove { .. } => "teamRemove",
+            Self::Send { .. } => "send",
+            Self::Interrupt { .. } => "interrupt",
+            Self::Audit { .. } => "audit",
+            Self::AuditVerify {} => "auditVerify",
+            Self::Headers {} => "headers",
+            Self::Show {} => "show",
+        }
+    }
+
+    /// Whether the reply comes at once, so that a silent Iris is a hung one. The others wait for
+    /// agents, or read a log of any length.
+    pub(super) fn is_quick(&self) -> bool {
+        match self {
+            Self::Status {}
+            | Self::Pending {}
+            | Self::Approve { .. }
+            | Self::Deny { .. }
+            | Self::TeamAdd { .. }
+            | Self::TeamList {}
+            | Self::TeamRemove { .. }
+            | Self::Interrupt { .. }
+            | Self::Headers {}
+            | Self::Show {} => true,
+            Self::TeamStart { .. }
+            | Self::TeamStop { .. }
+            | Self::Send { .. }
+            | Self::Audit { .. }
+            | Self::AuditVerify {} => false,
+        }
+    }
+}
+
+/// One reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reply {
+    /// What was asked for.
+    Ok(Value),
+    /// Why not.
+    Error(Problem),
+}
+
+/// `iris status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusReply {
+    /// Of the running Iris.
+    pub version: String,
+    /// `http://127.0.0.1:PORT/mcp`.
+    pub endpoint: String,
+    /// Every team.
+    pub teams: Vec<StatusTeam>,
+    /// What is wrong with Iris itself.
+    pub problems: Vec<Problem>,
+}
+
+/// A team in `iris status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusTeam {
+    /// Its name.
+    pub name: TeamName,
+    /// In one word.
+    pub state: TeamState,
+    /// `local`, or the SSH destination.
+    pub host: String,
+    /// How many approvals wait.
+    pub waiting: u32,
+    /// Why it is in trouble.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<Problem>,
+}
+
+impl From<&TeamView> for StatusTeam {
+    fn from(team: &TeamView) -> Self {
+        Self {
+            name: team.name.clone(),
+            state: team.state,
+            host: team.host.clone(),
+            waiting: team.waiting,
+            problem: team.problem.clone(),
+        }
+    }
+}
+
+impl From<&Snapshot> for StatusReply {
+    fn from(snapshot: &Snapshot) -> Self {
+        Self {
+            version: snapshot.version.clone(),
+            endpoint: snapshot.endpoint.clone(),
+            teams: snapshot.teams.iter().map(StatusTeam::from).collect(),
+            problems: snapshot.problems.clone(),
+        }
+    }
+}
+
+/// An approval in `iris pending`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingItem {
+    /// Its short name.
+    pub id: ApprovalId,
+    /// Whose agent asks.
+    pub team: TeamName,
+    /// In which conversation.
+    pub session: SessionId,
+    /// Who gave the agent its task.
+    pub from: Party,
+    /// Where the tool would run.
+    pub host: String,
+    /// The tool.
+    pub tool: String,
+    /// The input, as it would run.
+    pub input: Value,
+    /// The heart of the input in one line.
+    pub summary: String,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// When it is denied if nobody answers; null: never.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl From<&ApprovalView> for PendingItem {
+    fn from(view: &ApprovalView) -> Self {
+        Self {
+            id: view.id.clone(),
+            team: view.team.clone(),
+            session: view.session,
+            from: view.from.clone(),
+            host: view.host.clone(),
+            tool: view.tool.clone(),
+            input: view.input.clone(),
+            summary: view.summary.clone(),
+            created_at: view.created_at,
+            expires_at: view.expires_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn commands_read_as_documented() {
+        let table = [
+            (json!({"command": "status"}), Command::Status {}),
+            (
+                json!({"command": "approve", "id": "k3"}),
+                Command::Approve {
+                    id: "k3".into(),
+                    input: None,
+                },
+            ),
+            (
+                json!({"command": "send", "team": "api", "text": "hi", "timeoutMs": 5}),
+                Command::Send {
+                    team: "api".parse().unwrap(),
+                    text: "hi".into(),
+                    timeout_ms: Some(5),
+                },
+            ),
+            (
+                json!({"command": "teamStop", "team": "api"}),
+                Command::TeamStop {
+                    team: "api".parse().unwrap(),
+                },
+            ),
+        ];
+        for (text, command) in table {
+            assert_eq!(
+                serde_json::from_value::<Command>(text.clone()).unwrap(),
+                command,
+                "{text}"
+            );
+            assert_eq!(
+                serde_json::to_value(&command).unwrap(),
+                text,
+                "and is written so"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        for text in [
+            json!({"command": "status", "loud": true}),
+            json!({"command": "approve", "id": "k3", "forEver": true}),
+            json!({"command": "reboot"}),
+            json!({"command": "teamStop", "team": "no spaces here"}),
+            json!({}),
+        ] {
+            assert!(
+                serde_json::from_value::<Command>(text.clone()).is_err(),
+                "{text}"
+            );
+        }
+    }
+}

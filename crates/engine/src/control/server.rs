@@ -1,0 +1,219 @@
+//! The socket's side in the running Iris.
+
+use std::{
+    fs, io,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use iris_domain::{Problem, problem::Code};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, error, info, warn};
+
+use super::{Address, Command, Reply, SOCKET, socket_problem};
+use crate::home::Home;
+
+/// The longest command: a message of [`iris_domain::message::MESSAGE_MAX`], or an edited input of
+/// that size, with room for JSON escapes.
+const LINE_MAX: u64 = 4 * 1024 * 1024;
+/// A command is written in one go; who needs longer is not `iris`.
+const READ_WAIT: Duration = Duration::from_secs(10);
+/// The caller waits for the reply and takes it at once.
+const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// Callers at once: many `iris send` may wait, a runaway script may not exhaust descriptors.
+const CALLERS_MAX: usize = 64;
+/// How long to wait after a failed accept (out of descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Who is at the other end, as the kernel says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub uid: u32,
+    /// `None`: the kernel did not say.
+    pub pid: Option<i32>,
+}
+
+/// What is behind the socket.
+pub(super) trait Commands: Clone + Send + Sync + 'static {
+    /// Does it. Dropped when the caller hangs up.
+    fn run(&self, command: Command) -> impl Future<Output = Result<Value, Problem>> + Send;
+    /// A caller was turned away: write it down.
+    fn refused(&self, command: &'static str, peer: Peer) -> impl Future<Output = ()> + Send;
+}
+
+pub(super) fn listen(
+    home: &Home,
+    commands: impl Commands,
+    is_agent: fn(i32) -> bool,
+    tasks: &TaskTracker,
+    shutdown: CancellationToken,
+) -> Result<(), Problem> {
+    let listener = bind(home).map_err(|error| socket_problem("open", home, &error))?;
+    let path = home.run().join(SOCKET);
+    let callers = Arc::new(Semaphore::new(CALLERS_MAX));
+    let children = tasks.clone();
+    tasks.spawn(async move {
+        while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(%error, "control: accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = callers.clone().try_acquire_owned() else {
+                warn!("control: {CALLERS_MAX} callers at once; one more was turned away");
+                continue;
+            };
+            let conversation = converse(stream, commands.clone(), is_agent, shutdown.clone());
+            children.spawn(async move {
+                conversation.await;
+                drop(permit);
+            });
+        }
+        drop(listener);
+        if let Err(error) = fs::remove_file(&path) {
+            warn!(%error, "control: the socket could not be removed");
+        }
+    });
+    Ok(())
+}
+
+fn bind(home: &Home) -> io::Result<UnixListener> {
+    let path = home.run().join(SOCKET);
+    match fs::remove_file(&path) {
+        Ok(()) => info!("control: replaced the socket of an Iris that did not end in order"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = StdListener::bind(Address::of(home)?.path)?;
+    // `run/` is closed to others already; this is the second lock on the same door.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+/// One caller, from its command to its reply.
+async fn converse(
+    stream: UnixStream,
+    commands: impl Commands,
+    is_agent: fn(i32) -> bool,
+    shutdown: CancellationToken,
+) {
+    let peer = match stream.peer_cred() {
+        Ok(cred) => Peer {
+            uid: cred.uid(),
+            pid: cred.pid().filter(|pid| *pid > 0),
+        },
+        Err(error) => {
+            error!(%error, "control: the kernel does not say who calls; turned away");
+            return;
+        }
+    };
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader.take(LINE_MAX));
+    let mut line = Vec::new();
+    let command = match timeout(READ_WAIT, reader.read_until(b'\n', &mut line)).await {
+        Ok(Ok(0)) => return,
+        Ok(Ok(_)) => parse(&line),
+        Ok(Err(error)) => {
+            debug!(%error, "control: the caller went away");
+            return;
+        }
+        Err(_) => Err(unreadable("no whole line came in time")),
+    };
+    let reply = if may_call(peer, is_agent) {
+        match command {
+            Ok(command) => {
+                debug!(command = command.name(), pid = peer.pid, "control");
+                tokio::select! {
+                    result = commands.run(command) => result,
+                    () = hung_up(&mut reader) => {
+                        debug!("control: the caller hung up before its reply");
+                        return;
+                    }
+                    () = shutdown.cancelled() => Err(Problem::new(
+                        Code::Unavailable,
+                        "Iris is shutting down",
+                        "Start it again and repeat the command.",
+                    )),
+                }
+            }
+            Err(problem) => Err(problem),
+        }
+    } else {
+        let name = command.as_ref().map_or("invalid", Command::name);
+        warn!(
+            command = name,
+            pid = peer.pid,
+            uid = peer.uid,
+            "control: refused"
+        );
+        commands.refused(name, peer).await;
+        Err(Problem::new(
+            Code::Forbidden,
+            "Iris takes no commands from programs that it started itself, nor from other users",
+            "Run `iris` in a terminal of your own. An agent asks for permission through its tools.",
+        ))
+    };
+    let reply = match reply {
+        Ok(value) => Reply::Ok(value),
+        Err(problem) => Reply::Error(problem),
+    };
+    let mut text = match serde_json::to_vec(&reply) {
+        Ok(text) => text,
+        Err(error) => {
+            error!(%error, "control: a reply could not be written as JSON");
+            return;
+        }
+    };
+    text.push(b'\n');
+    match timeout(WRITE_WAIT, writer.write_all(&text)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "control: the caller did not take its reply"),
+        Err(_) => debug!("control: the caller did not take its reply in time"),
+    }
+}
+
+/// Our user, and not an agent. A caller whose process the kernel does not name (it lives in another
+/// process namespace) may be anybody's child: refused.
+fn may_call(peer: Peer, is_agent: fn(i32) -> bool) -> bool {
+    peer.uid == rustix::process::geteuid().as_raw() && peer.pid.is_some_and(|pid| !is_agent(pid))
+}
+
+fn parse(line: &[u8]) -> Result<Command, Problem> {
+    if line.last() != Some(&b'\n') {
+        return Err(unreadable("a command is one line of at most 4 MiB"));
+    }
+    serde_json::from_slice(line).map_err(|error| unreadable(&error.to_string()))
+}
+
+fn unreadable(why: &str) -> Problem {
+    Problem::new(
+        Code::InvalidInput,
+        format!("the running Iris did not understand the command: {why}"),
+        "If `iris` was updated since, restart Iris so that both have the same version.",
+    )
+}
+
+/// Returns when the caller closes its end, or says more than its one line.
+async fn hung_up(reader: &mut BufReader<tokio::io::Take<tokio::net::unix::OwnedReadHalf>>) {
+    reader.get_mut().set_limit(1);
+    match reader.read_u8().await {
+        Ok(_) => debug!("control: the caller said more than one line"),
+        Err(error) => debug!(%error, "control: end of stream"),
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

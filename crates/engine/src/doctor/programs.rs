@@ -1,0 +1,182 @@
+//! The programs that Iris runs.
+
+use std::{
+    ffi::OsStr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use super::Check;
+use crate::environment::Environment;
+
+/// The oldest Claude Code that Iris was measured with.
+const CLAUDE_MIN: Version = Version(2, 1, 197);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(u32, u32, u32);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl Version {
+    /// The first `1.2.3` of a text: `2.1.330 (Claude Code)`.
+    fn find(text: &str) -> Option<Self> {
+        text.split(|c: char| !c.is_ascii_digit() && c != '.')
+            .find_map(|word| {
+                let mut parts = word.split('.').map(str::parse);
+                match (parts.next()?, parts.next()?, parts.next()?) {
+                    (Ok(major), Ok(minor), Ok(patch)) => Some(Self(major, minor, patch)),
+                    _ => None,
+                }
+            })
+    }
+}
+
+pub(super) async fn claude(env: &Environment) -> Check {
+    const NAME: &str = "claude";
+    let usual: Vec<PathBuf> = env
+        .home_dir()
+        .map(|home| vec![home.join(".local/bin"), home.join(".claude/local")])
+        .unwrap_or_default();
+    let Some(path) = find(env, "claude", &usual) else {
+        return Check::failed(
+            NAME,
+            "Claude Code is neither on the PATH nor in ~/.local/bin or ~/.claude/local",
+            "Install it (https://code.claude.com/docs/en/setup), or set `claudePath` of your teams.",
+        );
+    };
+    let shown = path.display();
+    let said = match run(env, &path, "--version").await {
+        Ok(said) => said,
+        Err(error) => {
+            return Check::failed(
+                NAME,
+                format!("{shown} does not run: {error}"),
+                format!(
+                    "Run `{shown} --version` in a terminal; reinstall Claude Code if it fails."
+                ),
+            );
+        }
+    };
+    match Version::find(&said) {
+        Some(version) if version >= CLAUDE_MIN => Check::ok(NAME, format!("{shown}, {version}")),
+        Some(version) => Check::warning(
+            NAME,
+            format!("{shown} is {version}; Iris is known to work with {CLAUDE_MIN} and newer"),
+            "Update it: `claude update`.",
+        ),
+        None => Check::warning(
+            NAME,
+            format!("{shown} does not say its version: {}", first_line(&said)),
+            "Check that it is Claude Code.",
+        ),
+    }
+}
+
+pub(super) async fn ssh(env: &Environment) -> Check {
+    const FIX: &str = "Install the OpenSSH client (Debian: `apt install openssh-client`). Local teams do without.";
+    let Some(path) = find(env, "ssh", &[]) else {
+        return Check::warning("ssh", "there is no ssh on the PATH", FIX);
+    };
+    match run(env, &path, "-V").await {
+        Ok(said) => Check::ok("ssh", format!("{}, {}", path.display(), first_line(&said))),
+        Err(error) => Check::warning(
+            "ssh",
+            format!("{} does not run: {error}", path.display()),
+            FIX,
+        ),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    iris_domain::display::one_line(text.lines().next().unwrap_or_default(), 80)
+}
+
+fn find(env: &Environment, program: &str, usual: &[PathBuf]) -> Option<PathBuf> {
+    let on_path = env.get("PATH").unwrap_or(OsStr::new(""));
+    std::env::split_paths(on_path)
+        .filter(|dir| dir.is_absolute())
+        .chain(usual.iter().cloned())
+        .map(|dir| dir.join(program))
+        .find(|path| {
+            path.metadata()
+                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+        })
+}
+
+/// What a program says about itself, on either stream. It is killed when the check ends before it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks for a version and is gone; no agent is started"
+)]
+async fn run(env: &Environment, path: &Path, argument: &str) -> Result<String, String> {
+    let output = tokio::process::Command::new(path)
+        .arg(argument)
+        .env_clear()
+        .envs(
+            ["PATH", "HOME", "LANG"]
+                .iter()
+                .filter_map(|name| Some((name, env.get(name)?))),
+        )
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| error.to_string())?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    if output.status.success() {
+        Ok(said)
+    } else {
+        Err(format!("{}: {}", output.status, first_line(&said)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_and_compared() {
+        assert_eq!(
+            Version::find("2.1.330 (Claude Code)"),
+            Some(Version(2, 1, 330))
+        );
+        assert_eq!(Version::find("claude v2.1.9-beta"), Some(Version(2, 1, 9)));
+        assert_eq!(Version::find("no version"), None);
+        assert!(Version(2, 1, 9) < CLAUDE_MIN, "numbers, not text");
+    }
+
+    #[tokio::test]
+    async fn an_old_claude_and_a_broken_one_are_told_apart() {
+        let tmp = tempfile::tempdir().unwrap();
+        let env: Environment = [("PATH".into(), tmp.path().into())].into_iter().collect();
+        let program = tmp.path().join("claude");
+        for (script, expected) in [
+            (
+                "#!/bin/sh\necho '2.1.330 (Claude Code)'",
+                super::super::Health::Ok,
+            ),
+            (
+                "#!/bin/sh\necho '1.0.3 (Claude Code)'",
+                super::super::Health::Warning,
+            ),
+            (
+                "#!/bin/sh\necho broken >&2; exit 3",
+                super::super::Health::Failed,
+            ),
+        ] {
+            // A new file each time: one that is open for writing somewhere cannot be run.
+            let fresh = tmp.path().join("fresh");
+            std::fs::write(&fresh, script).unwrap();
+            std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
+            std::fs::rename(&fresh, &program).unwrap();
+            let check = claude(&env).await;
+            assert_eq!(check.health, expected, "{check:?}");
+        }
+    }
+}

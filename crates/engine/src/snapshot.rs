@@ -1,0 +1,108 @@
+//! Puts together the one [`Snapshot`] that every surface renders.
+
+use std::sync::Arc;
+
+use iris_domain::{
+    Problem,
+    config::{Config, Team},
+    ids::TeamName,
+    snapshot::{SessionView, Snapshot, TeamState, TeamView},
+};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{approvals::ApprovalsView, teams::SessionViews};
+
+/// What a snapshot is made from: one watch per owner, and what never changes in a run.
+pub(crate) struct Sources {
+    pub endpoint: String,
+    /// Found at the start, holds for the run (a corrupt database was kept aside, …).
+    pub found_at_start: Vec<Problem>,
+    pub config: watch::Receiver<Arc<Config>>,
+    pub config_problem: watch::Receiver<Option<Problem>>,
+    pub sessions: watch::Receiver<Arc<SessionViews>>,
+    pub approvals: watch::Receiver<Arc<ApprovalsView>>,
+}
+
+/// Publishes a new snapshot whenever a source changes, until `shutdown`.
+pub(crate) fn publish(
+    mut sources: Sources,
+    tasks: &TaskTracker,
+    shutdown: CancellationToken,
+) -> watch::Receiver<Arc<Snapshot>> {
+    let (tx, rx) = watch::channel(Arc::new(sources.compose()));
+    tasks.spawn(async move {
+        while sources.changed(&shutdown).await {
+            let next = sources.compose();
+            tx.send_if_modified(|now| {
+                let changed = **now != next;
+                if changed {
+                    *now = Arc::new(next);
+                }
+                changed
+            });
+        }
+    });
+    rx
+}
+
+impl Sources {
+    /// Waits for a change; false when there will be no more.
+    async fn changed(&mut self, shutdown: &CancellationToken) -> bool {
+        tokio::select! {
+            () = shutdown.cancelled() => false,
+            r = self.config.changed() => r.is_ok(),
+            r = self.config_problem.changed() => r.is_ok(),
+            r = self.sessions.changed() => r.is_ok(),
+            r = self.approvals.changed() => r.is_ok(),
+        }
+    }
+
+    fn compose(&mut self) -> Snapshot {
+        let config = Arc::clone(&self.config.borrow_and_update());
+        let sessions = Arc::clone(&self.sessions.borrow_and_update());
+        let approvals = Arc::clone(&self.approvals.borrow_and_update());
+        let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
+        problems.extend(self.config_problem.borrow_and_update().clone());
+        problems.extend(self.found_at_start.iter().cloned());
+        let teams = config
+            .teams
+            .iter()
+            .map(|(name, team)| {
+                let sessions = sessions.get(name).cloned().unwrap_or_default();
+                let waiting = approvals.pending.iter().filter(|a| a.team == *name).count();
+                team_view(name, team, sessions, waiting)
+            })
+            .collect();
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            endpoint: self.endpoint.clone(),
+            teams,
+            approvals: approvals.pending.clone(),
+            recent: approvals.recent.clone(),
+            problems,
+        }
+    }
+}
+
+fn team_view(
+    name: &TeamName,
+    team: &Team,
+    sessions: Vec<SessionView>,
+    waiting: usize,
+) -> TeamView {
+    let worst = sessions.iter().map(|s| s.state).max().unwrap_or(TeamState::Asleep);
+    let state = if waiting > 0 { worst.max(TeamState::Waiting) } else { worst };
+    TeamView {
+        name: name.clone(),
+        state,
+        host: team.host().to_owned(),
+        waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+        problem: sessions.iter().find_map(|s| s.problem.clone()),
+        description: team.description.clone(),
+        color: team.color.clone(),
+        path: team.path.clone(),
+        mode: team.grant_permission,
+        sessions,
+    }
+}

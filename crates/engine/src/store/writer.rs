@@ -1,0 +1,343 @@
+//! The thread that writes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    time::{Duration, Instant},
+};
+
+use iris_domain::{
+    audit::{self, Draft, FIRST_PREV, Row},
+    ids::ApprovalId,
+};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params, types::Value,
+};
+use tokio::sync::oneshot;
+
+use super::{SessionRecord, StoreError, WaitingRecord, open::cannot_write, read::highest_seq};
+
+/// The most that one transaction takes, so that no caller waits for the whole of a flood.
+const BATCH_MAX: usize = 512;
+/// The longest wait for the callers of the last batch to come back before the next one is
+/// committed; a caller that is alone never waits. Without it two halves of the callers take turns,
+/// and each sees the other's fsync as well as its own.
+const GATHER_MAX: Duration = Duration::from_micros(500);
+
+/// What to write.
+#[derive(Debug)]
+pub(super) enum Op {
+    Append(Box<Draft>),
+    Keep(Box<WaitingRecord>),
+    End(ApprovalId, Box<Draft>),
+    SaveSession(Box<SessionRecord>),
+    NoteGroup(i32, u64),
+    ForgetGroup(i32),
+    #[cfg(test)]
+    Sql(String),
+}
+
+/// What came of it: the row, where one was written.
+pub(super) type Outcome = Result<Option<Row>, StoreError>;
+
+#[derive(Debug)]
+pub(super) enum Message {
+    Write(Op, oneshot::Sender<Outcome>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The end of the audit chain.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    seq: u64,
+    hash: String,
+}
+
+pub(super) struct Writer {
+    path: PathBuf,
+    connection: Connection,
+    inbox: Receiver<Message>,
+    /// `None`: not known, because nothing was written yet or the last transaction failed.
+    head: Option<Head>,
+    #[cfg(test)]
+    commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
+}
+
+/// What one transaction writes.
+#[derive(Default)]
+struct Batch {
+    jobs: Vec<(Op, oneshot::Sender<Outcome>)>,
+    /// Set when nothing comes after it.
+    end: Option<End>,
+}
+
+enum End {
+    Closed(oneshot::Sender<()>),
+    HandlesGone,
+}
+
+impl Batch {
+    fn takes_more(&self) -> bool {
+        self.end.is_none() && self.jobs.len() < BATCH_MAX
+    }
+
+    fn take(&mut self, message: Option<Message>) {
+        match message {
+            Some(Message::Write(op, reply)) => self.jobs.push((op, reply)),
+            Some(Message::Close(closed)) => self.end = Some(End::Closed(closed)),
+            None => self.end = Some(End::HandlesGone),
+        }
+    }
+}
+
+impl Head {
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let hash = connection
+            .query_row(
+                "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
+            .optional()?
+            .unwrap_or_else(|| FIRST_PREV.to_owned());
+        // Not the last row's: where rows were cut off, the gap stays and `verify` finds it.
+        Ok(Self {
+            seq: highest_seq(connection)?,
+            hash,
+        })
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        path: &Path,
+        connection: Connection,
+        inbox: Receiver<Message>,
+        #[cfg(test)] commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            connection,
+            inbox,
+            head: None,
+            #[cfg(test)]
+            commits,
+        }
+    }
+
+    /// Writes until it is told to close, or every handle is gone.
+    pub(super) fn run(mut self) {
+        let mut batch = Batch::default();
+        let mut expected = 1;
+        let mut patience = Duration::ZERO;
+        loop {
+            self.gather(&mut batch, expected, patience);
+            let Batch { jobs, end } = std::mem::take(&mut batch);
+            let (ops, replies): (Vec<Op>, Vec<_>) = jobs.into_iter().unzip();
+            let begun = Instant::now();
+            let outcomes = self.write(&ops);
+            patience = (begun.elapsed() / 2).min(GATHER_MAX);
+            // Before anyone is told: who is queued by now is not one of those who come back.
+            self.drain(&mut batch);
+            expected = batch.jobs.len() + replies.len();
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                if reply.send(outcome).is_err() {
+                    tracing::debug!("A caller stopped waiting for its write.");
+                }
+            }
+            if let Some(end) = end {
+                return self.close(end);
+            }
+        }
+    }
+
+    /// Waits for work; then for as much as is expected, but not for long.
+    fn gather(&self, batch: &mut Batch, expected: usize, patience: Duration) {
+        if batch.jobs.is_empty() && batch.end.is_none() {
+            batch.take(self.inbox.recv().ok());
+        }
+        let deadline = Instant::now() + patience;
+        while batch.takes_more() && batch.jobs.len() < expected {
+            match self
+                .inbox
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(message) => batch.take(Some(message)),
+                Err(RecvTimeoutError::Disconnected) => batch.take(None),
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        self.drain(batch);
+    }
+
+    fn drain(&self, batch: &mut Batch) {
+        while batch.takes_more() {
+            match self.inbox.try_recv() {
+                Ok(message) => batch.take(Some(message)),
+                Err(TryRecvError::Disconnected) => batch.take(None),
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+    }
+
+    fn write(&mut self, ops: &[Op]) -> Vec<Outcome> {
+        let failed = match self.transaction(ops) {
+            Ok(outcomes) => return outcomes,
+            Err(error) => error,
+        };
+        tracing::error!(%failed, writes = ops.len(), "A transaction failed.");
+        // One that is too large for the disk takes the others' transaction with it: each gets one
+        // of its own. Not when another program holds the lock: each would wait for it again.
+        let busy = failed.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        if ops.len() == 1 || busy {
+            return ops
+                .iter()
+                .map(|_| Err(cannot_write(&self.path, &failed)))
+                .collect();
+        }
+        let alone = |op| match self.transaction(std::slice::from_ref(op)) {
+            Ok(mut outcomes) => outcomes.pop().unwrap_or(Err(StoreError::Closed)),
+            Err(error) => Err(cannot_write(&self.path, error)),
+        };
+        ops.iter().map(alone).collect()
+    }
+
+    /// All of them in one transaction, each in a savepoint: one that fails harms no other. When
+    /// this returns an error, none of them is written.
+    fn transaction(&mut self, ops: &[Op]) -> rusqlite::Result<Vec<Outcome>> {
+        #[cfg(test)]
+        if let [Op::Sql(sql)] = ops {
+            return self.connection.execute_batch(sql).map(|()| vec![Ok(None)]);
+        }
+        if ops.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Unknown again until this transaction is through.
+        let mut head = match self.head.take() {
+            Some(head) => head,
+            None => Head::load(&self.connection)?,
+        };
+        let mut outcomes = Vec::with_capacity(ops.len());
+        let mut transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for op in ops {
+            let savepoint = transaction.savepoint()?;
+            match apply(&savepoint, &head, op) {
+                Ok(row) => {
+                    savepoint.commit()?;
+                    if let Some(row) = &row {
+                        head = Head {
+                            seq: row.seq,
+                            hash: row.hash.clone(),
+                        };
+                    }
+                    outcomes.push(Ok(row));
+                }
+                // Some errors (full disk) end the whole transaction.
+                Err(error) if savepoint.is_autocommit() => return Err(error),
+                Err(error) => {
+                    savepoint.finish()?;
+                    tracing::error!(%error, "A write failed.");
+                    outcomes.push(Err(cannot_write(&self.path, error)));
+                }
+            }
+        }
+        transaction.commit()?;
+        #[cfg(test)]
+        self.commits
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.head = Some(head);
+        Ok(outcomes)
+    }
+
+    fn close(self, end: End) {
+        if let Err((_, error)) = self.connection.close() {
+            tracing::error!(%error, "The database could not be closed.");
+        }
+        match end {
+            End::Closed(closed) => {
+                if closed.send(()).is_err() {
+                    tracing::debug!("Nobody waited for the database to close.");
+                }
+            }
+            End::HandlesGone => {}
+        }
+    }
+}
+
+fn apply(connection: &Connection, head: &Head, op: &Op) -> rusqlite::Result<Option<Row>> {
+    match op {
+        Op::Append(draft) => append(connection, head, draft).map(Some),
+        Op::End(id, draft) => {
+            connection
+                .prepare_cached("DELETE FROM waiting WHERE id = ?1")?
+                .execute([&id.0])?;
+            append(connection, head, draft).map(Some)
+        }
+        Op::Keep(waiting) => {
+            let draft = waiting.draft.canonical().map_err(not_json)?;
+            connection
+                .prepare_cached("INSERT INTO waiting (id, draft) VALUES (?1, ?2)")?
+                .execute([&waiting.id.0, &draft])?;
+            Ok(None)
+        }
+        Op::SaveSession(record) => {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO session (from_party, to_team, id, started, created_at, last_used_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![
+                    record.from.to_string(),
+                    record.to.as_str(),
+                    record.id.to_string(),
+                    record.started,
+                    record.created_at.to_string(),
+                    record.last_used_at.to_string(),
+                ])?;
+            Ok(None)
+        }
+        Op::NoteGroup(pgid, started) => {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO process_group (pgid, started) VALUES (?1, ?2)",
+                )?
+                .execute(params![pgid, integer(*started)?])?;
+            Ok(None)
+        }
+        Op::ForgetGroup(pgid) => {
+            connection
+                .prepare_cached("DELETE FROM process_group WHERE pgid = ?1")?
+                .execute([pgid])?;
+            Ok(None)
+        }
+        #[cfg(test)]
+        Op::Sql(sql) => connection.execute_batch(sql).map(|()| None),
+    }
+}
+
+fn append(connection: &Connection, head: &Head, draft: &Draft) -> rusqlite::Result<Row> {
+    let text = draft.canonical().map_err(not_json)?;
+    let seq = head.seq + 1;
+    let hash = audit::hash(&head.hash, seq, &text);
+    connection
+        .prepare_cached("INSERT INTO audit (seq, draft, prev, hash) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![integer(seq)?, text, head.hash, hash])?;
+    Ok(Row {
+        seq,
+        draft: draft.clone(),
+        prev: head.hash.clone(),
+        hash,
+    })
+}
+
+fn not_json(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+fn integer(n: u64) -> rusqlite::Result<Value> {
+    i64::try_from(n)
+        .map(Value::Integer)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}

@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the lists are for the scripts that source this
+# What run.sh and test.sh share: they source this file. It says what it does, with the time since
+# the start, and changes the system only as root.
+
+STARTED=$SECONDS
+
+# The oldest that work: Rust as Cargo.toml says, Node as Vite needs.
+RUST_MIN=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+NODE_MIN=20.19
+
+# To build and run: GTK and WebKit for the window, Ayatana for the tray, D-Bus for notifications.
+RUN_PACKAGES=(
+  build-essential pkg-config curl ca-certificates
+  libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libdbus-1-dev libssl-dev
+  openssh-client
+)
+# To test: a private desktop, a keyring, a WebDriver, pictures of the screen, a linter for scripts.
+TEST_PACKAGES=(
+  xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
+  shellcheck util-linux fonts-dejavu-core
+)
+
+say() {
+  printf '[%3ds] %s\n' "$((SECONDS - STARTED))" "$*"
+}
+
+fail() {
+  printf '[%3ds] FAILED: %s\n' "$((SECONDS - STARTED))" "$1" >&2
+  shift
+  local line
+  for line in "$@"; do printf '       %s\n' "$line" >&2; done
+  exit 1
+}
+
+# Runs a step: its name, then the command. Says how long it took; stops everything if it fails.
+# Inside a step `set -e` has no effect: a function with several commands must chain them.
+step() {
+  local name=$1 began=$SECONDS
+  shift
+  say "$name …"
+  "$@" || fail "$name" "The command was: $*"
+  say "$name: ok ($((SECONDS - began)) s)"
+}
+
+# Installs what is missing of these Debian packages. As root; others are told the one command.
+need_packages() {
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    local program missing_programs=()
+    for program in cc pkg-config curl; do
+      command -v "$program" >/dev/null || missing_programs+=("$program")
+    done
+    if ((${#missing_programs[@]} == 0)) && pkg-config --exists webkit2gtk-4.1 2>/dev/null; then
+      say "This is not Debian or Ubuntu; what the build needs is here, so it goes on."
+      return
+    fi
+    fail "This system is not Debian or Ubuntu, so nothing can be installed for you." \
+      "Install the equivalents of: $*" "Then run this again."
+  fi
+  local package missing=()
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+      missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  if ((EUID != 0)); then
+    fail "System packages are missing. Run this one command, then this script again:" \
+      "sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+  fi
+  say "Installing system packages: ${missing[*]}"
+  apt-get update -qq ||
+    fail "The package lists cannot be fetched." "Check the network, and the sources of apt."
+  # A line for each package that is ready; the rest is noise.
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" |
+    awk '/^Setting up/ { print "       " $0; fflush() }' ||
+    fail "The packages cannot be installed." "Try: apt-get install ${missing[*]}"
+}
+
+# Whether version $1 is at least $2.
+at_least() {
+  [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
+}
+
+# Rust and Node are the user's own choice of installation: they are checked, never installed.
+need_toolchains() {
+  local version
+  if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then
+    PATH="$HOME/.cargo/bin:$PATH"
+  fi
+  command -v cargo >/dev/null ||
+    fail "Rust is missing." \
+      "Install Rust $RUST_MIN or newer with rustup (https://rustup.rs), then run this again."
+  version=$(cargo --version | cut -d ' ' -f 2)
+  at_least "$version" "$RUST_MIN" ||
+    fail "Rust $version is too old: Iris needs $RUST_MIN or newer." "Run: rustup update stable"
+  command -v npm >/dev/null ||
+    fail "Node.js with npm is missing." \
+      "Install Node.js $NODE_MIN or newer (https://nodejs.org), then run this again."
+  version=$(node --version)
+  version=${version#v}
+  at_least "$version" "$NODE_MIN" ||
+    fail "Node.js $version is too old: Iris needs $NODE_MIN or newer." "See https://nodejs.org for a newer one."
+}
+
+# The packages of the user interface, only when package-lock.json changed since the last time.
+ui_packages() {
+  local stamp=ui/node_modules/.installed-for
+  cmp -s ui/package-lock.json "$stamp" && return
+  (cd ui && npm ci --no-audit --no-fund --loglevel=error) && cp ui/package-lock.json "$stamp"
+}
+
+# The user interface, only when a source is newer than what was built. Rust embeds ui/dist.
+ui_build() {
+  local built=ui/dist/index.html
+  if [[ -f $built ]] &&
+    [[ -z $(find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -newer "$built" -print -quit) ]]; then
+    return
+  fi
+  (cd ui && npm run --silent build)
+}

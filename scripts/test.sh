@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Every check and every test. Installs what they need first (as root; others are told the one
+# command). Needs no display: desktop tests bring their own.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+
+# The real Claude Code that the journeys run. Pinned: it changes about daily, and what Iris relies
+# on was measured with this version. It may not be redistributed, so it is fetched here.
+CLAUDE_VERSION=2.1.330
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/iris-test/claude-$CLAUDE_VERSION
+
+need_rust_components() {
+  local component
+  for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 ||
+      fail "cargo $component is missing." "Run: rustup component add rustfmt clippy"
+  done
+}
+
+claude_code() {
+  local arch
+  case $(uname -m) in
+    x86_64) arch=x64 ;;
+    aarch64) arch=arm64 ;;
+    *) fail "There is no Claude Code for $(uname -m)." "The journeys need x86_64 or aarch64." ;;
+  esac
+  local name=claude-code-linux-$arch
+  export IRIS_TEST_CLAUDE=$cache/node_modules/@anthropic-ai/$name/claude
+  [[ -x $IRIS_TEST_CLAUDE && -f $cache/complete ]] && return
+  # The platform's package alone: one binary, no install scripts, nothing global.
+  mkdir -p "$cache" &&
+    npm install --prefix "$cache" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
+      "@anthropic-ai/$name@$CLAUDE_VERSION" &&
+    "$IRIS_TEST_CLAUDE" --version &&
+    touch "$cache/complete"
+}
+
+ui_checks() {
+  (cd ui && npm run --silent check && npm test --silent)
+}
+
+own_docs() {
+  RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --quiet
+}
+
+need_packages "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+need_toolchains
+need_rust_components
+step "Scripts: shellcheck" shellcheck -x scripts/*.sh .ci/run
+step "Format" cargo fmt --all --check
+step "Claude Code $CLAUDE_VERSION for tests" claude_code
+step "User interface: packages" ui_packages
+step "User interface: checks and tests" ui_checks
+step "User interface: build" ui_build
+# Whole workspace, all targets, each time: another selection has other features of tokio and tauri,
+# and would compile both twice.
+step "Iris: build" cargo build --locked --workspace --all-targets
+step "Iris: lints" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+# Nothing may be skipped here, and agents must not find the display or the session of who runs this.
+step "Iris: tests" env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
+  IRIS_TEST_STRICT=1 cargo test --locked --workspace --lib --bins --tests --no-fail-fast
+step "Iris: documentation" own_docs
+say "All checks and tests passed. Pictures of the windows: tests/artifacts/"

@@ -1,0 +1,19 @@
+//! Makes the permissions of our commands, so that a capability has to name each of them.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let manifest = tauri_build::AppManifest::new().commands(&[
+        "snapshot",
+        "answer",
+        "wake",
+        "sleep",
+        "send",
+        "interrupt",
+        "add_team",
+        "edit_team",
+        "remove_team",
+        "audit",
+        "pick_folder",
+    ]);
+    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest))?;
+    Ok(())
+}

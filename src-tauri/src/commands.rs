@@ -1,0 +1,219 @@
+//! What the window may ask for. Each command parses, calls a handle of the engine, and returns; an
+//! error is a `Problem`. Only the main window may call them (`capabilities/main.json`).
+
+use std::{sync::Arc, time::Duration};
+
+use iris_domain::{
+    Problem,
+    audit::Row,
+    decision::{Answer, Surface},
+    ids::{ApprovalId, Party, TeamName},
+    message::SendOutcome,
+    problem::Code,
+    snapshot::{EndedApproval, Snapshot},
+};
+use iris_engine::{config_file::TeamEdit, store::AuditQuery};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tauri::{Builder, State, WebviewWindow, Wry};
+use tauri_plugin_dialog::DialogExt as _;
+use tokio::sync::oneshot;
+
+use crate::shell::Shell;
+
+type Answered<T> = Result<T, Problem>;
+
+/// Adds the commands to the application. `build.rs` lists the same names.
+pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
+    builder.invoke_handler(tauri::generate_handler![
+        snapshot,
+        answer,
+        wake,
+        sleep,
+        send,
+        interrupt,
+        add_team,
+        edit_team,
+        remove_team,
+        audit,
+        pick_folder,
+    ])
+}
+
+/// The whole visible state.
+#[tauri::command]
+fn snapshot(shell: State<'_, Shell>) -> Arc<Snapshot> {
+    shell.engine.snapshot().borrow().clone()
+}
+
+/// Answers an approval.
+#[tauri::command]
+async fn answer(shell: State<'_, Shell>, id: ApprovalId, answer: Value) -> Answered<EndedApproval> {
+    let answer: Answer = parsed("answer", answer)?;
+    shell
+        .engine
+        .approvals
+        .answer(id, answer, shell.human(Surface::Window))
+        .await
+}
+
+/// Starts a team's agent.
+#[tauri::command]
+async fn wake(shell: State<'_, Shell>, team: Value) -> Answered<()> {
+    let team: TeamName = parsed("team", team)?;
+    shell
+        .engine
+        .teams
+        .wake(Party::Console, team)
+        .await
+        .map(drop)
+}
+
+/// Ends every agent of a team.
+#[tauri::command]
+async fn sleep(shell: State<'_, Shell>, team: Value) -> Answered<()> {
+    shell
+        .engine
+        .teams
+        .sleep(None, parsed("team", team)?)
+        .await
+        .map(drop)
+}
+
+/// Sends a task and waits for the answer; no `timeout_ms`: for ever.
+#[tauri::command]
+async fn send(
+    shell: State<'_, Shell>,
+    team: Value,
+    text: String,
+    timeout_ms: Option<u64>,
+) -> Answered<SendOutcome> {
+    let timeout = timeout_ms.map(Duration::from_millis);
+    Ok(shell
+        .engine
+        .teams
+        .send(Party::Console, parsed("team", team)?, text, timeout)
+        .await)
+}
+
+/// Interrupts what the user's conversation with a team is doing.
+#[tauri::command]
+async fn interrupt(shell: State<'_, Shell>, team: Value) -> Answered<()> {
+    shell
+        .engine
+        .teams
+        .interrupt(Party::Console, parsed("team", team)?)
+        .await
+        .map(drop)
+}
+
+/// Adds a team to the config.
+#[tauri::command]
+async fn add_team(shell: State<'_, Shell>, name: Value, edit: Value) -> Answered<()> {
+    let edit: TeamEdit = parsed("edit", edit)?;
+    shell
+        .engine
+        .config
+        .add_team(parsed("name", name)?, edit)
+        .await
+}
+
+/// Changes a team in the config.
+#[tauri::command]
+async fn edit_team(shell: State<'_, Shell>, name: Value, edit: Value) -> Answered<()> {
+    let edit: TeamEdit = parsed("edit", edit)?;
+    shell
+        .engine
+        .config
+        .edit_team(parsed("name", name)?, edit)
+        .await
+}
+
+/// Removes a team from the config.
+#[tauri::command]
+async fn remove_team(shell: State<'_, Shell>, name: Value) -> Answered<()> {
+    shell.engine.config.remove_team(parsed("name", name)?).await
+}
+
+/// Rows of the audit log, newest first.
+#[tauri::command]
+async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
+    let query: AuditQuery = parsed("query", query)?;
+    let hint = "run `iris audit verify`, and see whether the disk with IRIS_HOME is full";
+    let rows = shell.engine.store.audit(query).await;
+    rows.map_err(|error| Problem::new(Code::Storage, error.to_string(), hint))
+}
+
+/// Lets the user choose a folder; `None`: they chose none.
+#[tauri::command]
+async fn pick_folder(window: WebviewWindow) -> Answered<Option<String>> {
+    let (chosen, choice) = oneshot::channel();
+    let dialog = window
+        .dialog()
+        .file()
+        .set_title("The team's project folder")
+        .set_parent(&window);
+    // The receiver is gone only when the window is.
+    dialog.pick_folder(move |folder| drop(chosen.send(folder)));
+    let folder = choice.await.ok().flatten();
+    Ok(folder.map(|folder| folder.to_string()))
+}
+
+/// A part of a call, as what it should be.
+fn parsed<T: DeserializeOwned>(name: &str, value: Value) -> Answered<T> {
+    serde_json::from_value(value).map_err(|error| {
+        Problem::new(
+            Code::InvalidInput,
+            format!("the {name} cannot be used: {error}"),
+            "correct it and try again",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_bad_name_is_a_problem_that_says_why() {
+        let problem = parsed::<TeamName>("name", json!("-x")).expect_err("a bad name");
+        assert_eq!(problem.code, Code::InvalidInput);
+        assert!(
+            problem.message.contains("`-`"),
+            "it names what is wrong: {}",
+            problem.message
+        );
+    }
+
+    #[test]
+    fn every_command_stands_in_the_capability_and_nothing_else_does() {
+        let capability: Value = serde_json::from_str(include_str!("../capabilities/main.json"))
+            .expect("the capability is JSON");
+        assert_eq!(
+            capability["windows"],
+            json!([crate::windows::MAIN]),
+            "one window only"
+        );
+        let granted: Vec<&str> = capability["permissions"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let build = include_str!("../build.rs");
+        let commands: Vec<String> = build
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
+            .map(|name| format!("allow-{}", name.replace('_', "-")))
+            .collect();
+        assert_eq!(commands.len(), 11, "build.rs lists the commands one a line");
+        let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
+        expected.extend(commands.iter().map(String::as_str));
+        assert_eq!(
+            granted, expected,
+            "a permission that no command needs is one too many"
+        );
+    }
+}

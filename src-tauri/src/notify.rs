@@ -1,0 +1,193 @@
+//! Native notifications: a hint that something waits. Everything works without them.
+//!
+//! Answers to approvals must be believed. On Linux our own D-Bus client takes them: notify-rust
+//! 4.19 accepts a forged answer, can lose a quick one and waits for ever on a dead daemon (all
+//! three measured). Plain information, which nobody answers, goes through notify-rust everywhere.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+use iris_domain::{
+    Problem,
+    display::one_line,
+    ids::ApprovalId,
+    snapshot::{ApprovalView, Snapshot, TeamState},
+};
+use jiff::tz::TimeZone;
+
+#[cfg(target_os = "linux")]
+pub(crate) use self::linux::approvals;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use self::other::approvals;
+use crate::shell::{Intent, Shell, is_question, place};
+
+/// No more approvals than this are notified at once; the next one follows when one ends. A flood
+/// of requests is one for the window, and daemons stack everything on the screen.
+const SHOWN_MAX: usize = 5;
+
+/// The longest title and line, characters.
+const LINE_MAX: usize = 200;
+
+/// The approvals that a notification should stand for: the oldest, none when they are turned off.
+fn wanted(snapshot: &Snapshot, turned_on: bool) -> &[ApprovalView] {
+    match turned_on {
+        true => &snapshot.approvals,
+        false => &[],
+    }
+}
+
+/// The title of an approval's notification.
+fn title(view: &ApprovalView) -> String {
+    match is_question(view) {
+        true => one_line(&format!("{} asks you ({})", view.team, view.tool), LINE_MAX),
+        false => one_line(
+            &format!("{} wants to run {}", view.team, view.tool),
+            LINE_MAX,
+        ),
+    }
+}
+
+/// The text of an approval's notification: what would run, where, and how long it waits.
+fn body(view: &ApprovalView, zone: &TimeZone) -> String {
+    let mut lines = vec![
+        one_line(&view.summary, LINE_MAX),
+        one_line(&place(view), LINE_MAX),
+    ];
+    if let Some(end) = view.expires_at {
+        lines.push(format!(
+            "Waits until {}",
+            end.to_zoned(zone.clone()).strftime("%H:%M")
+        ));
+    }
+    lines.join("\n")
+}
+
+/// The buttons: what the daemon gives back, and what the user reads.
+fn buttons(view: &ApprovalView) -> &'static [(&'static str, &'static str)] {
+    if is_question(view) {
+        // A bare Allow would answer it with nothing; the window has its choices.
+        return &[
+            ("details", "Answer…"),
+            ("deny", "Deny"),
+            ("default", "Open Iris"),
+        ];
+    }
+    &[
+        ("allow", "Allow"),
+        ("deny", "Deny"),
+        ("details", "Details"),
+        ("default", "Open Iris"),
+    ]
+}
+
+/// What a button of an approval's notification means.
+fn pressed(button: &str, id: ApprovalId) -> Option<Intent> {
+    match button {
+        "allow" => Some(Intent::Allow(id)),
+        "deny" => Some(Intent::Deny(id)),
+        "details" | "default" => Some(Intent::Details(id)),
+        _ => None,
+    }
+}
+
+/// Text for a daemon that reads the body as markup.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// Plain information.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    title: String,
+    body: String,
+}
+
+impl Note {
+    /// A problem, and what to do.
+    pub(crate) fn about(title: &str, problem: &Problem) -> Self {
+        Self {
+            title: one_line(title, LINE_MAX),
+            body: format!(
+                "{}\n{}",
+                one_line(&problem.message, LINE_MAX),
+                one_line(&problem.hint, LINE_MAX)
+            ),
+        }
+    }
+}
+
+/// What happened between two snapshots that the user should hear of without looking.
+pub(crate) fn news(before: &Snapshot, now: &Snapshot) -> Vec<Note> {
+    let was_in_trouble = |name| {
+        before
+            .teams
+            .iter()
+            .any(|team| &team.name == name && team.state == TeamState::Trouble)
+    };
+    let teams = now
+        .teams
+        .iter()
+        .filter(|team| team.state == TeamState::Trouble && !was_in_trouble(&team.name))
+        .filter_map(|team| {
+            let problem = team.problem.as_ref()?;
+            Some(Note::about(
+                &format!("{} is in trouble", team.name),
+                problem,
+            ))
+        });
+    let iris = now
+        .problems
+        .iter()
+        .filter(|problem| !before.problems.contains(problem))
+        .map(|problem| Note::about("Iris needs your attention", problem));
+    teams.chain(iris).collect()
+}
+
+/// Shows a note, unless the user turned notifications off. Returns at once; where there is no
+/// daemon, nothing is shown: tray and window say the same.
+pub(crate) fn tell(shell: &Shell, note: Note) {
+    if !shell.engine.config.watch().borrow().settings.notifications {
+        return;
+    }
+    // notify-rust blocks, on Linux for as long as the daemon likes.
+    let shown = tauri::async_runtime::spawn_blocking(move || {
+        let body = if reads_markup() {
+            escape(&note.body)
+        } else {
+            note.body
+        };
+        let mut notification = notify_rust::Notification::new();
+        notification
+            .appname("Iris")
+            .summary(&note.title)
+            .body(&body);
+        notification.show().map(drop)
+    });
+    let told = shell.clone();
+    shell.spawn(async move {
+        match told.until_stopped(shown).await {
+            Some(Ok(Ok(()))) | None => {}
+            Some(Ok(Err(error))) => tracing::info!(%error, "no notification was shown"),
+            Some(Err(error)) => tracing::warn!(%error, "the notification's thread died"),
+        }
+    });
+}
+
+/// Whether the daemon reads the body as markup.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn reads_markup() -> bool {
+    notify_rust::get_capabilities().is_ok_and(|can| can.iter().any(|it| it == "body-markup"))
+}
+
+/// Only freedesktop daemons do.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn reads_markup() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests;

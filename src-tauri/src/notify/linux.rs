@@ -1,0 +1,402 @@
+//! Approvals on Linux: our own client of `org.freedesktop.Notifications`.
+//!
+//! One task owns the map from approval to notification and follows the snapshot. It listens before
+//! it sends, so that no answer is lost; it believes a signal only from the very connection that
+//! answered our `Notify`, so that no other program can press Allow by emitting one; and it notices
+//! when the daemon dies or returns. What it cannot see through is a program that owns the daemon's
+//! name: on the user's session bus, that is the user.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use iris_domain::{
+    decision::Surface,
+    ids::ApprovalId,
+    snapshot::{ApprovalView, Snapshot},
+};
+use jiff::tz::TimeZone;
+use tauri::AppHandle;
+use zbus::{
+    Connection, MatchRule, Message, MessageStream,
+    fdo::{DBusProxy, NameOwnerChanged},
+    message::Type,
+    names::{OwnedUniqueName, UniqueName},
+    zvariant::Value,
+};
+
+use super::{SHOWN_MAX, body, buttons, escape, pressed, title, wanted};
+use crate::shell::{Intent, Shell};
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+
+/// A daemon that does not answer in this time counts as absent.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Signals that wait to be read: far more than a user can click.
+const QUEUED_MAX: usize = 64;
+
+/// Never expires on its own; the approval's end withdraws it.
+const NEVER: i32 = 0;
+
+/// `urgency` of the specification: critical ones stay on the screen and pass "do not disturb".
+const CRITICAL: u8 = 2;
+
+/// Keeps one notification for each waiting approval until the surfaces stop.
+pub(crate) async fn approvals(shell: Shell, app: AppHandle) {
+    match serve(&shell, &app).await {
+        Ok(()) => {}
+        // Quiet: a desktop without a bus is one without notifications.
+        Err(error) => tracing::warn!(%error, "no notifications for approvals from now on"),
+    }
+}
+
+async fn serve(shell: &Shell, app: &AppHandle) -> zbus::Result<()> {
+    let bus = zbus::connection::Builder::session()?
+        .method_timeout(ANSWER_MAX)
+        .build()
+        .await?;
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .interface(NAME)?
+        .path(PATH)?
+        .build();
+    let mut signals = MessageStream::for_match_rule(rule, &bus, Some(QUEUED_MAX)).await?;
+    let names = DBusProxy::new(&bus).await?;
+    let mut owners = names
+        .receive_name_owner_changed_with_args(&[(0, NAME)])
+        .await?;
+    let mut snapshots = shell.engine.snapshot();
+    let mut config = shell.engine.config.watch();
+    let mut popups = Popups::new(bus);
+    loop {
+        let snapshot: Arc<Snapshot> = snapshots.borrow_and_update().clone();
+        let turned_on = config.borrow_and_update().settings.notifications;
+        popups.follow(wanted(&snapshot, turned_on)).await;
+        let event = shell.until_stopped(async {
+            tokio::select! {
+                changed = snapshots.changed() => changed.ok().map(|()| Event::State),
+                changed = config.changed() => changed.ok().map(|()| Event::State),
+                signal = signals.next() => signal.map(Event::Signal),
+                owner = owners.next() => owner.map(Event::Owner),
+            }
+        });
+        match event.await.flatten() {
+            Some(Event::State) => {}
+            Some(Event::Signal(signal)) => {
+                if let Some(intent) = popups.hear(&signal?)? {
+                    shell.act(app, intent, Surface::Notification);
+                }
+            }
+            Some(Event::Owner(change)) => {
+                popups.owned_by(
+                    change
+                        .args()?
+                        .new_owner()
+                        .as_ref()
+                        .map(|name| name.as_str()),
+                );
+            }
+            // The surfaces stop, the engine has ended, or the bus has.
+            None => {
+                popups.follow(&[]).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+enum Event {
+    /// The snapshot or the config changed.
+    State,
+    /// Something that says it is the daemon said something.
+    Signal(zbus::Result<Message>),
+    /// Another program is the daemon now, or none.
+    Owner(NameOwnerChanged),
+}
+
+/// The notifications on the screen.
+struct Popups {
+    bus: Connection,
+    /// The daemon that answered last; `None`: to be asked what it can do.
+    daemon: Option<Daemon>,
+    shown: Shown,
+    /// Closed by the user: still in the tray and the window, but not shown again.
+    closed: BTreeSet<ApprovalId>,
+}
+
+/// A daemon, and what it can do.
+struct Daemon {
+    /// Its connection: unique for the life of the bus, and told by the bus itself.
+    owner: OwnedUniqueName,
+    actions: bool,
+    markup: bool,
+}
+
+impl Popups {
+    fn new(bus: Connection) -> Self {
+        Self {
+            bus,
+            daemon: None,
+            shown: Shown::default(),
+            closed: BTreeSet::new(),
+        }
+    }
+
+    /// Withdraws what is no longer wanted and shows what is new.
+    async fn follow(&mut self, wanted: &[ApprovalView]) {
+        let is_wanted = |id: &ApprovalId| wanted.iter().any(|view| &view.id == id);
+        self.closed.retain(is_wanted);
+        for number in self.shown.keep(is_wanted) {
+            if let Err(error) = self.call("CloseNotification", &(number,)).await {
+                // It may have gone at the same moment; if not, its buttons do nothing now.
+                tracing::debug!(%error, "a notification was not withdrawn");
+            }
+        }
+        let missing: Vec<&ApprovalView> = wanted
+            .iter()
+            .filter(|view| !self.closed.contains(&view.id))
+            .take(SHOWN_MAX)
+            .filter(|view| !self.shown.has(&view.id))
+            .collect();
+        for view in missing {
+            if let Err(error) = self.show(view).await {
+                tracing::info!(request = %view.id, %error, "no notification was shown");
+                // Asked again at the next change.
+                self.daemon = None;
+                return;
+            }
+        }
+    }
+
+    async fn show(&mut self, view: &ApprovalView) -> zbus::Result<()> {
+        let daemon = match self.daemon.take() {
+            Some(daemon) => daemon,
+            None => self.ask_daemon().await?,
+        };
+        let mut text = body(view, &TimeZone::system());
+        let mut actions: Vec<&str> = Vec::new();
+        if daemon.actions {
+            actions.extend(buttons(view).iter().flat_map(|(key, label)| [*key, *label]));
+        } else {
+            text.push_str("\nOpen Iris to answer");
+        }
+        if daemon.markup {
+            text = escape(&text);
+        }
+        let hints = HashMap::from([
+            ("urgency", Value::U8(CRITICAL)),
+            ("desktop-entry", Value::from("iris-desktop")),
+        ]);
+        let replaces = 0_u32;
+        let notification = (
+            "Iris",
+            replaces,
+            "",
+            title(view),
+            text,
+            actions,
+            hints,
+            NEVER,
+        );
+        let reply = self.call("Notify", &notification).await?;
+        let number: u32 = reply.body().deserialize()?;
+        let owner = sender(&reply)?;
+        // Otherwise another daemon took over meanwhile, and is asked what it can do next time.
+        self.daemon = (owner == daemon.owner).then_some(daemon);
+        self.shown.add(view.id.clone(), owner, number);
+        Ok(())
+    }
+
+    /// Asks the daemon what it can do; the call starts one, where the bus knows how.
+    async fn ask_daemon(&self) -> zbus::Result<Daemon> {
+        let reply = self.call("GetCapabilities", &()).await?;
+        let can: Vec<String> = reply.body().deserialize()?;
+        let has = |what: &str| can.iter().any(|it| it == what);
+        Ok(Daemon {
+            owner: sender(&reply)?,
+            actions: has("actions"),
+            markup: has("body-markup"),
+        })
+    }
+
+    async fn call<B>(&self, method: &str, body: &B) -> zbus::Result<Message>
+    where
+        B: serde::ser::Serialize + zbus::zvariant::DynamicType,
+    {
+        self.bus
+            .call_method(Some(NAME), PATH, Some(NAME), method, body)
+            .await
+    }
+
+    /// What a signal means; `None`: nothing, or it is not from the daemon that shows our
+    /// notification.
+    fn hear(&mut self, signal: &Message) -> zbus::Result<Option<Intent>> {
+        let header = signal.header();
+        let (Some(from), Some(member)) = (header.sender(), header.member()) else {
+            return Ok(None);
+        };
+        match member.as_str() {
+            "ActionInvoked" => {
+                let (number, button): (u32, String) = signal.body().deserialize()?;
+                let Some(id) = self.shown.of(from, number) else {
+                    tracing::debug!(%from, number, "a button of no notification of ours");
+                    return Ok(None);
+                };
+                tracing::info!(request = %id, button, "notification answered");
+                Ok(pressed(&button, id))
+            }
+            "NotificationClosed" => {
+                let (number, _reason): (u32, u32) = signal.body().deserialize()?;
+                if let Some(id) = self.shown.of(from, number) {
+                    self.shown.forget(&id);
+                    self.closed.insert(id);
+                }
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The daemon's name has this owner now. What an earlier one showed is gone with it, and is
+    /// shown again by the new one.
+    fn owned_by(&mut self, owner: Option<&str>) {
+        if self
+            .daemon
+            .as_ref()
+            .is_some_and(|daemon| Some(daemon.owner.as_str()) != owner)
+        {
+            tracing::info!("the notification daemon ended or was replaced");
+            self.daemon = None;
+        }
+        self.shown.only_of(owner);
+    }
+}
+
+/// Which notification stands for which approval, and which daemon shows it.
+#[derive(Debug, Default)]
+struct Shown(BTreeMap<ApprovalId, (OwnedUniqueName, u32)>);
+
+impl Shown {
+    fn add(&mut self, id: ApprovalId, owner: OwnedUniqueName, number: u32) {
+        self.0.insert(id, (owner, number));
+    }
+
+    fn has(&self, id: &ApprovalId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    fn forget(&mut self, id: &ApprovalId) {
+        self.0.remove(id);
+    }
+
+    /// The approval of a notification, if it is this connection that shows it.
+    fn of(&self, owner: &UniqueName<'_>, number: u32) -> Option<ApprovalId> {
+        self.0
+            .iter()
+            .find(|(_, (by, it))| by.as_str() == owner.as_str() && *it == number)
+            .map(|(id, _)| id.clone())
+    }
+
+    /// Keeps these; gives the numbers of the others.
+    fn keep(&mut self, is_wanted: impl Fn(&ApprovalId) -> bool) -> Vec<u32> {
+        let mut gone = Vec::new();
+        self.0.retain(|id, (_, number)| {
+            let stays = is_wanted(id);
+            if !stays {
+                gone.push(*number);
+            }
+            stays
+        });
+        gone
+    }
+
+    /// Forgets what another daemon showed.
+    fn only_of(&mut self, owner: Option<&str>) {
+        self.0.retain(|_, (by, _)| Some(by.as_str()) == owner);
+    }
+}
+
+/// Who sent a message, told by the bus.
+fn sender(message: &Message) -> zbus::Result<OwnedUniqueName> {
+    match message.header().sender() {
+        Some(sender) => Ok(sender.to_owned().into()),
+        None => Err(zbus::Error::Failure(
+            "the bus did not say who answered".into(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ApprovalId {
+        ApprovalId(text.into())
+    }
+
+    fn owner(text: &str) -> OwnedUniqueName {
+        UniqueName::try_from(text)
+            .expect("a unique name")
+            .to_owned()
+            .into()
+    }
+
+    #[test]
+    fn only_the_daemon_that_shows_it_can_answer() {
+        let mut shown = Shown::default();
+        shown.add(id("aaaaaa"), owner(":1.7"), 3);
+        let daemon = owner(":1.7");
+        let forger = owner(":1.66");
+        assert_eq!(
+            shown.of(&daemon, 3),
+            Some(id("aaaaaa")),
+            "the daemon's own signal counts"
+        );
+        assert_eq!(
+            shown.of(&forger, 3),
+            None,
+            "anyone can emit a signal with a good number"
+        );
+        assert_eq!(
+            shown.of(&daemon, 4),
+            None,
+            "numbers of other programs' notifications"
+        );
+    }
+
+    #[test]
+    fn a_dead_daemons_notifications_are_shown_again() {
+        let mut shown = Shown::default();
+        shown.add(id("aaaaaa"), owner(":1.7"), 3);
+        shown.add(id("bbbbbb"), owner(":1.9"), 3);
+        shown.only_of(Some(":1.9"));
+        assert!(!shown.has(&id("aaaaaa")), "its daemon is gone");
+        assert!(
+            shown.has(&id("bbbbbb")),
+            "the new daemon already shows this one"
+        );
+        shown.only_of(None);
+        assert!(!shown.has(&id("bbbbbb")), "no daemon, no notification");
+    }
+
+    #[test]
+    fn what_ended_is_withdrawn_by_its_number() {
+        let mut shown = Shown::default();
+        shown.add(id("aaaaaa"), owner(":1.7"), 3);
+        shown.add(id("bbbbbb"), owner(":1.7"), 4);
+        assert_eq!(
+            shown.keep(|it| *it == id("bbbbbb")),
+            vec![3],
+            "only the ended one"
+        );
+        assert!(
+            shown.keep(|it| *it == id("bbbbbb")).is_empty(),
+            "and only once"
+        );
+    }
+}

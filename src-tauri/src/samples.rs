@@ -1,0 +1,58 @@
+//! Values for tests.
+
+use iris_domain::{
+    Problem,
+    config::GrantPermission,
+    ids::{ApprovalId, Party, SessionId},
+    problem::Code,
+    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+};
+use serde_json::json;
+
+pub(crate) fn snapshot() -> Snapshot {
+    Snapshot {
+        version: "0.1.0".into(),
+        endpoint: "http://127.0.0.1:1615/mcp".into(),
+        teams: Vec::new(),
+        approvals: Vec::new(),
+        recent: Vec::new(),
+        problems: Vec::new(),
+    }
+}
+
+pub(crate) fn team(name: &str, state: TeamState) -> TeamView {
+    TeamView {
+        name: name.parse().expect("a team name"),
+        state,
+        host: "local".into(),
+        waiting: u32::from(state == TeamState::Waiting),
+        problem: (state == TeamState::Trouble).then(|| problem("claude was not found")),
+        description: None,
+        color: None,
+        path: format!("/work/{name}"),
+        mode: GrantPermission::Ask,
+        sessions: Vec::new(),
+    }
+}
+
+pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
+    ApprovalView {
+        id: ApprovalId(id.into()),
+        team: "alpha".parse().expect("a team name"),
+        session: SessionId(uuid::Uuid::nil()),
+        from: Party::Console,
+        host: "local".into(),
+        path: "/work/alpha".into(),
+        tool: tool.into(),
+        input: json!({ "command": summary }),
+        summary: summary.into(),
+        why: "mode ask".into(),
+        digest: "00".into(),
+        created_at: "2026-01-01T10:00:00Z".parse().expect("a time"),
+        expires_at: Some("2026-01-01T11:00:00Z".parse().expect("a time")),
+    }
+}
+
+pub(crate) fn problem(message: &str) -> Problem {
+    Problem::new(Code::Agent, message, "install it & try again")
+}

@@ -1,0 +1,191 @@
+//! What every surface acts on: the engine, who is at the desk, and the way out.
+
+use std::future::Future;
+
+use iris_domain::{
+    Problem,
+    decision::{Answer, Human, Surface},
+    ids::{ApprovalId, Party, TeamName},
+    request::ToolRequest,
+    snapshot::ApprovalView,
+};
+use iris_engine::Engine;
+use tauri::AppHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{notify, windows};
+
+/// What a click means, whether in the tray menu or on a notification. It names the approval or
+/// the team itself, never a place in a list: a list that shifted under the pointer cannot turn it
+/// into another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Allow this one call.
+    Allow(ApprovalId),
+    /// Deny this one call.
+    Deny(ApprovalId),
+    /// Show the approval in the window.
+    Details(ApprovalId),
+    /// Wake the team.
+    Start(TeamName),
+    /// Put the team to sleep.
+    Stop(TeamName),
+    /// Show the window.
+    Open,
+    /// End Iris in order.
+    Quit,
+}
+
+/// Where the tool would run, in words.
+pub(crate) fn place(view: &ApprovalView) -> String {
+    match view.host.as_str() {
+        "local" => format!("on this computer in {}", view.path),
+        host => format!("on {host} in {}", view.path),
+    }
+}
+
+/// Whether the agent wants an answer rather than a permission. A bare Allow would answer its
+/// question with nothing: only the window, which shows the choices, allows it.
+pub(crate) fn is_question(view: &ApprovalView) -> bool {
+    let request = ToolRequest {
+        tool: view.tool.clone(),
+        input: view.input.clone(),
+        tool_use_id: String::new(),
+    };
+    request.is_question()
+}
+
+/// The engine and the user; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Shell {
+    /// The engine.
+    pub(crate) engine: Engine,
+    user: String,
+    quit: CancellationToken,
+    stopped: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shell {
+    /// A shell around a running engine; `user` is who answers here, as the audit log names them.
+    pub(crate) fn new(engine: Engine, user: String) -> Self {
+        Self {
+            engine,
+            user,
+            quit: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Runs a task that [`Self::stop_surfaces`] waits for. Callable from any thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tauri::async_runtime::spawn(self.tasks.track_future(task));
+    }
+
+    /// The future's output, or `None` as soon as the surfaces have to stop.
+    pub(crate) async fn until_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.stopped.run_until_cancelled(future).await
+    }
+
+    /// Returns when the user quits, or the system asks the process to end.
+    pub(crate) async fn told_to_quit(&self) {
+        tokio::select! {
+            () = self.quit.cancelled() => {}
+            () = asked_by_the_system() => {}
+        }
+    }
+
+    /// Tells every surface to withdraw what it shows, and waits until they have.
+    pub(crate) async fn stop_surfaces(&self) {
+        self.stopped.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The person at this surface.
+    pub(crate) fn human(&self, surface: Surface) -> Human {
+        Human {
+            surface,
+            user: self.user.clone(),
+        }
+    }
+
+    /// Does what was clicked. Returns at once; what goes wrong is said in a notification.
+    pub(crate) fn act(&self, app: &AppHandle, intent: Intent, surface: Surface) {
+        match intent {
+            Intent::Allow(id) => self.answer(id, Answer::Allow { input: None }, surface),
+            Intent::Deny(id) => self.answer(id, Answer::Deny { message: None }, surface),
+            Intent::Details(id) => windows::show(app, Some(&id)),
+            Intent::Open => windows::show(app, None),
+            Intent::Quit => self.quit.cancel(),
+            Intent::Start(team) => {
+                let shell = self.clone();
+                self.spawn(async move {
+                    let woken = shell.engine.teams.wake(Party::Console, team.clone()).await;
+                    shell.report(&format!("{team} did not start"), woken.map(|_| ()));
+                });
+            }
+            Intent::Stop(team) => {
+                let shell = self.clone();
+                self.spawn(async move {
+                    let slept = shell.engine.teams.sleep(None, team.clone()).await;
+                    shell.report(&format!("{team} did not stop"), slept.map(|_| ()));
+                });
+            }
+        }
+    }
+
+    fn answer(&self, id: ApprovalId, answer: Answer, surface: Surface) {
+        let shell = self.clone();
+        self.spawn(async move {
+            let human = shell.human(surface);
+            let ended = shell.engine.approvals.answer(id, answer, human).await;
+            shell.report("Your answer did not count", ended.map(|_| ()));
+        });
+    }
+
+    /// Says what went wrong with something that the user just did.
+    fn report(&self, title: &str, done: Result<(), Problem>) {
+        if let Err(problem) = done {
+            tracing::warn!(code = ?problem.code, message = problem.message, "{title}");
+            notify::tell(self, notify::Note::about(title, &problem));
+        }
+    }
+}
+
+/// Returns when the system asks the process to end: a signal, the end of the session.
+#[cfg(unix)]
+async fn asked_by_the_system() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let listen = || -> std::io::Result<_> {
+        Ok((
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ))
+    };
+    match listen() {
+        Ok((mut terminate, mut interrupt, mut hangup)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be heard; quit Iris from the tray");
+            std::future::pending().await
+        }
+    }
+}
+
+/// Returns when the system asks the process to end.
+#[cfg(not(unix))]
+async fn asked_by_the_system() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::error!(%error, "signals cannot be heard; quit Iris from the tray");
+        std::future::pending().await
+    }
+}

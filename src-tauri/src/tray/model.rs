@@ -1,0 +1,317 @@
+//! What the tray shows, as a value; what a click on it means; and how one menu becomes the next.
+
+use iris_domain::{
+    display::one_line,
+    ids::ApprovalId,
+    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+};
+
+use crate::shell::{Intent, is_question, place};
+
+/// Menus show no more approvals than fit a screen; the window shows all.
+const APPROVALS_MAX: usize = 12;
+/// The longest label, characters: what menus show without growing across the screen.
+const LABEL_MAX: usize = 72;
+
+/// The tray, as it should look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TrayModel {
+    /// The worst of everything.
+    pub(super) icon: Icon,
+    /// Beside the icon: how many approvals wait.
+    pub(super) title: Option<String>,
+    /// For systems that show one.
+    pub(super) tooltip: String,
+    /// The menu.
+    pub(super) menu: Vec<Item>,
+}
+
+/// The icons differ in shape, not only in colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Icon {
+    /// A ring: nothing happens.
+    Idle,
+    /// An aperture: an agent works.
+    Working,
+    /// A question mark: somebody waits for the user.
+    Waiting,
+    /// A warning sign.
+    Trouble,
+}
+
+/// One entry of a menu. The id says which thing it is about, never where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    /// A separator.
+    Rule {
+        /// Which one.
+        id: String,
+    },
+    /// Something to read, or to click if it is enabled.
+    Line {
+        /// What [`intent`] understands.
+        id: String,
+        /// The label, `&` doubled.
+        text: String,
+        /// Whether it can be clicked.
+        enabled: bool,
+    },
+    /// A menu of its own.
+    Submenu {
+        /// Which one.
+        id: String,
+        /// The label, `&` doubled.
+        text: String,
+        /// What it opens.
+        items: Vec<Item>,
+    },
+}
+
+/// One step from a menu to the next; places count from 0 at the moment of the step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Take the item away.
+    Remove(usize),
+    /// Put a new one there.
+    Insert(usize, Item),
+    /// Give the line this label.
+    Text(usize, String),
+    /// Make the line clickable, or not.
+    Enabled(usize, bool),
+    /// Change the submenu's own items.
+    Inside(usize, Vec<Edit>),
+}
+
+/// The tray of a snapshot.
+pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
+    let waiting = snapshot.approvals.len();
+    TrayModel {
+        icon: match snapshot.overall() {
+            TeamState::Asleep | TeamState::Idle => Icon::Idle,
+            TeamState::Waking | TeamState::Working => Icon::Working,
+            TeamState::Waiting => Icon::Waiting,
+            TeamState::Trouble => Icon::Trouble,
+        },
+        title: (waiting > 0).then(|| waiting.to_string()),
+        tooltip: match waiting {
+            0 => format!("Iris: {}", snapshot.overall().as_str()),
+            1 => "Iris: one approval waits for you".to_owned(),
+            n => format!("Iris: {n} approvals wait for you"),
+        },
+        menu: menu(snapshot),
+    }
+}
+
+fn menu(snapshot: &Snapshot) -> Vec<Item> {
+    let mut menu = Vec::new();
+    for (n, problem) in snapshot.problems.iter().enumerate() {
+        menu.push(note(
+            format!("problem:{n}"),
+            &format!("⚠ {}", problem.message),
+        ));
+        menu.push(note(format!("hint:{n}"), &problem.hint));
+    }
+    if !menu.is_empty() {
+        menu.push(Item::Rule {
+            id: "rule:problems".into(),
+        });
+    }
+    if !snapshot.approvals.is_empty() {
+        menu.extend(snapshot.approvals.iter().take(APPROVALS_MAX).map(approval));
+        if let more @ 1.. = snapshot.approvals.len().saturating_sub(APPROVALS_MAX) {
+            menu.push(line("open:more", &format!("{more} more in the window…")));
+        }
+        menu.push(Item::Rule {
+            id: "rule:approvals".into(),
+        });
+    }
+    if snapshot.teams.is_empty() {
+        menu.push(line("open:first", "Add your first team…"));
+    }
+    menu.extend(snapshot.teams.iter().map(team));
+    menu.push(Item::Rule {
+        id: "rule:teams".into(),
+    });
+    menu.push(line("open:", "Open Iris"));
+    menu.push(line("quit:", "Quit"));
+    menu
+}
+
+fn approval(view: &ApprovalView) -> Item {
+    let ApprovalId(id) = &view.id;
+    let details = line(&format!("details:{id}"), "Details…");
+    let deny = line(&format!("deny:{id}"), "Deny");
+    let mut items = vec![note(format!("where:{id}"), &place(view))];
+    if is_question(view) {
+        // A bare Allow would answer it with nothing; the window has its choices.
+        items.extend([line(&format!("details:{id}"), "Answer…"), deny]);
+    } else {
+        items.extend([line(&format!("allow:{id}"), "Allow"), deny, details]);
+    }
+    Item::Submenu {
+        id: format!("approval:{id}"),
+        text: label(&format!("{} · {} · {}", view.team, view.tool, view.summary)),
+        items,
+    }
+}
+
+fn team(view: &TeamView) -> Item {
+    let name = &view.name;
+    let state = match view.waiting {
+        0 => view.state.as_str().to_owned(),
+        n => format!("{} ({n})", view.state.as_str()),
+    };
+    let (start, stop) = match view.state {
+        TeamState::Asleep => (true, false),
+        TeamState::Idle | TeamState::Waking | TeamState::Working | TeamState::Waiting => {
+            (false, true)
+        }
+        // It may have ended or hang: both are worth a try.
+        TeamState::Trouble => (true, true),
+    };
+    let mut items = Vec::new();
+    if let Some(problem) = &view.problem {
+        items.push(note(
+            format!("problem:{name}"),
+            &format!("⚠ {}", problem.message),
+        ));
+        items.push(note(format!("hint:{name}"), &problem.hint));
+    }
+    items.push(Item::Line {
+        id: format!("start:{name}"),
+        text: "Start".into(),
+        enabled: start,
+    });
+    items.push(Item::Line {
+        id: format!("stop:{name}"),
+        text: "Stop".into(),
+        enabled: stop,
+    });
+    Item::Submenu {
+        id: format!("team:{name}"),
+        text: label(&format!("{name} · {state}")),
+        items,
+    }
+}
+
+/// What a click on the item with this id means; `None`: nothing.
+pub(super) fn intent(id: &str) -> Option<Intent> {
+    let (verb, what) = id.split_once(':')?;
+    let approval = || (!what.is_empty()).then(|| ApprovalId(what.to_owned()));
+    let team = || what.parse().ok();
+    match verb {
+        "allow" => approval().map(Intent::Allow),
+        "deny" => approval().map(Intent::Deny),
+        "details" => approval().map(Intent::Details),
+        "start" => team().map(Intent::Start),
+        "stop" => team().map(Intent::Stop),
+        "open" => Some(Intent::Open),
+        "quit" => Some(Intent::Quit),
+        _ => None,
+    }
+}
+
+/// The steps from one menu to the next, in order. What stays is changed in place: a menu that is
+/// rebuilt closes under the user's hand, and panels die of it.
+pub(super) fn edits(old: &[Item], new: &[Item]) -> Vec<Edit> {
+    let mut steps = Vec::new();
+    let mut have: Vec<&Item> = old.iter().collect();
+    for place in (0..have.len()).rev() {
+        if !new.iter().any(|item| item.is(have[place])) {
+            have.remove(place);
+            steps.push(Edit::Remove(place));
+        }
+    }
+    for (place, item) in new.iter().enumerate() {
+        let there = have.get(place).copied().filter(|there| there.is(item));
+        match there {
+            Some(there) => steps.extend(there.becomes(item, place)),
+            None => {
+                let later = have.iter().skip(place).position(|other| other.is(item));
+                if let Some(later) = later {
+                    have.remove(place + later);
+                    steps.push(Edit::Remove(place + later));
+                }
+                have.insert(place, item);
+                steps.push(Edit::Insert(place, item.clone()));
+            }
+        }
+    }
+    steps
+}
+
+impl Item {
+    /// Whether one can become the other in place. A submenu with another label cannot: muda 0.20
+    /// does not change the label of one on Linux (measured), so it is replaced.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rule { id: a }, Self::Rule { id: b })
+            | (Self::Line { id: a, .. }, Self::Line { id: b, .. }) => a == b,
+            (
+                Self::Submenu { id: a, text, .. },
+                Self::Submenu {
+                    id: b, text: other, ..
+                },
+            ) => a == b && text == other,
+            (Self::Rule { .. } | Self::Line { .. } | Self::Submenu { .. }, _) => false,
+        }
+    }
+
+    /// How this item, at this place, becomes the other look of itself.
+    fn becomes(&self, next: &Self, place: usize) -> Vec<Edit> {
+        let mut steps = Vec::new();
+        match (self, next) {
+            (
+                Self::Line {
+                    text: a,
+                    enabled: was,
+                    ..
+                },
+                Self::Line {
+                    text: b,
+                    enabled: is,
+                    ..
+                },
+            ) => {
+                if a != b {
+                    steps.push(Edit::Text(place, b.clone()));
+                }
+                if was != is {
+                    steps.push(Edit::Enabled(place, *is));
+                }
+            }
+            (Self::Submenu { items: old, .. }, Self::Submenu { items: new, .. }) => {
+                let inside = edits(old, new);
+                if !inside.is_empty() {
+                    steps.push(Edit::Inside(place, inside));
+                }
+            }
+            (Self::Rule { .. } | Self::Line { .. } | Self::Submenu { .. }, _) => {}
+        }
+        steps
+    }
+}
+
+fn line(id: &str, text: &str) -> Item {
+    Item::Line {
+        id: id.to_owned(),
+        text: label(text),
+        enabled: true,
+    }
+}
+
+fn note(id: String, text: &str) -> Item {
+    Item::Line {
+        id,
+        text: label(text),
+        enabled: false,
+    }
+}
+
+/// One line, safe to show, in which `&` is an `&` and not a keyboard shortcut.
+fn label(text: &str) -> String {
+    one_line(text, LABEL_MAX).replace('&', "&&")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+use iris_domain::snapshot::TeamState;
+
+use super::*;
+use crate::samples;
+
+/// A menu as text: one line each, submenus indented, what cannot be clicked in brackets.
+fn drawn(items: &[Item]) -> Vec<String> {
+    items
+        .iter()
+        .flat_map(|item| match item {
+            Item::Rule { .. } => vec!["---".to_owned()],
+            Item::Line {
+                text,
+                enabled: true,
+                ..
+            } => vec![text.clone()],
+            Item::Line {
+                text,
+                enabled: false,
+                ..
+            } => vec![format!("[{text}]")],
+            Item::Submenu { text, items, .. } => {
+                let inside = drawn(items).into_iter().map(|line| format!("  {line}"));
+                std::iter::once(format!("{text} >")).chain(inside).collect()
+            }
+        })
+        .collect()
+}
+
+/// What the tray does with the steps.
+fn apply(items: &mut Vec<Item>, steps: Vec<Edit>) {
+    for step in steps {
+        match step {
+            Edit::Remove(place) => drop(items.remove(place)),
+            Edit::Insert(place, item) => items.insert(place, item),
+            Edit::Text(place, new) => match &mut items[place] {
+                Item::Line { text, .. } => *text = new,
+                Item::Rule { .. } | Item::Submenu { .. } => panic!("only lines are relabelled"),
+            },
+            Edit::Enabled(place, new) => match &mut items[place] {
+                Item::Line { enabled, .. } => *enabled = new,
+                Item::Rule { .. } | Item::Submenu { .. } => panic!("only lines are switched"),
+            },
+            Edit::Inside(place, steps) => match &mut items[place] {
+                Item::Submenu { items, .. } => apply(items, steps),
+                Item::Rule { .. } | Item::Line { .. } => panic!("only submenus have an inside"),
+            },
+        }
+    }
+}
+
+#[test]
+fn the_first_menu_shows_the_way() {
+    let tray = model(&samples::snapshot());
+    assert_eq!(tray.icon, Icon::Idle, "nothing happens");
+    assert_eq!(tray.title, None, "nothing to count");
+    assert_eq!(
+        drawn(&tray.menu),
+        ["Add your first team…", "---", "Open Iris", "Quit"]
+    );
+}
+
+#[test]
+fn a_full_menu() {
+    let mut snapshot = samples::snapshot();
+    snapshot.teams = vec![
+        samples::team("alpha", TeamState::Waiting),
+        samples::team("beta", TeamState::Asleep),
+    ];
+    snapshot.approvals = vec![
+        samples::approval("k7mq2x", "Bash", "make a && make b"),
+        samples::approval("pp22zz", "AskUserQuestion", "Which colour?"),
+    ];
+    let tray = model(&snapshot);
+    assert_eq!(tray.icon, Icon::Waiting);
+    assert_eq!(tray.title.as_deref(), Some("2"), "how many wait");
+    assert_eq!(
+        drawn(&tray.menu),
+        [
+            "alpha · Bash · make a &&&& make b >",
+            "  [on this computer in /work/alpha]",
+            "  Allow",
+            "  Deny",
+            "  Details…",
+            "alpha · AskUserQuestion · Which colour? >",
+            "  [on this computer in /work/alpha]",
+            "  Answer…",
+            "  Deny",
+            "---",
+            "alpha · waiting (1) >",
+            "  [Start]",
+            "  Stop",
+            "beta · asleep >",
+            "  Start",
+            "  [Stop]",
+            "---",
+            "Open Iris",
+            "Quit",
+        ]
+    );
+}
+
+#[test]
+fn problems_come_first_with_their_next_step() {
+    let mut snapshot = samples::snapshot();
+    snapshot.teams = vec![samples::team("alpha", TeamState::Trouble)];
+    snapshot.problems = vec![samples::problem("the config has an error in line 3")];
+    let tray = model(&snapshot);
+    assert_eq!(tray.icon, Icon::Trouble);
+    assert_eq!(
+        drawn(&tray.menu)[..7],
+        [
+            "[⚠ the config has an error in line 3]",
+            "[install it && try again]",
+            "---",
+            "alpha · trouble >",
+            "  [⚠ claude was not found]",
+            "  [install it && try again]",
+            "  Start",
+        ]
+    );
+}
+
+#[test]
+fn the_icon_is_the_worst_state() {
+    for (state, icon) in [
+        (TeamState::Asleep, Icon::Idle),
+        (TeamState::Idle, Icon::Idle),
+        (TeamState::Waking, Icon::Working),
+        (TeamState::Working, Icon::Working),
+        (TeamState::Waiting, Icon::Waiting),
+        (TeamState::Trouble, Icon::Trouble),
+    ] {
+        let mut snapshot = samples::snapshot();
+        snapshot.teams = vec![
+            samples::team("alpha", TeamState::Asleep),
+            samples::team("beta", state),
+        ];
+        assert_eq!(model(&snapshot).icon, icon, "{state:?}");
+    }
+}
+
+#[test]
+fn a_flood_stays_on_the_screen() {
+    let mut snapshot = samples::snapshot();
+    snapshot.approvals = (0..40)
+        .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
+        .collect();
+    let menu = drawn(&model(&snapshot).menu);
+    let shown = menu.iter().filter(|line| line.starts_with("alpha")).count();
+    assert_eq!(shown, APPROVALS_MAX, "no more than fit");
+    assert!(
+        menu.contains(&"28 more in the window…".to_owned()),
+        "and the rest is not hidden"
+    );
+}
+
+#[test]
+fn a_label_is_one_short_honest_line() {
+    let text = format!("echo a\nrm -rf b \u{202e}{} end", "x".repeat(200));
+    let item = approval(&samples::approval("k7mq2x", "Bash", &text));
+    let Item::Submenu { text, .. } = item else {
+        panic!("an approval is a submenu")
+    };
+    assert!(text.chars().count() <= LABEL_MAX, "it fits: {text}");
+    assert!(
+        !text.contains('\n') && !text.contains('\u{202e}'),
+        "nothing bends it: {text}"
+    );
+    assert!(text.ends_with("end"), "the tail stays: {text}");
+}
+
+#[test]
+fn clicks_name_the_thing_itself() {
+    let alpha = || "alpha".parse().expect("a team name");
+    let approval = || ApprovalId("k7mq2x".into());
+    for (id, meant) in [
+        ("allow:k7mq2x", Some(Intent::Allow(approval()))),
+        ("deny:k7mq2x", Some(Intent::Deny(approval()))),
+        ("details:k7mq2x", Some(Intent::Details(approval()))),
+        ("start:alpha", Some(Intent::Start(alpha()))),
+        ("stop:alpha", Some(Intent::Stop(alpha()))),
+        ("open:", Some(Intent::Open)),
+        ("open:more", Some(Intent::Open)),
+        ("quit:", Some(Intent::Quit)),
+        ("allow:", None),
+        ("allow", None),
+        ("start:-x", None),
+        ("problem:0", None),
+        ("where:k7mq2x", None),
+        ("", None),
+    ] {
+        assert_eq!(intent(id), meant, "{id:?}");
+    }
+}
+
+#[test]
+fn every_line_that_can_be_clicked_means_something() {
+    let mut snapshot = samples::snapshot();
+    snapshot.teams = vec![samples::team("alpha", TeamState::Trouble)];
+    snapshot.approvals = (0..20)
+        .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
+        .chain([samples::approval("pp22zz", "AskUserQuestion", "?")])
+        .collect();
+    fn check(items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Line { id, enabled, .. } => {
+                    assert_eq!(
+                        intent(id).is_some(),
+                        *enabled || id.starts_with("st"),
+                        "{id}"
+                    );
+                }
+                Item::Submenu { id, items, .. } => {
+                    assert_eq!(intent(id), None, "a submenu only opens: {id}");
+                    check(items);
+                }
+                Item::Rule { .. } => {}
+            }
+        }
+    }
+    check(&model(&snapshot).menu);
+}
+
+#[test]
+fn one_menu_becomes_the_next() {
+    let empty = samples::snapshot();
+    let mut some = samples::snapshot();
+    some.teams = vec![
+        samples::team("alpha", TeamState::Waiting),
+        samples::team("beta", TeamState::Asleep),
+    ];
+    some.approvals = vec![
+        samples::approval("aaaaaa", "Bash", "ls"),
+        samples::approval("bbbbbb", "Edit", "x"),
+    ];
+    let mut fewer = some.clone();
+    fewer.approvals.remove(0);
+    fewer.teams[0].state = TeamState::Working;
+    fewer.teams[1].state = TeamState::Idle;
+    let mut turned = some.clone();
+    turned.approvals.reverse();
+    turned.teams.reverse();
+    turned.problems = vec![samples::problem("p")];
+    let menus: Vec<_> = [empty, some, fewer, turned]
+        .iter()
+        .map(|s| model(s).menu)
+        .collect();
+    for (from, old) in menus.iter().enumerate() {
+        for (to, new) in menus.iter().enumerate() {
+            let mut menu = old.clone();
+            apply(&mut menu, edits(old, new));
+            assert_eq!(&menu, new, "from menu {from} to menu {to}");
+        }
+        assert_eq!(edits(old, old), [], "nothing changed, nothing is touched");
+    }
+}
+
+#[test]
+fn what_stays_is_not_rebuilt() {
+    let mut before = samples::snapshot();
+    before.teams = vec![samples::team("alpha", TeamState::Idle)];
+    before.approvals = vec![
+        samples::approval("aaaaaa", "Bash", "ls"),
+        samples::approval("bbbbbb", "Edit", "x"),
+    ];
+    let mut after = before.clone();
+    after.approvals.remove(0);
+    after.teams[0].state = TeamState::Trouble;
+    after.teams[0].waiting = 0;
+    let (old, new) = (model(&before).menu, model(&after).menu);
+    let steps = edits(&old, &new);
+    // The approval goes, the team's submenu is replaced; all else is left alone.
+    assert_eq!(
+        steps[..2],
+        [Edit::Remove(3), Edit::Remove(0)],
+        "from the end to the start"
+    );
+    assert!(
+        matches!(&steps[2..], [Edit::Insert(2, item)] if item.is(&new[2])),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn lines_change_in_place() {
+    let mut before = samples::snapshot();
+    before.problems = vec![samples::problem("one")];
+    before.approvals = (0..14)
+        .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
+        .collect();
+    let mut after = before.clone();
+    after.problems = vec![samples::problem("two & three")];
+    after.approvals.truncate(13);
+    assert_eq!(
+        edits(&model(&before).menu, &model(&after).menu),
+        [
+            Edit::Text(0, "⚠ two && three".into()),
+            Edit::Text(15, "1 more in the window…".into()),
+        ],
+        "labels change, nothing is rebuilt"
+    );
+}

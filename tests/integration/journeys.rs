@@ -1,0 +1,467 @@
+//! The journey: a team's agent (the real Claude Code) asks, a human answers on the command line,
+//! the agent goes on; and every way in which it can be cut short.
+
+use iris_tests::{Iris, eventually, require};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allowed_the_agent_goes_on() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash echo done > it.txt");
+    let pending = iris.pending_one().await;
+    assert_eq!(
+        (pending.team.as_str(), pending.tool.as_str()),
+        ("alpha", "Bash")
+    );
+    assert_eq!(
+        (pending.from.as_str(), pending.host.as_str()),
+        ("console", "local")
+    );
+    assert_eq!(
+        pending.input["command"], "echo done > it.txt",
+        "what is shown is what will run"
+    );
+    assert!(
+        pending.summary.contains("echo done > it.txt"),
+        "{}",
+        pending.summary
+    );
+    assert_eq!(iris.state("alpha").await, "waiting");
+    assert!(
+        !project.join("it.txt").exists(),
+        "nothing runs before the answer"
+    );
+
+    iris.approve(&pending).await;
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    assert_eq!(
+        std::fs::read_to_string(project.join("it.txt")).unwrap(),
+        "done\n"
+    );
+    assert!(iris.pending().await.is_empty());
+    iris.state_becomes("alpha", "idle").await;
+
+    let row = iris.decision("alpha").await;
+    assert_eq!(
+        (row.decision.as_str(), row.decided_by.as_str()),
+        ("allow", "human:cli:tester")
+    );
+    assert_eq!((row.tool.as_str(), row.digest.len()), ("Bash", 64));
+    iris.verify_audit().await;
+
+    let answer = iris
+        .send_in_background("alpha", "still there?")
+        .response()
+        .await;
+    assert_eq!(
+        answer, "echo: still there?",
+        "the agent takes the next task"
+    );
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_the_agent_hears_why_and_goes_on() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:write it.txt content");
+    let pending = iris.pending_one().await;
+    assert_eq!(pending.tool, "Write");
+    iris.deny(&pending, "use the other file").await;
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: ERROR"), "{answer}");
+    assert!(
+        answer.contains("use the other file"),
+        "the agent is told why: {answer}"
+    );
+    assert!(
+        !project.join("it.txt").exists(),
+        "what was denied did not run"
+    );
+
+    let row = iris.decision("alpha").await;
+    assert_eq!(
+        (row.decision.as_str(), row.decided_by.as_str()),
+        ("deny", "human:cli:tester")
+    );
+
+    let late = iris.cli(&["approve", &pending.id]).await.refused();
+    assert!(
+        late.contains("hint"),
+        "the loser is told what happened and what to do: {late}"
+    );
+    assert_eq!(
+        iris.decisions("alpha").await.len(),
+        1,
+        "an approval is decided once"
+    );
+    iris.verify_audit().await;
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unanswered_it_is_denied_in_time() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .setting("permissionTimeout", 2)
+        .serve()
+        .await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    let pending = iris.pending_one().await;
+    assert!(pending.expires_at.is_some(), "what expires says when");
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: ERROR"), "{answer}");
+    assert!(!project.join("it.txt").exists(), "silence is no answer");
+    assert!(
+        iris.pending().await.is_empty(),
+        "an expired approval is withdrawn"
+    );
+    let row = iris.decision("alpha").await;
+    assert_eq!(
+        (row.decision.as_str(), row.decided_by.as_str()),
+        ("deny", "timeout")
+    );
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_while_pending_nothing_runs() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    let pending = iris.pending_one().await;
+    iris.cli(&["interrupt", "alpha"]).await.ok();
+    let outcome = sending.outcome().await;
+    assert_eq!(outcome["status"], "cancelled", "{outcome:#}");
+    iris.pending_count(0).await;
+    withdrawn(&iris).await;
+    let _said = iris.cli(&["approve", &pending.id]).await.refused();
+
+    let answer = iris
+        .send_in_background("alpha", "and now?")
+        .response()
+        .await;
+    assert_eq!(
+        answer, "echo: and now?",
+        "an interrupted agent takes the next task"
+    );
+    assert!(!project.join("it.txt").exists());
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_while_pending_nothing_runs() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    iris.pending_one().await;
+    iris.cli(&["team", "stop", "alpha"]).await.ok();
+    assert!(iris.agents().is_empty(), "a stopped team has no process");
+    assert!(iris.pending().await.is_empty(), "its approval is withdrawn");
+    let outcome = sending.outcome().await;
+    assert_ne!(
+        outcome["status"], "answered",
+        "the sender is told the truth: {outcome:#}"
+    );
+    withdrawn(&iris).await;
+    assert_eq!(iris.state("alpha").await, "asleep");
+
+    let answer = iris
+        .send_in_background("alpha", "awake again?")
+        .response()
+        .await;
+    assert_eq!(answer, "echo: awake again?", "a message wakes it");
+    assert!(!project.join("it.txt").exists());
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_killed_while_pending_is_reported_and_replaced() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    iris.pending_one().await;
+    let agents = iris.agents();
+    assert_eq!(agents.len(), 1, "one session is one process: {agents:?}");
+    agents[0].signal(Signal::SIGKILL);
+
+    let outcome = sending.outcome().await;
+    assert_eq!(outcome["status"], "failed", "{outcome:#}");
+    assert!(
+        outcome["error"]["hint"].is_string(),
+        "a failure says what to do: {outcome:#}"
+    );
+    iris.pending_count(0).await;
+    withdrawn(&iris).await;
+
+    let answer = iris
+        .send_in_background("alpha", "who is there?")
+        .response()
+        .await;
+    assert_eq!(
+        answer, "echo: who is there?",
+        "a new process continues the session"
+    );
+    assert!(!project.join("it.txt").exists());
+    iris.verify_audit().await;
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn iris_killed_while_pending_allows_nothing_and_says_what_was_lost() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    let pending = iris.pending_one().await;
+    iris.kill9();
+    drop(sending);
+
+    iris.restart().await;
+    eventually("the old agent is ended", async || {
+        iris.agents().is_empty().then_some(())
+    })
+    .await;
+    assert!(
+        iris.pending().await.is_empty(),
+        "an old approval cannot be answered any more"
+    );
+    let _said = iris.cli(&["approve", &pending.id]).await.refused();
+    let row = iris.decision("alpha").await;
+    assert_eq!(
+        (row.decision.as_str(), row.decided_by.as_str()),
+        ("deny", "lost")
+    );
+    iris.verify_audit().await;
+    assert!(!project.join("it.txt").exists(), "nothing was allowed");
+
+    let answer = iris
+        .send_in_background("alpha", "once more")
+        .response()
+        .await;
+    assert_eq!(answer, "echo: once more", "the session goes on");
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_calls_are_asked_and_decided_one_by_one() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    // Reads outside the project ask at the same time.
+    let sending = iris.send_in_background(
+        "alpha",
+        "FAKE:parallel read /etc/hostname ||| read /etc/hosts",
+    );
+    let both = iris.pending_count(2).await;
+    let hosts = both
+        .iter()
+        .find(|p| p.input["file_path"] == "/etc/hosts")
+        .unwrap();
+    let hostname = both
+        .iter()
+        .find(|p| p.input["file_path"] == "/etc/hostname")
+        .unwrap();
+    iris.deny(hosts, "not that one").await;
+    iris.approve(hostname).await;
+    let answer = sending.response().await;
+    assert!(
+        answer.contains("OK") && answer.contains("ERROR"),
+        "each has its answer: {answer}"
+    );
+    assert!(answer.contains("not that one"), "{answer}");
+
+    // Shell commands ask one after the other.
+    let sending = iris.send_in_background("alpha", "FAKE:parallel bash touch a ||| bash touch b");
+    for _ in 0..2 {
+        let pending = iris.pending_one().await;
+        iris.approve(&pending).await;
+        eventually("the answered approval is gone", async || {
+            (!iris.pending().await.iter().any(|p| p.id == pending.id)).then_some(())
+        })
+        .await;
+    }
+    let answer = sending.response().await;
+    assert_eq!(answer.matches("OK").count(), 2, "{answer}");
+    assert!(project.join("a").exists() && project.join("b").exists());
+    assert_eq!(
+        iris.decisions("alpha").await.len(),
+        4,
+        "four calls are four rows"
+    );
+    iris.verify_audit().await;
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_teams_ask_at_once_and_are_not_confused() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let alpha = iris.add_team("alpha").await;
+    let beta = iris.add_team("beta").await;
+    let to_alpha = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    let to_beta = iris.send_in_background("beta", "FAKE:bash touch it.txt");
+    let both = iris.pending_count(2).await;
+    for pending in &both {
+        match pending.team.as_str() {
+            "alpha" => iris.approve(pending).await,
+            _ => iris.deny(pending, "no").await,
+        }
+    }
+    assert!(to_alpha.response().await.starts_with("done: OK"));
+    assert!(to_beta.response().await.starts_with("done: ERROR"));
+    assert!(alpha.join("it.txt").exists() && !beta.join("it.txt").exists());
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_with_an_edited_input() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    iris.add_team("alpha").await;
+
+    let sending =
+        iris.send_in_background("alpha", "FAKE:question Which database? | SQLite | Postgres");
+    let pending = iris.pending_one().await;
+    assert_eq!(pending.tool, "AskUserQuestion");
+    let mut input = pending.input.clone();
+    input["answers"] = json!({"Which database?": "Postgres"});
+    iris.cli(&["approve", &pending.id, "--input", &input.to_string()])
+        .await
+        .ok();
+    let answer = sending.response().await;
+    assert!(
+        answer.contains("Postgres"),
+        "the agent has the answer: {answer}"
+    );
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_input_runs_and_is_what_the_record_shows() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch asked.txt");
+    let pending = iris.pending_one().await;
+    let input = json!({"command": "touch edited.txt", "description": "edited"}).to_string();
+    iris.cli(&["approve", &pending.id, "--input", &input])
+        .await
+        .ok();
+    assert!(sending.response().await.starts_with("done: OK"));
+    assert!(project.join("edited.txt").exists(), "the edited input runs");
+    assert!(
+        !project.join("asked.txt").exists(),
+        "what was asked for does not"
+    );
+    let row = iris.decision("alpha").await;
+    assert!(
+        row.input.to_string().contains("touch edited.txt"),
+        "{row:?}"
+    );
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mode_or_a_rule_decides_without_asking() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .team(
+            "free",
+            json!({"grantPermission": "yes", "approvalPolicy": {"deny": ["Write"]}}),
+        )
+        .team("strict", json!({"grantPermission": "no"}))
+        .serve()
+        .await;
+    let answer = iris
+        .send_in_background("free", "FAKE:bash touch it.txt")
+        .response()
+        .await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    let answer = iris
+        .send_in_background("free", "FAKE:write no.txt x")
+        .response()
+        .await;
+    assert!(
+        answer.starts_with("done: ERROR"),
+        "a deny rule wins over the mode: {answer}"
+    );
+    let answer = iris
+        .send_in_background("strict", "FAKE:bash touch it.txt")
+        .response()
+        .await;
+    assert!(answer.starts_with("done: ERROR"), "{answer}");
+
+    assert!(iris.project("free").join("it.txt").exists());
+    assert!(!iris.project("free").join("no.txt").exists());
+    assert!(!iris.project("strict").join("it.txt").exists());
+    let by: Vec<_> = iris
+        .decisions("free")
+        .await
+        .into_iter()
+        .map(|row| row.decided_by)
+        .collect();
+    assert_eq!(by, ["mode:yes", "rule:deny:Write"]);
+    assert_eq!(iris.decision("strict").await.decided_by, "mode:no");
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_uses_the_team_tools() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    iris.add_team("alpha").await;
+    iris.add_team("beta").await;
+    let answer = iris
+        .send_in_background("alpha", "FAKE:mcp list_teams {}")
+        .response()
+        .await;
+    assert!(
+        answer.starts_with("done: OK") && answer.contains("beta"),
+        "{answer}"
+    );
+
+    let message = json!({"toTeam": "beta", "message": "hello beta", "timeout": 60_000});
+    let script = format!("FAKE:mcp send_message {message}");
+    let answer = iris.send_in_background("alpha", &script).response().await;
+    assert!(
+        answer.contains("echo: hello beta"),
+        "beta answers alpha: {answer}"
+    );
+    iris.stop();
+}
+
+/// The only decision about alpha's tools is a withdrawal, recorded as a denial.
+async fn withdrawn(iris: &Iris) {
+    let row = eventually("the withdrawal is recorded", async || {
+        iris.decisions("alpha").await.into_iter().next()
+    })
+    .await;
+    assert_eq!(row.decision, "deny");
+    assert!(row.decided_by.starts_with("withdrawn:"), "{row:?}");
+    assert_eq!(
+        iris.decisions("alpha").await.len(),
+        1,
+        "one approval is one row"
+    );
+}

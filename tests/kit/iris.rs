@@ -1,0 +1,223 @@
+//! A throw-away Iris: its own home, its own fake model, and verbs that read like its user's.
+
+mod cli;
+mod setup;
+mod verbs;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+pub use cli::Cli;
+pub use setup::{API_KEY, Setup};
+pub use verbs::{Pending, Row, Sending};
+
+use crate::{
+    desktop::WebDriver,
+    model::FakeModel,
+    processes::{self, Process},
+    program::Program,
+    wait,
+};
+use setup::Variables;
+
+/// How long an orderly stop may take: the agents' stop ladder and room for a busy machine.
+const STOP: Duration = Duration::from_secs(30);
+
+/// A running Iris with all that belongs to it. Dropping it stops it in order, and fails the test
+/// when a process is left behind.
+#[derive(Debug)]
+pub struct Iris {
+    runner: Runner,
+    env: Variables,
+    endpoint: String,
+    /// The fake model that the agents talk to.
+    pub model: FakeModel,
+    // The last field: the directory goes when nothing uses it any more.
+    dir: TempDir,
+}
+
+/// How this Iris runs.
+#[derive(Debug)]
+enum Runner {
+    /// `iris serve`.
+    Serve(Program),
+    /// The desktop application.
+    Desktop(Program),
+    /// The desktop application, started by a WebDriver that waits for its window.
+    Driven(WebDriver),
+    /// It was killed or has ended.
+    Gone,
+}
+
+impl Iris {
+    /// The way to a throw-away Iris.
+    pub async fn prepare() -> Setup {
+        Setup::new().await
+    }
+
+    /// `iris serve` with nothing special.
+    pub async fn start() -> Self {
+        Self::prepare().await.serve().await
+    }
+
+    /// `$IRIS_HOME`.
+    pub fn home(&self) -> PathBuf {
+        setup::home(self.dir.path())
+    }
+
+    /// Everything of this Iris lies below this directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `http://127.0.0.1:PORT/mcp`, as it was said at the start or by `status`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A project directory by name; made when it is not there.
+    pub fn project(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join("projects").join(name);
+        std::fs::create_dir_all(&path).expect("a project directory can be made");
+        path
+    }
+
+    /// The agents that run: Claude Code processes of this Iris.
+    pub fn agents(&self) -> Vec<Process> {
+        let claude = crate::require::claude().and_then(|path| path.canonicalize().ok());
+        let mut running = processes::marked(self.dir.path());
+        running.retain(|process| {
+            Some(&process.exe) == claude.as_ref() && process.command.contains("stream-json")
+        });
+        running
+    }
+
+    /// The process id of Iris itself.
+    pub fn pid(&self) -> u32 {
+        match &self.runner {
+            Runner::Serve(program) | Runner::Desktop(program) => program.pid(),
+            Runner::Driven(_) => {
+                self.desktop_process()
+                    .expect("the driven desktop application runs")
+                    .pid
+            }
+            Runner::Gone => panic!("this Iris does not run"),
+        }
+    }
+
+    fn desktop_process(&self) -> Option<Process> {
+        let exe = crate::require::built("iris-desktop");
+        processes::marked(self.dir.path())
+            .into_iter()
+            .find(|process| process.exe == exe)
+    }
+
+    /// The WebDriver that started it.
+    pub fn driver(&self) -> &WebDriver {
+        match &self.runner {
+            Runner::Driven(driver) => driver,
+            Runner::Serve(_) | Runner::Desktop(_) | Runner::Gone => {
+                panic!("this Iris was not started by a WebDriver")
+            }
+        }
+    }
+
+    /// What Iris wrote to stdout.
+    pub fn stdout(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("logs/iris.out")).unwrap_or_default()
+    }
+
+    /// What Iris wrote to stderr.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("logs/iris.err")).unwrap_or_default()
+    }
+
+    /// Kills Iris without warning. What it started is left as it is.
+    pub fn kill9(&mut self) {
+        match std::mem::replace(&mut self.runner, Runner::Gone) {
+            Runner::Serve(mut program) | Runner::Desktop(mut program) => program.kill(),
+            Runner::Driven(_) => panic!("kill a driven application by its pid"),
+            Runner::Gone => {}
+        }
+    }
+
+    /// Starts `iris serve` again on the same home.
+    pub async fn restart(&mut self) {
+        drop(std::mem::replace(&mut self.runner, Runner::Gone));
+        let (program, endpoint) = setup::serve(self.dir.path(), &self.env).await;
+        self.runner = Runner::Serve(program);
+        self.endpoint = endpoint;
+    }
+
+    /// Ends Iris as its user does, and checks that it ends well and leaves nothing running.
+    pub fn stop(&mut self) {
+        let wrong = self.stop_in_order();
+        assert!(
+            wrong.is_none(),
+            "{}\n{}",
+            wrong.unwrap_or_default(),
+            self.stderr()
+        );
+    }
+
+    fn stop_in_order(&mut self) -> Option<String> {
+        let wrong = match std::mem::replace(&mut self.runner, Runner::Gone) {
+            Runner::Serve(mut program) | Runner::Desktop(mut program) => {
+                match program.terminate(STOP) {
+                    Some(status) if status.success() => None,
+                    Some(status) => Some(format!("Iris ended with {status}")),
+                    None => Some(format!("Iris did not end within {STOP:?} of SIGTERM")),
+                }
+            }
+            Runner::Driven(driver) => {
+                if let Some(process) = self.desktop_process() {
+                    process.signal(Signal::SIGTERM);
+                }
+                let ended = wait::blocking(STOP, || self.desktop_process().is_none());
+                drop(driver);
+                (!ended).then(|| format!("the desktop application runs on {STOP:?} after SIGTERM"))
+            }
+            Runner::Gone => return None,
+        };
+        let left = processes::marked(self.dir.path());
+        if left.is_empty() {
+            return wrong;
+        }
+        let left: Vec<_> = left
+            .iter()
+            .map(|p| format!("{} {}", p.pid, p.command))
+            .collect();
+        Some(format!(
+            "{}\nleft behind: {left:#?}",
+            wrong.unwrap_or_default()
+        ))
+    }
+}
+
+impl Drop for Iris {
+    fn drop(&mut self) {
+        let wrong = self.stop_in_order();
+        for process in processes::marked(self.dir.path()) {
+            process.signal(Signal::SIGKILL);
+        }
+        if std::thread::panicking() {
+            eprintln!(
+                "--- iris wrote ---\n{}{}\n---",
+                self.stdout(),
+                self.stderr()
+            );
+        } else {
+            assert!(
+                wrong.is_none(),
+                "{}\n{}",
+                wrong.unwrap_or_default(),
+                self.stderr()
+            );
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The `iris` command, as a program.
+
+use std::{fmt, process::Stdio};
+
+use serde_json::Value;
+use tokio::{process::Command, time::timeout};
+
+use super::{Iris, setup::Variables};
+use crate::{require, wait::PATIENCE};
+
+/// What a command said, and how it ended.
+#[derive(Debug, Clone)]
+#[must_use = "read what it said, or assert how it ended"]
+pub struct Cli {
+    /// Its exit code.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+    command: String,
+}
+
+impl Cli {
+    /// It succeeded; its stdout.
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self}");
+        self.stdout
+    }
+
+    /// Its stdout as JSON, however it ended.
+    pub fn json(self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON ({e}): {self}"))
+    }
+
+    /// It failed, and said what and what to do: its stderr.
+    pub fn refused(self) -> String {
+        assert_ne!(self.code, 0, "this should not have worked: {self}");
+        assert!(!self.stderr.trim().is_empty(), "a failure says why: {self}");
+        self.stderr
+    }
+}
+
+impl fmt::Display for Cli {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            code,
+            stdout,
+            stderr,
+            command,
+        } = self;
+        write!(
+            f,
+            "`{command}` ended with {code}\nstdout: {stdout}\nstderr: {stderr}"
+        )
+    }
+}
+
+/// Runs `iris ARGS`; it ends when the caller stops waiting.
+pub(super) async fn run(env: &Variables, args: &[&str]) -> Cli {
+    let command = format!("iris {}", args.join(" "));
+    let output = Command::new(require::built("iris"))
+        .args(args)
+        .env_clear()
+        .envs(env)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(PATIENCE * 2, output)
+        .await
+        .unwrap_or_else(|_| panic!("`{command}` does not end"))
+        .unwrap_or_else(|e| panic!("`{command}` does not start: {e}"));
+    Cli {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        command,
+    }
+}
+
+impl Iris {
+    /// Runs `iris ARGS` against this Iris.
+    pub async fn cli(&self, args: &[&str]) -> Cli {
+        run(&self.env, args).await
+    }
+
+    /// The environment of a command of this Iris, for a program that a test starts itself.
+    pub(super) fn variables(&self) -> &Variables {
+        &self.env
+    }
+}

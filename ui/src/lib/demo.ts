@@ -1,0 +1,111 @@
+// Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`) and, after a comma, keys to press,
+// then test ids to click: `#,2j,team-edit` edits the second team.
+import type { Row } from '../bindings/Row';
+import type { Api } from './api';
+import { FakeApi, aTeam, anApproval, emptySnapshot, problem } from './fake';
+
+const MIGRATE = `set -euo pipefail
+# Bring the staging database up to date, then check it.
+export PGHOST=db.staging.internal PGUSER=billing
+psql -v ON_ERROR_STOP=1 -f migrations/0042_invoice_state.sql
+psql -c "select state, count(*) from invoices group by 1" | tee /tmp/after.txt
+curl -fsS https://hooks.internal/notify -d @/tmp/after.txt \u202e# gnp.exe\u200b
+rm -rf ./build && make deploy`;
+
+const before = (ms: number) => new Date(Date.now() - ms).toISOString();
+const after = (ms: number) => new Date(Date.now() + ms).toISOString();
+
+export function demo(): Api {
+  const [wanted = '', keys = '', ...clicks] = location.hash.slice(1).split(',');
+  setTimeout(() => {
+    for (const key of keys) {
+      setTimeout(() => window.dispatchEvent(new KeyboardEvent('keydown', { key })));
+    }
+    for (const [i, id] of clicks.entries()) {
+      setTimeout(() => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click(), 700 * (i + 1));
+    }
+  }, 1000);
+  const api = new FakeApi(emptySnapshot(), 400);
+  if (wanted === 'broken') {
+    api.failures.set('snapshot', problem('unavailable', 'Iris does not answer.', 'Start Iris again from your applications menu; its logs are in ~/.iris/logs.'));
+    return api;
+  }
+  if (wanted === 'loading') {
+    return new FakeApi(emptySnapshot(), 1e9);
+  }
+  if (wanted === 'empty') return api;
+
+  api.outcome = {
+    status: 'answered',
+    response:
+      'The flaky test was a race in `InvoiceClock`: two tests shared one temporary folder.\n\n- each test now gets its own folder\n- the suite ran 50 times in a row without a failure\n\nI did not touch the release branch.',
+  };
+  api.state = {
+    ...emptySnapshot(),
+    teams: [
+      aTeam('api', {
+        state: 'waiting', waiting: 2, color: '#3b7dd8', description: 'HTTP API and its database',
+        sessions: [{ id: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11', from: 'console', state: 'waiting', pid: 48213, queued: 0, stderrTail: [], lastActivity: before(8_000) }],
+      }),
+      aTeam('docs', { state: 'working', color: '#5a9e6f', description: 'The handbook', mode: 'yes', waiting: 1,
+        sessions: [{ id: '2b9d11aa-8f5d-4d39-a3f4-0d7b2a41c2f0', from: 'api', state: 'working', pid: 48377, queued: 1, stderrTail: [], lastActivity: before(2_000) }] }),
+      aTeam('gpu-box', { state: 'idle', host: 'ml@gpu-box.lab', path: '~/train', color: '#a565b5',
+        sessions: [{ id: '91ac4c7e-4f4b-4e8c-8d4a-7f0a1fb5d2c3', from: 'console', state: 'idle', pid: 2210, queued: 0, stderrTail: [], lastActivity: before(640_000) }] }),
+      aTeam('site', {
+        state: 'trouble', color: '#c98a2b', description: 'Public web site',
+        problem: problem('agent', 'Claude Code is not signed in on this computer.', 'Run `claude` once in a terminal and sign in, then start the team again.'),
+        sessions: [{ id: 'c1c4e0cf-57ad-45ab-9d1a-9c6f2c8d4e10', from: 'console', state: 'trouble', queued: 0, lastActivity: before(95_000),
+          problem: problem('agent', 'Claude Code ended with exit code 1.', 'See its last words below.'),
+          stderrTail: ['claude: no credentials found', 'Invalid API key · Please run /login'] }],
+      }),
+      aTeam('tools', { mode: 'no', description: 'Scripts everybody uses' }),
+    ],
+    approvals: [
+      anApproval('k7mx', { input: { command: MIGRATE, description: 'Migrate staging and deploy', timeout: 600000 }, summary: 'set -euo pipefail⏎# Bring the staging database up to date …81… make deploy' }),
+      anApproval('p2dq', { tool: 'Edit', createdAt: before(48_000), summary: '~/work/api/src/clock.rs',
+        input: { file_path: '~/work/api/src/clock.rs', old_string: 'let dir = std::env::temp_dir();\nlet clock = InvoiceClock::open(&dir);', new_string: 'let dir = tempfile::tempdir()?;\nlet clock = InvoiceClock::open(dir.path());', replace_all: false } }),
+      anApproval('w9ta', { team: 'docs', path: '~/work/docs', from: 'api', tool: 'AskUserQuestion', createdAt: before(190_000), summary: 'Which database should the guide use?',
+        why: 'the agent asks you a question',
+        input: { questions: [
+          { question: 'Which database should the guide use?', header: 'Database', multiSelect: false, options: [
+            { label: 'PostgreSQL', description: 'What production runs' }, { label: 'SQLite', description: 'Nothing to install for readers' } ] },
+          { question: 'Which chapters should it touch?', header: 'Chapters', multiSelect: true, options: [
+            { label: 'Install', description: '' }, { label: 'Operations', description: 'Backups and upgrades' }, { label: 'Reference', description: '' } ] } ] } }),
+      anApproval('z4hn', { team: 'gpu-box', host: 'ml@gpu-box.lab', path: '~/train', tool: 'mcp__github__create_issue', createdAt: before(260_000), summary: '{"labels":["bug"],"repo":"acme/train","title":"Loss is NaN"}',
+        input: { repo: 'acme/train', title: 'Loss is NaN after 3 epochs', labels: ['bug', 'training'], assignees: [], body: { format: 'markdown', text: 'Seen on two of eight cards.\nSeed 17.' }, draft: false, milestone: null } }),
+    ],
+    recent: [
+      { id: 'a1', team: 'api', tool: 'Bash', summary: 'cargo test --workspace', decision: 'allow', decidedBy: 'human:notification:you', time: before(90_000) },
+      { id: 'a2', team: 'docs', tool: 'WebFetch', summary: 'https://www.postgresql.org/docs/', decision: 'allow', decidedBy: 'human:tray:you', time: before(400_000) },
+      { id: 'a3', team: 'api', tool: 'Bash', summary: 'git push --force origin main', decision: 'deny', decidedBy: 'human:window:you', time: before(1_500_000) },
+      { id: 'a4', team: 'site', tool: 'Write', summary: '~/work/site/.env', decision: 'deny', decidedBy: 'timeout', time: before(5_000_000) },
+    ],
+    problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
+  };
+  api.rows = Array.from({ length: 70 }, (_, i) => row(70 - i));
+  // Now and then somebody asks, so that arming and announcements can be seen.
+  let n = 0;
+  if (wanted === 'busy') {
+    setInterval(() => {
+      n += 1;
+      api.publish({ approvals: [...api.state.approvals, anApproval(`new${n}`, { createdAt: before(0), expiresAt: after(3.6e6), summary: `echo ${n}`, input: { command: `echo ${n}` } })] });
+    }, 5000);
+  }
+  return api;
+}
+
+function row(seq: number): Row {
+  const kinds: Partial<Row>[] = [
+    { tool: 'Bash', input: { command: 'cargo test --workspace' }, decision: 'allow', decidedBy: 'human:notification:you', waitMs: 4200 },
+    { tool: 'mcp__iris__list_teams', input: {}, decision: 'allow', decidedBy: 'rule:autoApprove:mcp__iris__*', waitMs: 0 },
+    { tool: 'Write', team: 'site', input: { file_path: '~/work/site/.env', content: 'KEY=…' }, decision: 'deny', decidedBy: 'timeout', waitMs: 3_600_000 },
+    { tool: 'Bash', team: 'docs', input: { command: 'git push --force origin main' }, decision: 'deny', decidedBy: 'human:window:you', waitMs: 21_000 },
+    { kind: 'config', caller: 'iris', team: '', host: '', tool: 'config.changed', input: { teams: 5 }, decision: 'noted', decidedBy: '', waitMs: 0 },
+  ];
+  return {
+    seq, prev: '0'.repeat(64), hash: 'b7'.repeat(32), time: before((70 - seq) * 431_000), kind: 'permission', caller: 'api', team: 'api',
+    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11', host: 'local', tool: 'Bash', digest: '9c'.repeat(32), input: null, decision: 'noted',
+    decidedBy: '', policyHash: '1f'.repeat(32), waitMs: 0, ...kinds[seq % kinds.length],
+  };
+}

@@ -1,0 +1,109 @@
+// Text from agents made safe to show. The rule is that of the core (`iris_domain::display`): what
+// text hides is made visible, what is long keeps its head and its tail.
+
+/** Control, bidi and zero-width characters: they change how text looks, or cannot be seen. */
+const HIDDEN = new RegExp(
+  '[\\u{0}-\\u{8}\\u{B}-\\u{1F}\\u{7F}-\\u{9F}' +
+    '\\u{AD}\\u{34F}\\u{61C}\\u{115F}\\u{1160}\\u{17B4}\\u{17B5}' +
+    '\\u{180B}-\\u{180F}\\u{200B}-\\u{200F}\\u{2028}-\\u{202E}' +
+    '\\u{2060}-\\u{206F}\\u{3164}\\u{FE00}-\\u{FE0F}\\u{FEFF}' +
+    '\\u{FFA0}\\u{FFF0}-\\u{FFFB}\\u{E0000}-\\u{E0FFF}]',
+  'gu',
+);
+
+/** A stretch of text: as it is, or one hidden character by its name. */
+export interface Segment {
+  text: string;
+  hidden: boolean;
+}
+
+/** Splits text so that each hidden character stands alone, written `⟨U+XXXX⟩`. */
+export function segments(text: string): Segment[] {
+  const out: Segment[] = [];
+  let from = 0;
+  for (const match of text.matchAll(HIDDEN)) {
+    if (match.index > from) out.push({ text: text.slice(from, match.index), hidden: false });
+    out.push({ text: nameOf(match[0]), hidden: true });
+    from = match.index + match[0].length;
+  }
+  if (from < text.length) out.push({ text: text.slice(from), hidden: false });
+  return out;
+}
+
+/** The text with every hidden character written `⟨U+XXXX⟩`; line breaks and tabs stay. */
+export function visible(text: string): string {
+  return text.replace(HIDDEN, nameOf);
+}
+
+/** How many hidden characters a text has. */
+export function countHidden(text: string): number {
+  return [...text.matchAll(HIDDEN)].length;
+}
+
+function nameOf(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  return `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`;
+}
+
+/** What is shown of a long text: its head and its tail, and what was left out between them. */
+export interface Clipped {
+  head: string;
+  tail: string;
+  /** Characters left out. */
+  characters: number;
+}
+
+/** Longer texts are clipped: about two screens, so that the buttons and the end stay near. */
+export const CLIP_CHARACTERS = 4000;
+/** The same in lines. */
+export const CLIP_LINES = 60;
+
+/** Head and tail of a long text, `null` for one that is short enough to show whole. */
+export function clip(text: string, maxChars = CLIP_CHARACTERS, maxLines = CLIP_LINES): Clipped | null {
+  const lines = text.split('\n');
+  if (lines.length <= maxLines && text.length <= maxChars) return null;
+  // Two thirds head: the beginning says most, the end hides most.
+  const share = (n: number) => Math.floor((n * 2) / 3);
+  let head = text;
+  let tail = text;
+  if (lines.length > maxLines) {
+    head = lines.slice(0, share(maxLines)).join('\n');
+    tail = lines.slice(lines.length - (maxLines - share(maxLines))).join('\n');
+  }
+  head = whole(head.slice(0, share(maxChars)), 'end');
+  tail = whole(tail.slice(Math.max(0, tail.length - (maxChars - share(maxChars)))), 'start');
+  return { head, tail, characters: text.length - head.length - tail.length };
+}
+
+/** Drops half of a surrogate pair at a cut. */
+function whole(text: string, side: 'start' | 'end'): string {
+  if (side === 'end') return /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text;
+  return /^[\uDC00-\uDFFF]/.test(text) ? text.slice(1) : text;
+}
+
+/** One line of at most `max` characters, safe to show: head and tail of a longer text. */
+export function oneLine(text: string, max: number): string {
+  const line = [...visible(text.trim()).replaceAll('\n', '⏎').replaceAll('\t', ' ')];
+  if (line.length <= max) return line.join('');
+  const room = Math.max(0, max - 3);
+  const head = Math.floor((room * 2) / 3);
+  return `${line.slice(0, head).join('')} … ${line.slice(line.length - (room - head)).join('')}`;
+}
+
+/** True for a JSON object (not an array, not null). */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The field of an input that says most: the command, the file, the URL, or all of it. */
+export function heart(input: unknown): string {
+  if (input === null || input === undefined) return '';
+  if (isObject(input)) {
+    for (const key of ['command', 'file_path', 'notebook_path', 'url', 'query', 'description']) {
+      const value = input[key];
+      if (typeof value === 'string') return value;
+    }
+    if (Object.keys(input).length === 0) return '';
+  }
+  return typeof input === 'string' ? input : JSON.stringify(input);
+}

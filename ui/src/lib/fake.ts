@@ -1,0 +1,200 @@
+// A core that lives in memory: for tests, and for working on the window in a browser. The built
+// app does not contain it.
+import type { Answer } from '../bindings/Answer';
+import type { ApprovalId } from '../bindings/ApprovalId';
+import type { ApprovalView } from '../bindings/ApprovalView';
+import type { Code } from '../bindings/Code';
+import type { Problem } from '../bindings/Problem';
+import type { Row } from '../bindings/Row';
+import type { SendOutcome } from '../bindings/SendOutcome';
+import type { Snapshot } from '../bindings/Snapshot';
+import type { TeamName } from '../bindings/TeamName';
+import type { TeamView } from '../bindings/TeamView';
+import type { Api, AuditQuery, TeamEdit } from './api';
+
+export function problem(code: Code, message: string, hint: string): Problem {
+  return { code, message, hint };
+}
+
+/** An empty Iris. */
+export function emptySnapshot(): Snapshot {
+  return {
+    version: '0.1.0',
+    endpoint: 'http://127.0.0.1:1615/mcp',
+    teams: [],
+    approvals: [],
+    recent: [],
+    problems: [],
+  };
+}
+
+/** A team that sleeps, with what a caller cares about. */
+export function aTeam(name: TeamName, more: Partial<TeamView> = {}): TeamView {
+  return { name, state: 'asleep', host: 'local', waiting: 0, path: `~/work/${name}`, mode: 'ask', sessions: [], ...more };
+}
+
+/** A waiting approval, with what a caller cares about. */
+export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): ApprovalView {
+  return {
+    id,
+    team: 'api',
+    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
+    from: 'console',
+    host: 'local',
+    path: '~/work/api',
+    tool: 'Bash',
+    input: { command: 'cargo test', description: 'Run the tests' },
+    summary: 'cargo test',
+    why: 'no rule decides it, and the team’s mode is “ask”',
+    digest: id.padEnd(64, '3a9f0c'),
+    createdAt: new Date(Date.now() - 12_000).toISOString(),
+    expiresAt: new Date(Date.now() + 3_588_000).toISOString(),
+    ...more,
+  };
+}
+
+export class FakeApi implements Api {
+  /** Every command as it arrived, for tests. */
+  readonly calls: { name: string; args: unknown[] }[] = [];
+  /** Set to make the named command fail with this. */
+  readonly failures = new Map<string, Problem>();
+  /** What `pickFolder` answers. */
+  folder: string | null = '/home/you/work/billing';
+  /** What `send` answers. */
+  outcome: Partial<SendOutcome> = { status: 'answered', response: 'Done.' };
+  rows: Row[] = [];
+
+  #listeners = new Set<(snapshot: Snapshot) => void>();
+  #shows = new Set<(id: ApprovalId) => void>();
+
+  constructor(
+    public state: Snapshot = emptySnapshot(),
+    /** How long commands take, milliseconds. */
+    readonly delay = 0,
+  ) {}
+
+  /** Publishes a changed state. */
+  publish(change: Partial<Snapshot>): void {
+    this.state = { ...this.state, ...change };
+    for (const listener of this.#listeners) listener(this.state);
+  }
+
+  /** Another surface asks to show an approval. */
+  show(id: ApprovalId): void {
+    for (const listener of this.#shows) listener(id);
+  }
+
+  /** An approval ends, whoever ended it. */
+  end(id: ApprovalId, decision: 'allow' | 'deny', decidedBy: string): void {
+    const approval = this.state.approvals.find((a) => a.id === id);
+    if (!approval) throw problem('alreadyDecided', 'Somebody answered this first.', 'Look at Activity to see who.');
+    const { team, tool, summary } = approval;
+    this.publish({
+      approvals: this.state.approvals.filter((a) => a.id !== id),
+      recent: [{ id, team, tool, summary, decision, decidedBy, time: new Date().toISOString() }, ...this.state.recent],
+    });
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    await this.#call('snapshot');
+    return this.state;
+  }
+
+  async answer(id: ApprovalId, answer: Answer): Promise<void> {
+    await this.#call('answer', id, answer);
+    this.end(id, answer.answer, 'human:window:you');
+  }
+
+  async wake(team: TeamName): Promise<void> {
+    this.#change(team, { state: 'waking' });
+    await this.#call('wake', team);
+    const { problem: _mended, ...rest } = this.#team(team);
+    this.#replace(team, { ...rest, state: 'idle' });
+  }
+
+  async sleep(team: TeamName): Promise<void> {
+    await this.#call('sleep', team);
+    this.#change(team, { state: 'asleep' });
+  }
+
+  async send(team: TeamName, text: string, timeoutMs: number): Promise<SendOutcome> {
+    await this.#call('send', team, text, timeoutMs);
+    return { id: crypto.randomUUID(), from: 'console', to: team, status: 'answered', duration: 14_200, ...this.outcome };
+  }
+
+  async interrupt(team: TeamName): Promise<void> {
+    await this.#call('interrupt', team);
+    this.#change(team, { state: 'idle' });
+  }
+
+  async addTeam(name: TeamName, edit: TeamEdit): Promise<void> {
+    await this.#call('addTeam', name, edit);
+    this.publish({ teams: [...this.state.teams, edited(aTeam(name), edit)].sort((a, b) => a.name.localeCompare(b.name)) });
+  }
+
+  async editTeam(name: TeamName, edit: TeamEdit): Promise<void> {
+    await this.#call('editTeam', name, edit);
+    this.#replace(name, edited(this.#team(name), edit));
+  }
+
+  async removeTeam(name: TeamName): Promise<void> {
+    await this.#call('removeTeam', name);
+    this.publish({ teams: this.state.teams.filter((t) => t.name !== name) });
+  }
+
+  async audit(query: AuditQuery): Promise<Row[]> {
+    await this.#call('audit', query);
+    return this.rows
+      .filter((r) => (query.team === undefined || r.team === query.team) && (query.before === undefined || r.seq < query.before))
+      .slice(0, query.limit);
+  }
+
+  async pickFolder(): Promise<string | null> {
+    await this.#call('pickFolder');
+    return this.folder;
+  }
+
+  async onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void> {
+    this.#listeners.add(handler);
+    return () => this.#listeners.delete(handler);
+  }
+
+  async onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void> {
+    this.#shows.add(handler);
+    return () => this.#shows.delete(handler);
+  }
+
+  async #call(name: string, ...args: unknown[]): Promise<void> {
+    this.calls.push({ name, args });
+    if (this.delay > 0) await new Promise((done) => setTimeout(done, this.delay));
+    const failure = this.failures.get(name);
+    if (failure) throw failure;
+  }
+
+  #team(name: TeamName): TeamView {
+    const team = this.state.teams.find((t) => t.name === name);
+    if (!team) throw problem('notFound', `There is no team “${name}”.`, 'Look at the Teams view for the names.');
+    return team;
+  }
+
+  #change(name: TeamName, change: Partial<TeamView>): void {
+    this.#replace(name, { ...this.#team(name), ...change });
+  }
+
+  #replace(name: TeamName, team: TeamView): void {
+    this.publish({ teams: this.state.teams.map((t) => (t.name === name ? team : t)) });
+  }
+}
+
+function edited(team: TeamView, edit: TeamEdit): TeamView {
+  const { name, path, description, color, grantPermission } = edit;
+  const next: TeamView = { ...team };
+  if (name !== undefined) next.name = name;
+  if (path !== undefined) next.path = path;
+  if (grantPermission !== undefined) next.mode = grantPermission;
+  if (description === '') delete next.description;
+  else if (description !== undefined) next.description = description;
+  if (color === '') delete next.color;
+  else if (color !== undefined) next.color = color;
+  return next;
+}

@@ -1,0 +1,211 @@
+// What the window knows: the latest snapshot, and what the person is looking at. One instance,
+// handed down by context; every view renders it and keeps no copy.
+import { createContext } from 'svelte';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+
+import type { Answer } from '../bindings/Answer';
+import type { ApprovalId } from '../bindings/ApprovalId';
+import type { ApprovalView } from '../bindings/ApprovalView';
+import type { EndedApproval } from '../bindings/EndedApproval';
+import type { Problem } from '../bindings/Problem';
+import type { SendOutcome } from '../bindings/SendOutcome';
+import type { Snapshot } from '../bindings/Snapshot';
+import type { TeamName } from '../bindings/TeamName';
+import type { TeamView } from '../bindings/TeamView';
+import type { Api } from './api';
+import { asProblem } from './problem';
+
+export type View = 'approvals' | 'teams' | 'activity';
+
+/** A task given to a team from this window, and what became of it. */
+export interface Task {
+  text: string;
+  startedAt: number;
+  /** Set when the call ended well or badly. */
+  outcome?: SendOutcome;
+  /** Set when the call itself failed. */
+  failure?: Problem;
+}
+
+/** How often relative times are drawn anew, milliseconds: they show seconds. */
+const TICK_MS = 1000;
+
+export class Iris {
+  /** `null` until Iris answered for the first time. */
+  snapshot = $state.raw<Snapshot | null>(null);
+  /** Why there is no snapshot. */
+  unreachable = $state.raw<Problem | null>(null);
+  /** Errors of commands, until dismissed. */
+  notices = $state.raw<Problem[]>([]);
+  /** Read out by screen readers. */
+  announcement = $state('');
+  now = $state(Date.now());
+
+  view = $state<View>('approvals');
+  /** The approval on show; it stays on show after it ended, to say how. */
+  shown = $state.raw<ApprovalView | null>(null);
+  teamName = $state<TeamName | null>(null);
+
+  /** The latest task of each team; they outlive a change of view, because agents ask in between. */
+  readonly tasks = new SvelteMap<TeamName, Task>();
+  /** Unsent task texts. */
+  readonly drafts = new SvelteMap<TeamName, string>();
+  /** Teams being started or stopped. */
+  readonly busy = new SvelteSet<TeamName>();
+
+  #events = 0;
+  #stop: (() => void)[] = [];
+
+  constructor(readonly api: Api) {}
+
+  /** Listens, then asks for the state; call again to try again. */
+  async connect(): Promise<void> {
+    this.unreachable = null;
+    try {
+      if (this.#stop.length === 0) {
+        this.#stop.push(
+          await this.api.onSnapshot((snapshot) => {
+            this.#events += 1;
+            this.#take(snapshot);
+          }),
+          await this.api.onShowApproval((id) => this.showApproval(id)),
+        );
+        const tick = setInterval(() => (this.now = Date.now()), TICK_MS);
+        this.#stop.push(() => clearInterval(tick));
+      }
+      const events = this.#events;
+      const snapshot = await this.api.snapshot();
+      // An event that came meanwhile is newer than this answer.
+      if (events === this.#events) this.#take(snapshot);
+    } catch (thrown) {
+      this.unreachable = asProblem(thrown);
+    }
+  }
+
+  /** Stops listening. */
+  disconnect(): void {
+    for (const stop of this.#stop.splice(0)) stop();
+  }
+
+  get approvals(): ApprovalView[] {
+    return this.snapshot?.approvals ?? [];
+  }
+
+  get teams(): TeamView[] {
+    return this.snapshot?.teams ?? [];
+  }
+
+  get team(): TeamView | null {
+    return this.teams.find((t) => t.name === this.teamName) ?? null;
+  }
+
+  isWaiting(id: ApprovalId): boolean {
+    return this.approvals.some((a) => a.id === id);
+  }
+
+  ended(id: ApprovalId): EndedApproval | null {
+    return this.snapshot?.recent.find((r) => r.id === id) ?? null;
+  }
+
+  showApproval(id: ApprovalId): void {
+    this.view = 'approvals';
+    this.shown = this.approvals.find((a) => a.id === id) ?? this.shown;
+  }
+
+  showTeam(name: TeamName): void {
+    this.view = 'teams';
+    this.teamName = name;
+  }
+
+  /** Answers an approval and goes on to the next; true when the answer was taken. */
+  async answer(approval: ApprovalView, answer: Answer): Promise<boolean> {
+    const position = this.approvals.findIndex((a) => a.id === approval.id);
+    const done = await this.attempt(() => this.api.answer(approval.id, answer));
+    if (!done) return false;
+    this.announcement = `${answer.answer === 'allow' ? 'Allowed' : 'Denied'}: ${approval.tool} for ${approval.team}.`;
+    if (this.shown?.id === approval.id) {
+      const others = this.approvals.filter((a) => a.id !== approval.id);
+      this.shown = others[Math.min(Math.max(position, 0), others.length - 1)] ?? this.shown;
+    }
+    return true;
+  }
+
+  async wake(team: TeamName): Promise<void> {
+    await this.#whileBusy(team, () => this.api.wake(team));
+  }
+
+  async sleep(team: TeamName): Promise<void> {
+    await this.#whileBusy(team, () => this.api.sleep(team));
+  }
+
+  async send(team: TeamName, text: string, timeoutMs: number): Promise<void> {
+    const task: Task = { text, startedAt: Date.now() };
+    this.tasks.set(team, task);
+    this.drafts.delete(team);
+    try {
+      const outcome = await this.api.send(team, text, timeoutMs);
+      this.tasks.set(team, { ...task, outcome });
+      this.announcement = `${team}: ${outcome.status}.`;
+    } catch (thrown) {
+      this.tasks.set(team, { ...task, failure: asProblem(thrown) });
+      this.announcement = `${team}: the task failed.`;
+    }
+  }
+
+  /** Runs a command; an error becomes a notice. `null` when it failed. */
+  async attempt<T>(command: () => Promise<T>): Promise<{ value: T } | null> {
+    try {
+      return { value: await command() };
+    } catch (thrown) {
+      this.notify(asProblem(thrown));
+      return null;
+    }
+  }
+
+  notify(problem: Problem): void {
+    this.notices = [...this.notices.filter((n) => n.message !== problem.message), problem];
+  }
+
+  dismiss(problem: Problem): void {
+    this.notices = this.notices.filter((n) => n !== problem);
+  }
+
+  async #whileBusy(team: TeamName, command: () => Promise<void>): Promise<void> {
+    if (this.busy.has(team)) return;
+    this.busy.add(team);
+    await this.attempt(command);
+    this.busy.delete(team);
+  }
+
+  #take(snapshot: Snapshot): void {
+    const before = this.snapshot;
+    const known = new Set(before?.approvals.map((a) => a.id));
+    const fresh = snapshot.approvals.filter((a) => !known.has(a.id));
+    // Decided on the state before: an approval that ends just now stays on show to say how.
+    const free = this.shown === null || !known.has(this.shown.id);
+    this.snapshot = snapshot;
+    this.unreachable = null;
+    this.now = Date.now();
+
+    const same = snapshot.approvals.find((a) => a.id === this.shown?.id);
+    if (same) {
+      // Keeps the object while it is the same request, so that nothing on show is built anew.
+      if (same.digest !== this.shown?.digest) this.shown = same;
+    } else if (free) {
+      this.shown = (before ? fresh[0] : snapshot.approvals[0]) ?? this.shown;
+    }
+    if (!snapshot.teams.some((t) => t.name === this.teamName)) {
+      this.teamName = snapshot.teams[0]?.name ?? null;
+    }
+    const [first] = fresh;
+    if (before && first) {
+      this.announcement =
+        fresh.length === 1
+          ? `${first.team} wants to use ${first.tool}: ${first.summary}`
+          : `${fresh.length} new approvals are waiting.`;
+    }
+  }
+}
+
+/** The window's one `Iris`, for every component below the root. */
+export const [getIris, setIris] = createContext<Iris>();

@@ -1,0 +1,92 @@
+// What the core writes down, in words for people.
+import type { GrantPermission } from '../bindings/GrantPermission';
+import type { MessageStatus } from '../bindings/MessageStatus';
+import type { Surface } from '../bindings/Surface';
+import type { TeamState } from '../bindings/TeamState';
+import type { Verb } from '../bindings/Verb';
+import { visible } from './display';
+
+const SURFACES: Record<Surface, string> = {
+  notification: 'in the notification',
+  tray: 'in the tray menu',
+  window: 'in this window',
+  cli: 'on the command line',
+};
+
+const IRIS_REASONS: Record<string, string> = {
+  audit: 'the audit log could not be written',
+  limit: 'too many requests were waiting',
+  shutdown: 'Iris was shutting down',
+  input: 'the edited input could not be used',
+};
+
+/** Who or what decided, as `decidedBy` of the audit log says it: `by you in the notification`. */
+export function decider(decidedBy: string): string {
+  const [kind = '', second = '', ...rest] = decidedBy.split(':');
+  switch (kind) {
+    case 'human':
+      return second in SURFACES ? `by you ${SURFACES[second as Surface]}` : `by you (${visible(second)})`;
+    case 'rule':
+      return `by the ${visible(second)} rule ${visible(rest.join(':'))}`;
+    case 'mode':
+      return `by the team’s mode “${visible(second)}”`;
+    case 'timeout':
+      return 'because nobody answered in time';
+    case 'withdrawn':
+      return `because the agent stopped waiting${second ? ` (${visible(second)})` : ''}`;
+    case 'lost':
+      return 'because Iris ended while it waited';
+    case 'iris':
+      return `by Iris: ${IRIS_REASONS[second] ?? visible(second)}`;
+    default:
+      return decidedBy ? `by ${visible(decidedBy)}` : '';
+  }
+}
+
+/** The past of a verb. */
+export const OUTCOME: Record<Verb, string> = { allow: 'Allowed', deny: 'Denied', noted: 'Noted' };
+
+/** How an approval ended, whole: `Allowed by you in the notification`. */
+export function ending(decision: Verb, decidedBy: string): string {
+  return `${OUTCOME[decision]} ${decider(decidedBy)}`.trim();
+}
+
+/** `you`, or the team. */
+export function party(name: string): string {
+  return name === 'console' ? 'you (console)' : name;
+}
+
+/** `this computer`, or the SSH destination. */
+export function place(host: string): string {
+  return host === 'local' ? 'this computer' : visible(host);
+}
+
+/** What each mode does, in one sentence. */
+export const MODES: Record<GrantPermission, { label: string; says: string }> = {
+  ask: { label: 'Ask me', says: 'What no rule decides waits here until you allow or deny it.' },
+  yes: { label: 'Allow everything', says: 'What no rule decides runs at once; nobody is asked.' },
+  no: { label: 'Deny everything', says: 'What no rule decides is denied, and the agent is told so.' },
+  forward: {
+    label: 'Forward to the sender',
+    says: 'What no rule decides goes to whoever gave the task. Iris cannot do that yet: it denies and tells the agent why.',
+  },
+};
+
+/** What a state means, for tooltips. */
+export const STATES: Record<TeamState, string> = {
+  asleep: 'No agent is running',
+  idle: 'Ready for a task',
+  waking: 'The agent is starting',
+  working: 'The agent is at work',
+  waiting: 'The agent waits for your answer',
+  trouble: 'The agent does not work',
+};
+
+/** What became of a task, truthfully. */
+export const STATUSES: Record<MessageStatus, { title: string; says: string }> = {
+  answered: { title: 'Answered', says: '' },
+  queued: { title: 'Queued', says: 'Iris has the task; the agent has not got it yet.' },
+  timeout: { title: 'No answer yet', says: 'Iris stopped waiting. The agent goes on working on it.' },
+  failed: { title: 'Failed', says: '' },
+  cancelled: { title: 'Interrupted', says: 'The turn was stopped before the agent answered.' },
+};

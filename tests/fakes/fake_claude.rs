@@ -1,2 +1,241 @@
-//! stub
-fn main() {}
+//! A Claude Code that does as it is told: it speaks the stream of JSON lines as the real one does
+//! (measured with 2.1.330), without a model. How it starts is said by `FAKE_CLAUDE` (words with
+//! spaces between), what a turn does by the message.
+
+use std::{
+    collections::HashSet,
+    error::Error,
+    io::{BufRead as _, Write as _, stdin, stdout},
+    path::PathBuf,
+    process::exit,
+    thread::sleep,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Longer than any test.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+fn main() -> Outcome<()> {
+    let mut fake = Fake::start()?;
+    for line in stdin().lock().lines() {
+        match serde_json::from_str::<Value>(&line?) {
+            Ok(event) => fake.take(&event)?,
+            Err(error) => fail(&format!("Error parsing streaming input line: {error}"))?,
+        }
+    }
+    if fake.is("ignore-eof") {
+        sleep(FOR_EVER);
+    }
+    Ok(())
+}
+
+fn fail(why: &str) -> Outcome<()> {
+    writeln!(std::io::stderr(), "{why}")?;
+    exit(1)
+}
+
+struct Fake {
+    words: HashSet<String>,
+    session: String,
+    /// Where it keeps that the conversation exists.
+    file: PathBuf,
+    reconnected: bool,
+    /// The message of a turn that hangs.
+    running: Option<String>,
+}
+
+impl Fake {
+    fn start() -> Outcome<Self> {
+        let words = variable("FAKE_CLAUDE");
+        let words: HashSet<String> = words.split_whitespace().map(str::to_owned).collect();
+        let value = |name: &str| std::env::args().find_map(|a| a.strip_prefix(name).map(str::to_owned));
+        let resume = value("--resume=");
+        let session = resume.clone().or_else(|| value("--session-id=")).ok_or("no session")?;
+        let dir = PathBuf::from(variable("HOME")).join(".fake-claude");
+        std::fs::create_dir_all(&dir)?;
+        let file = dir.join(&session);
+        let fake = Self { words, session, file, reconnected: false, running: None };
+        let id = &fake.session;
+        if fake.is("exit-at-once") {
+            fail("fake: cannot start")?;
+        }
+        if fake.is("crash-once") {
+            let mark = dir.join("crashed");
+            if !mark.exists() {
+                std::fs::write(mark, "")?;
+                fail("fake: crashed once")?;
+            }
+        }
+        if fake.is("old") {
+            fail("error: unknown option '--permission-prompt-tool'")?;
+        }
+        if resume.is_some() && !fake.file.exists() {
+            fail(&format!("No conversation found with session ID: {id}"))?;
+        }
+        if resume.is_none() && fake.file.exists() {
+            fail(&format!("Error: Session ID {id} is already in use."))?;
+        }
+        Ok(fake)
+    }
+
+    fn is(&self, word: &str) -> bool {
+        self.words.contains(word)
+    }
+
+    fn take(&mut self, event: &Value) -> Outcome<()> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        match text("/type") {
+            "control_request" => self.control(text("/request_id"), text("/request/subtype")),
+            "user" => self.turn(text("/uuid"), text("/message/content/0/text")),
+            _ => Ok(()),
+        }
+    }
+
+    fn control(&mut self, id: &str, subtype: &str) -> Outcome<()> {
+        let answer = match subtype {
+            "initialize" if self.is("never-initialize") => return Ok(()),
+            "initialize" if self.is("signed-out") => {
+                json!({"account": {"tokenSource": "none", "apiProvider": "firstParty"}})
+            }
+            "initialize" => json!({"account": {"tokenSource": "fake", "apiProvider": "firstParty"}}),
+            "mcp_status" => {
+                let status = match () {
+                    () if self.is("mcp-pending") => "pending",
+                    () if self.is("mcp-failed") => "failed",
+                    () if self.is("mcp-failed-once") && !self.reconnected => "failed",
+                    () => "connected",
+                };
+                json!({"mcpServers": [{"name": "iris", "status": status, "error": "ECONNREFUSED"}]})
+            }
+            "mcp_reconnect" => {
+                self.reconnected = true;
+                json!({})
+            }
+            "interrupt" if self.is("ignore-interrupt") => return Ok(()),
+            "interrupt" => {
+                if let Some(message) = self.running.take() {
+                    say(&json!({
+                        "type": "result", "subtype": "error_during_execution", "is_error": true,
+                        "terminal_reason": "aborted_tools", "user_message_uuids": [message],
+                    }))?;
+                    lifecycle(&message, "cancelled")?;
+                }
+                json!({"still_queued": []})
+            }
+            _ => {
+                return say(&json!({"type": "control_response", "response":
+                    {"subtype": "error", "request_id": id, "error": "unsupported"}}));
+            }
+        };
+        say(&json!({"type": "control_response", "response":
+            {"subtype": "success", "request_id": id, "response": answer}}))
+    }
+
+    fn turn(&mut self, message: &str, text: &str) -> Outcome<()> {
+        if self.running.is_some() {
+            fail("fake: a message came while a turn ran")?;
+        }
+        std::fs::write(&self.file, "")?;
+        lifecycle(message, "queued")?;
+        lifecycle(message, "started")?;
+        say(&json!({"type": "system", "subtype": "init", "session_id": self.session}))?;
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let answer = match word {
+            "crash" => return fail("fake: crashed in a turn"),
+            "hang" => {
+                self.running = Some(message.to_owned());
+                return Ok(());
+            }
+            "error" => return end(message, rest, true),
+            "noise" => {
+                write_raw(b"npm notice\n\n{\"half\":\n\xff\xfe\x00\n42\n[]\n{}\n")?;
+                rest.to_owned()
+            }
+            "split" => {
+                let line = json!({"type": "result", "subtype": "success", "is_error": false,
+                    "result": rest, "user_message_uuids": [message]});
+                // Byte by byte: every character of more than one arrives in pieces.
+                for byte in line.to_string().as_bytes() {
+                    write_raw(&[*byte])?;
+                }
+                write_raw(b"\n")?;
+                return lifecycle(message, "completed");
+            }
+            "big" => "ü".repeat(rest.parse::<usize>()? / 2),
+            "too-long" => {
+                let chunk = vec![b'x'; 1024 * 1024];
+                for _ in 0..rest.parse::<usize>()? {
+                    write_raw(&chunk)?;
+                }
+                write_raw(b"\n")?;
+                "after it".to_owned()
+            }
+            "session" => self.session.clone(),
+            "args" => std::env::args().collect::<Vec<_>>().join("\n"),
+            "env" => variable(rest),
+            "folded" => {
+                say(&assistant("part one"))?;
+                say(&assistant("part two"))?;
+                return lifecycle(message, "completed");
+            }
+            "own-turn" => {
+                // A background task's result comes in between.
+                say(&json!({"type": "result", "subtype": "success", "is_error": false,
+                    "result": "not for you", "user_message_uuids": []}))?;
+                rest.to_owned()
+            }
+            "ask" => {
+                say(&json!({"type": "control_request", "request_id": "q",
+                    "request": {"subtype": "can_use_tool", "tool_name": "Bash"}}))?;
+                let mut line = String::new();
+                stdin().lock().read_line(&mut line)?;
+                line
+            }
+            "sh" => sh(rest)?,
+            _ => text.to_owned(),
+        };
+        say(&assistant("let me see"))?;
+        end(message, &answer, false)
+    }
+}
+
+fn assistant(text: &str) -> Value {
+    json!({"type": "assistant", "parent_tool_use_id": null,
+        "message": {"content": [{"type": "text", "text": text}]}})
+}
+
+/// As the real one: an error of the model's API is a "success" with `is_error`.
+fn end(message: &str, text: &str, is_error: bool) -> Outcome<()> {
+    say(&json!({"type": "result", "subtype": "success", "is_error": is_error, "result": text,
+        "user_message_uuids": [message]}))?;
+    lifecycle(message, if is_error { "cancelled" } else { "completed" })
+}
+
+fn lifecycle(message: &str, state: &str) -> Outcome<()> {
+    say(&json!({"type": "command_lifecycle", "command_uuid": message, "state": state}))
+}
+
+fn say(event: &Value) -> Outcome<()> {
+    write_raw(format!("{event}\n").as_bytes())
+}
+
+fn write_raw(bytes: &[u8]) -> Outcome<()> {
+    let mut out = stdout().lock();
+    out.write_all(bytes)?;
+    Ok(out.flush()?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program of its own, told by its environment")]
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a fake agent's Bash tool")]
+fn sh(script: &str) -> Outcome<String> {
+    let output = std::process::Command::new("/bin/sh").args(["-c", script]).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -17,6 +17,7 @@ mod journeys;
 mod kit;
 mod secrets;
 mod self_approval;
+mod supervisor;
 
 #[test]
 fn every_file_is_part_of_this_binary() {

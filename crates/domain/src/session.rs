@@ -299,7 +299,8 @@ impl Session {
     }
 
     fn exited(&mut self, failure: Failure, lived: Duration) -> Vec<Effect> {
-        match std::mem::replace(&mut self.state, State::Asleep) {
+        let mut effects = vec![Effect::Withdraw("the agent ended")];
+        effects.extend(match std::mem::replace(&mut self.state, State::Asleep) {
             State::Stopping(Then::Asleep) => vec![],
             State::Stopping(Then::Wake) => self.start(),
             State::Stopping(Then::Retry(why)) => self.retry(why, lived),
@@ -320,16 +321,21 @@ impl Session {
                 self.state = state;
                 vec![]
             }
-        }
+        });
+        effects
     }
 
     /// A process ended that should not have.
     fn failed(&mut self, failure: Failure, lived: Duration) -> Vec<Effect> {
-        let mut effects = vec![Effect::Withdraw("the agent ended")];
+        let mut effects = vec![];
         let correction = match failure.cure {
             Cure::NewConversation if !self.corrected => Some(Effect::NewConversation),
             Cure::ResumeConversation if !self.corrected => Some(Effect::ResumeConversation),
-            Cure::NewConversation | Cure::ResumeConversation | Cure::Retry | Cure::Human => None,
+            Cure::NewConversation
+            | Cure::ResumeConversation
+            | Cure::Retry
+            | Cure::Human
+            | Cure::Room => None,
         };
         if let Some(correction) = correction {
             self.corrected = true;
@@ -339,6 +345,11 @@ impl Session {
         }
         effects.extend(match failure.cure {
             Cure::Human => self.trouble(failure.problem),
+            Cure::Room => {
+                let mut effects = self.settle_all(&Settled::Failed(failure.problem.clone()));
+                effects.extend([Effect::NotReady(failure.problem), Effect::Disarm]);
+                effects
+            }
             Cure::Retry | Cure::NewConversation | Cure::ResumeConversation => {
                 self.retry(failure, lived)
             }

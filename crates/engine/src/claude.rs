@@ -1,1 +1,21 @@
-//! Claude Code as a program: its command line, its environment, its stream of JSON lines.
+//! Claude Code as a program: where it is, its command line, its environment, its stream of JSON
+//! lines, and what its failures mean. Measured with Claude Code 2.1.330.
+
+mod environ;
+mod failure;
+mod find;
+mod invocation;
+mod stream;
+
+pub use environ::clean;
+pub use failure::{ended, not_signed_in, not_started, turn_problem};
+pub use find::find;
+pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, expand};
+pub use stream::{
+    Event, MessageState, TurnResult, answer_request, decode, initialize, interrupt, is_signed_out,
+    mcp_reconnect,
+    mcp_state, mcp_status, user_message,
+};
+
+/// The name of Iris's MCP server in the agent: its tools are `mcp__iris__…`.
+pub const SERVER: &str = "iris";

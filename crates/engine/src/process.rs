@@ -1,1 +1,501 @@
 //! Starting and ending programs: the one place that spawns.
+//!
+//! A [`Process`] leads a process group of its own. Exactly one task owns it, and that task does not
+//! end before the group is empty. On Linux Iris is also a *child subreaper*: what a program
+//! daemonises becomes a child of Iris instead of vanishing to init, so it can be ended too, and a
+//! double fork does not hide where a process comes from ([`is_descendant`]).
+
+use std::{
+    collections::{HashSet, VecDeque},
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, warn};
+
+mod lines;
+mod tree;
+
+use lines::Lines;
+pub use tree::{end_left_behind, is_descendant, started};
+
+/// A longer line of stdout is no message of Claude Code: its largest carry a tool's output, which
+/// it caps far below this.
+pub const LINE_MAX: usize = 16 * 1024 * 1024;
+/// So many last lines of stderr are kept: the reason stands at the end.
+pub const STDERR_LINES: usize = 20;
+/// A longer stderr line is cut: it is shown in a status.
+pub const STDERR_LINE_MAX: usize = 2048;
+/// An idle Claude Code ends 0.05 s after EOF on its stdin (measured with 2.1.330); one in a turn
+/// would finish the turn first, and nobody waits for that when the process is to end.
+const EOF_GRACE: Duration = Duration::from_secs(3);
+/// After SIGTERM Claude Code ends its tools and itself; what ignores SIGTERM this long ignores it.
+const TERM_GRACE: Duration = Duration::from_secs(3);
+/// How often a group that is being ended is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+/// After SIGKILL only a process that hangs in the kernel is still there; Iris does not wait for it.
+const KILL_GRACE: Duration = Duration::from_secs(3);
+/// What is left in the pipes when the process is gone is read within this.
+const DRAIN: Duration = Duration::from_millis(500);
+/// Lines that wait for the process to read, and events that wait for the owner.
+const CHANNEL: usize = 64;
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The executable.
+    pub path: PathBuf,
+    /// Its arguments. Never a secret: everybody can read them.
+    pub args: Vec<OsString>,
+    /// The directory it starts in.
+    pub dir: PathBuf,
+    /// Its whole environment.
+    pub env: Environ,
+    /// `NAME=value` of its environment by which what it leaves behind is known.
+    pub mark: String,
+}
+
+/// An environment for a program. Its `Debug` shows names only.
+#[derive(Clone, Default)]
+pub struct Environ(pub std::collections::BTreeMap<OsString, OsString>);
+
+impl std::fmt::Debug for Environ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// Why a program did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The directory to start in is not there, not a directory, or closed to the user.
+    #[error("cannot use the directory {0}: {1}")]
+    Directory(PathBuf, io::Error),
+    /// The executable is not there.
+    #[error("{0} does not exist")]
+    NotFound(PathBuf),
+    /// It is there, but cannot be run.
+    #[error("{0} cannot be run: {1}")]
+    NotExecutable(PathBuf, io::Error),
+}
+
+/// What a process does, in order; `Ended` is the last.
+#[derive(Debug)]
+pub enum Output {
+    /// A line of stdout, without its end; what is no UTF-8 in it is replaced.
+    Line(String),
+    /// A line of stdout with more than [`LINE_MAX`] bytes, which was dropped; its length.
+    TooLong(u64),
+    /// The process is gone, and its group with it.
+    Ended(Ended),
+}
+
+/// The end of a process.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// How it ended; `None` when the system did not say.
+    pub status: Option<ExitStatus>,
+    /// The last lines of its stderr.
+    pub stderr: Vec<String>,
+    /// How long it ran.
+    pub lived: Duration,
+}
+
+/// The process is gone, or has stopped reading.
+#[derive(Debug, thiserror::Error)]
+#[error("the process does not take input any more")]
+pub struct NotTaken;
+
+/// A running program. Dropping it stops the program, in order.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    started: Option<u64>,
+    stdin: mpsc::Sender<Vec<u8>>,
+    stop: CancellationToken,
+}
+
+impl Process {
+    /// Its process id, which is its group's id too.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// When it was started, in clock ticks since boot; `None` where the system does not say.
+    pub fn started(&self) -> Option<u64> {
+        self.started
+    }
+
+    /// Writes a line (the line end is added). Does not wait for the process to read it.
+    pub fn write_line(&self, line: &str) -> Result<(), NotTaken> {
+        let mut bytes = Vec::with_capacity(line.len() + 1);
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        self.stdin.try_send(bytes).map_err(|_| NotTaken)
+    }
+
+    /// Ends it: EOF on its stdin, then SIGTERM, then SIGKILL to its group. [`Output::Ended`] says
+    /// when it is gone.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Starts programs and knows which run; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    groups: Arc<Mutex<HashSet<i32>>>,
+    tasks: TaskTracker,
+    closed: CancellationToken,
+}
+
+impl Processes {
+    /// Makes Iris the subreaper of its descendants and reaps those that come to it.
+    pub fn new(tasks: &TaskTracker) -> Self {
+        let processes =
+            Self { groups: Arc::default(), tasks: tasks.clone(), closed: CancellationToken::new() };
+        #[cfg(target_os = "linux")]
+        {
+            // Any pid switches it on for the calling process.
+            if let Err(error) =
+                rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+            {
+                warn!(%error, "cannot become a subreaper: what agents daemonise will not be found");
+            }
+            tasks.spawn(processes.clone().reap());
+        }
+        processes
+    }
+
+    /// Starts a program. Its events come through the receiver.
+    pub fn start(&self, program: Program) -> Result<(Process, mpsc::Receiver<Output>), SpawnError> {
+        let mut child = spawn(&program)?;
+        // `id` is `None` only after the child was waited for.
+        let pid = child.id().unwrap_or_default();
+        let group = Group { pgid: pid.cast_signed(), processes: self.clone(), empty: false };
+        self.groups().insert(group.pgid);
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, lines) = mpsc::channel(CHANNEL);
+        let (events, output) = mpsc::channel(CHANNEL);
+        let stop = CancellationToken::new();
+        let process =
+            Process { pid, started: started(pid.cast_signed()), stdin, stop: stop.clone() };
+        debug!(pid, program = %program.path.display(), "started");
+        self.tasks.spawn(attend(child, group, pipes, lines, events, stop, program.mark));
+        Ok((process, output))
+    }
+
+    /// Ends what agents left behind, whoever's it was, and stops reaping. Call when all are ended.
+    pub async fn close(&self) {
+        self.end_strangers(None).await;
+        self.closed.cancel();
+    }
+
+    fn groups(&self) -> std::sync::MutexGuard<'_, HashSet<i32>> {
+        // A panic while it was held cannot leave a set half changed.
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn reap(self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut child_ended = match signal(SignalKind::child()) {
+            Ok(signal) => signal,
+            Err(error) => {
+                warn!(%error, "cannot hear of ended children");
+                return;
+            }
+        };
+        loop {
+            self.reap_now();
+            tokio::select! {
+                _ = child_ended.recv() => {}
+                () = self.closed.cancelled() => return,
+            }
+        }
+    }
+
+    /// Takes the exit status of ended strangers, so that they are gone. Never of a child that
+    /// someone else waits for.
+    fn reap_now(&self) {
+        for stranger in self.strangers().into_iter().filter(|s| s.zombie) {
+            let Some(pid) = Pid::from_raw(stranger.pid) else { continue };
+            if let Err(error) =
+                rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG)
+            {
+                debug!(pid = stranger.pid, %error, "an orphan was reaped by someone else");
+            }
+        }
+    }
+
+    /// Children of Iris that Iris did not start: they were left behind in a known group, or left
+    /// the session of Iris. What other code in this process starts does neither.
+    fn strangers(&self) -> Vec<tree::Stat> {
+        let children = tree::children();
+        let own_session = tree::own_session();
+        let groups = self.groups();
+        children
+            .into_iter()
+            .filter(|c| !groups.contains(&c.pid))
+            .filter(|c| groups.contains(&c.group) || Some(c.session) != own_session)
+            .collect()
+    }
+
+    /// Ends strangers that carry the mark; all of them when no group is left or no mark is given.
+    async fn end_strangers(&self, mark: Option<&str>) {
+        let begun = Instant::now();
+        loop {
+            self.reap_now();
+            let all = mark.is_none() || self.groups().is_empty();
+            let mut left = self.strangers();
+            left.retain(|s| {
+                !s.zombie && (all || mark.is_some_and(|m| tree::has_in_environment(s.pid, m)))
+            });
+            if left.is_empty() {
+                return;
+            }
+            let waited = begun.elapsed();
+            if waited > TERM_GRACE + KILL_GRACE {
+                warn!(pids = ?left.iter().map(|s| s.pid).collect::<Vec<_>>(), "orphans of an agent do not end");
+                return;
+            }
+            // They outlived their agent on purpose; a short notice is enough.
+            let signal = if waited < TERM_GRACE / 6 { Signal::TERM } else { Signal::KILL };
+            for stranger in left {
+                let Some(pid) = Pid::from_raw(stranger.pid) else { continue };
+                if let Err(error) = rustix::process::kill_process(pid, signal) {
+                    debug!(pid = stranger.pid, %error, "an orphan was gone already");
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// A process group that is to be emptied.
+#[derive(Debug)]
+struct Group {
+    pgid: i32,
+    processes: Processes,
+    empty: bool,
+}
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        let Some(pgid) = Pid::from_raw(self.pgid) else { return };
+        if let Err(error) = rustix::process::kill_process_group(pgid, signal) {
+            debug!(pgid = self.pgid, %error, "the group was gone already");
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.processes.reap_now();
+        Pid::from_raw(self.pgid)
+            .is_none_or(|pgid| rustix::process::test_kill_process_group(pgid).is_err())
+    }
+
+    async fn wait_empty(&self, at_most: Duration) -> bool {
+        let begun = Instant::now();
+        while !self.is_empty() {
+            if begun.elapsed() > at_most {
+                return false;
+            }
+            sleep(LOOK).await;
+        }
+        true
+    }
+
+    /// Ends what the leader left in it.
+    async fn end(&mut self) {
+        if !self.is_empty() {
+            self.signal(Signal::TERM);
+            if !self.wait_empty(TERM_GRACE).await {
+                self.signal(Signal::KILL);
+                if !self.wait_empty(KILL_GRACE).await {
+                    warn!(pgid = self.pgid, "a process does not end even when killed");
+                }
+            }
+        }
+        self.empty = true;
+        self.processes.groups().remove(&self.pgid);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.empty {
+            // The owning task was dropped with the runtime: no time for the ladder.
+            self.signal(Signal::KILL);
+            self.processes.groups().remove(&self.pgid);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+fn spawn(program: &Program) -> Result<Child, SpawnError> {
+    let dir = |error| SpawnError::Directory(program.dir.clone(), error);
+    // Asked first: a missing directory and a missing program give the same error otherwise.
+    std::fs::read_dir(&program.dir).map_err(dir)?;
+    Command::new(&program.path)
+        .args(&program.args)
+        .current_dir(&program.dir)
+        .env_clear()
+        .envs(&program.env.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if !program.path.exists() => {
+                SpawnError::NotFound(program.path.clone())
+            }
+            _ => SpawnError::NotExecutable(program.path.clone(), error),
+        })
+}
+
+type Pipes = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
+
+/// Owns a process from its start until its group is empty.
+async fn attend(
+    mut child: Child,
+    mut group: Group,
+    (stdin, stdout, stderr): Pipes,
+    lines: mpsc::Receiver<Vec<u8>>,
+    events: mpsc::Sender<Output>,
+    stop: CancellationToken,
+    mark: String,
+) {
+    let begun = Instant::now();
+    let eof = CancellationToken::new();
+    let gone = CancellationToken::new();
+    let life = async {
+        let status = tokio::select! {
+            status = child.wait() => status,
+            () = stop.cancelled() => {
+                eof.cancel();
+                ladder(&mut child, &group).await
+            }
+        };
+        let lived = begun.elapsed();
+        eof.cancel();
+        group.end().await;
+        group.processes.end_strangers(Some(&mark)).await;
+        gone.cancel();
+        (status.inspect_err(|error| warn!(%error, "the end of a process is unknown")).ok(), lived)
+    };
+    let drained = async {
+        gone.cancelled().await;
+        sleep(DRAIN).await;
+    };
+    let mut tail = VecDeque::new();
+    let io = async {
+        tokio::join!(feed(stdin, lines, eof.clone()), read_out(stdout, &events), async {
+            read_err(stderr, &mut tail).await;
+        })
+    };
+    let io = async {
+        tokio::select! {
+            _ = io => {}
+            () = drained => debug!("a pipe of an ended process stays open"),
+        }
+    };
+    let ((status, lived), ()) = tokio::join!(life, io);
+    let ended = Ended { status, stderr: tail.into(), lived };
+    debug!(status = ?ended.status, lived = ?ended.lived, "ended");
+    if events.send(Output::Ended(ended)).await.is_err() {
+        debug!("nobody waits for the end of the process");
+    }
+}
+
+/// After EOF: wait, SIGTERM, wait, SIGKILL.
+async fn ladder(child: &mut Child, group: &Group) -> io::Result<ExitStatus> {
+    if let Ok(status) = timeout(EOF_GRACE, child.wait()).await {
+        return status;
+    }
+    group.signal(Signal::TERM);
+    if let Ok(status) = timeout(TERM_GRACE, child.wait()).await {
+        return status;
+    }
+    group.signal(Signal::KILL);
+    child.wait().await
+}
+
+async fn feed(stdin: Option<ChildStdin>, mut lines: mpsc::Receiver<Vec<u8>>, eof: CancellationToken) {
+    let Some(mut stdin) = stdin else { return };
+    let feeding = async {
+        while let Some(line) = lines.recv().await {
+            stdin.write_all(&line).await?;
+            stdin.flush().await?;
+        }
+        io::Result::Ok(())
+    };
+    tokio::select! {
+        written = feeding => {
+            if let Err(error) = written {
+                debug!(%error, "the process stopped reading");
+            }
+            // The owner went away or the process reads no more: EOF either way.
+        }
+        () = eof.cancelled() => {}
+    }
+}
+
+async fn read_out(stdout: Option<ChildStdout>, events: &mpsc::Sender<Output>) {
+    let Some(stdout) = stdout else { return };
+    let mut lines = Lines::new(stdout, LINE_MAX);
+    loop {
+        let output = match lines.next().await {
+            Ok(Some(line)) if line.length > LINE_MAX as u64 => Output::TooLong(line.length),
+            Ok(Some(line)) => Output::Line(line.text()),
+            Ok(None) => return,
+            Err(error) => {
+                warn!(%error, "cannot read the output of a process");
+                return;
+            }
+        };
+        // Without a receiver the pipe is still read, so that the process can end in order.
+        if events.send(output).await.is_err() {
+            debug!("nobody reads the output of the process");
+        }
+    }
+}
+
+async fn read_err(stderr: Option<ChildStderr>, tail: &mut VecDeque<String>) {
+    let Some(stderr) = stderr else { return };
+    let mut lines = Lines::new(stderr, STDERR_LINE_MAX);
+    loop {
+        match lines.next().await {
+            Ok(Some(line)) => {
+                if tail.len() == STDERR_LINES {
+                    tail.pop_front();
+                }
+                tail.push_back(line.text());
+            }
+            Ok(None) => return,
+            Err(error) => {
+                warn!(%error, "cannot read the errors of a process");
+                return;
+            }
+        }
+    }
+}

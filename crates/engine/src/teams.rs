@@ -1,20 +1,42 @@
 //! The teams' sessions: one supervisor task each.
+//!
+//! The owner task knows which sessions exist; each [`supervisor`] owns one session and its process.
+//! A change of a team's settings takes effect when its process is next started; a team that is
+//! removed from the config is stopped.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use iris_domain::{
     Problem,
     config::Config,
-    ids::{Party, TeamName},
-    message::SendOutcome,
+    ids::{MessageId, Party, SessionId, TeamName},
+    message::{MESSAGE_MAX, MessageStatus, SendOutcome},
+    problem::Code,
+    session::Settled,
     snapshot::SessionView,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout},
+};
 use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
 
 use crate::{
-    approvals::Approvals, environment::Environment, home::Home, store::Store, tokens::Tokens,
+    approvals::Approvals, environment::Environment, home::Home, process, store::Store,
+    tokens::Tokens,
 };
+
+mod agent;
+mod owner;
+mod slots;
+mod supervisor;
+
+use owner::{Handle, Owner};
+use supervisor::Command;
+
+/// Questions that wait for the owner; each is answered at once, but for a look at the database.
+const MAILBOX: usize = 64;
 
 /// What the supervisors need.
 #[derive(Debug, Clone)]
@@ -39,44 +61,186 @@ pub struct TeamsDeps {
 
 /// A handle on the teams; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Teams {}
+pub struct Teams {
+    owner: mpsc::Sender<owner::Question>,
+    views: watch::Receiver<Arc<SessionViews>>,
+}
 
 /// The sessions of each team.
 pub type SessionViews = BTreeMap<TeamName, Vec<SessionView>>;
 
 impl Teams {
     /// Ends what the last Iris left behind, and starts the owner task. No agent is started.
-    pub async fn start(_deps: TeamsDeps) -> Self {
-        Self {}
+    pub async fn start(deps: TeamsDeps) -> Self {
+        end_left_behind(&deps.store).await;
+        let (views_tx, views) = watch::channel(Arc::default());
+        let (owner, questions) = mpsc::channel(MAILBOX);
+        let tasks = deps.tasks.clone();
+        tasks.spawn(Owner::new(deps, views_tx).run(questions));
+        Self { owner, views }
     }
+
     /// Starts the pair's process unless it runs; returns when it is ready, or why it is not.
-    pub async fn wake(&self, _from: Party, _to: TeamName) -> Result<SessionView, Problem> {
-        unimplemented!()
+    pub async fn wake(&self, from: Party, to: TeamName) -> Result<SessionView, Problem> {
+        let session = self.session(from, to).await?;
+        let (reply, answer) = oneshot::channel();
+        session.send(Command::Wake(reply)).await?;
+        answer.await.map_err(|_| shutting_down())?
     }
+
     /// Ends every process of the team in order; returns when they are gone. With `from`, only that
     /// pair's. `Ok(false)`: there was none.
-    pub async fn sleep(&self, _from: Option<Party>, _to: TeamName) -> Result<bool, Problem> {
-        unimplemented!()
+    pub async fn sleep(&self, from: Option<Party>, to: TeamName) -> Result<bool, Problem> {
+        let sessions = self.existing(from, to).await?;
+        let ends = sessions.into_iter().map(|session| async move {
+            let (reply, answer) = oneshot::channel();
+            session.send(Command::Sleep(reply)).await?;
+            answer.await.map_err(|_| shutting_down())
+        });
+        Ok(futures::future::try_join_all(ends).await?.contains(&true))
     }
+
     /// Sends a message and waits for the answer, at most `timeout` (`None`: for ever), start-up
-    /// included. After a timeout the agent goes on.
+    /// included. After a timeout the agent goes on. A caller that goes away does not take its
+    /// message with it.
     pub async fn send(
         &self,
-        _from: Party,
-        _to: TeamName,
-        _text: String,
-        _timeout: Option<Duration>,
+        from: Party,
+        to: TeamName,
+        text: String,
+        at_most: Option<Duration>,
     ) -> SendOutcome {
-        unimplemented!()
+        let begun = Instant::now();
+        let id = MessageId::new_v4();
+        let mut known = None;
+        let sending = self.settle(id, &from, &to, text, &mut known);
+        let settled = match at_most {
+            Some(limit) => timeout(limit, sending).await.ok(),
+            None => Some(sending.await),
+        };
+        let (status, response, error) = match settled {
+            Some(Ok((session, settled))) => {
+                known = Some(session);
+                match settled {
+                    Settled::Answered(text) => (MessageStatus::Answered, Some(text), None),
+                    Settled::Cancelled => (MessageStatus::Cancelled, None, Some(interrupted())),
+                    Settled::Failed(problem) => (MessageStatus::Failed, None, Some(problem)),
+                }
+            }
+            Some(Err(problem)) => (MessageStatus::Failed, None, Some(problem)),
+            None => (MessageStatus::Timeout, None, Some(not_yet(&to))),
+        };
+        let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        SendOutcome { id, from, to, session: known, status, response, error, duration }
     }
+
+    async fn settle(
+        &self,
+        id: MessageId,
+        from: &Party,
+        to: &TeamName,
+        text: String,
+        known: &mut Option<SessionId>,
+    ) -> Result<(SessionId, Settled), Problem> {
+        if text.len() > MESSAGE_MAX {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                format!("The message has {} bytes; {MESSAGE_MAX} is the most.", text.len()),
+                "Put the text in a file of the project and send its path.",
+            ));
+        }
+        if text.trim().is_empty() {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                "The message is empty.",
+                "Say what the team is to do.",
+            ));
+        }
+        let session = self.session(from.clone(), to.clone()).await?;
+        *known = Some(session.id());
+        let (reply, answer) = oneshot::channel();
+        session.send(Command::Send { id, text, reply }).await?;
+        answer.await.map_err(|_| shutting_down())
+    }
+
     /// Interrupts the running turn of a pair. `Ok(false)`: nothing ran.
-    pub async fn interrupt(&self, _from: Party, _to: TeamName) -> Result<bool, Problem> {
-        unimplemented!()
+    pub async fn interrupt(&self, from: Party, to: TeamName) -> Result<bool, Problem> {
+        let Some(session) = self.existing(Some(from), to).await?.pop() else { return Ok(false) };
+        let (reply, answer) = oneshot::channel();
+        session.send(Command::Interrupt(reply)).await?;
+        answer.await.map_err(|_| shutting_down())
     }
+
     /// The sessions.
     pub fn watch(&self) -> watch::Receiver<Arc<SessionViews>> {
-        unimplemented!()
+        self.views.clone()
     }
-    /// Ends every process in order.
-    pub async fn shutdown(&self) {}
+
+    /// Ends every process in order, all at once; returns when they are gone.
+    pub async fn shutdown(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.owner.send(owner::Question::Shutdown(reply)).await.is_err() {
+            debug!("the teams are shut down already");
+            return;
+        }
+        if done.await.is_err() {
+            warn!("the owner of the teams ended early");
+        }
+    }
+
+    async fn session(&self, from: Party, to: TeamName) -> Result<Handle, Problem> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(owner::Question::Session { from, to, reply }).await?;
+        answer.await.map_err(|_| shutting_down())?
+    }
+
+    async fn existing(&self, from: Option<Party>, to: TeamName) -> Result<Vec<Handle>, Problem> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(owner::Question::Existing { from, to, reply }).await?;
+        answer.await.map_err(|_| shutting_down())?
+    }
+
+    async fn ask(&self, question: owner::Question) -> Result<(), Problem> {
+        self.owner.send(question).await.map_err(|_| shutting_down())
+    }
+}
+
+async fn end_left_behind(store: &Store) {
+    let noted = match store.noted_groups().await {
+        Ok(noted) => noted,
+        Err(error) => {
+            warn!(%error, "cannot see what an earlier Iris left behind");
+            return;
+        }
+    };
+    for (pgid, started) in noted {
+        process::end_left_behind(pgid, started);
+        if let Err(error) = store.forget_group(pgid).await {
+            warn!(%error, pgid, "cannot forget a process group");
+        }
+    }
+}
+
+fn shutting_down() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        "Iris is shutting down, or the team was just removed.",
+        "Start Iris again, and see that the team is in the config.",
+    )
+}
+
+fn interrupted() -> Problem {
+    Problem::new(
+        Code::Conflict,
+        "Someone interrupted the turn.",
+        "Send the message again if it still holds.",
+    )
+}
+
+fn not_yet(to: &TeamName) -> Problem {
+    Problem::new(
+        Code::Timeout,
+        format!("{to} has not answered yet; it goes on working."),
+        "Look at the team later, or wait longer next time.",
+    )
 }

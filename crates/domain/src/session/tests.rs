@@ -135,8 +135,8 @@ fn a_crash_in_a_turn_fails_that_message_only_and_the_rest_survives_the_restart()
     assert_eq!(
         effects,
         [
-            Effect::Settle(id(1), Settled::Failed(failure(Cure::Retry).problem)),
             Effect::Withdraw("the agent ended"),
+            Effect::Settle(id(1), Settled::Failed(failure(Cure::Retry).problem)),
             Effect::NotReady(failure(Cure::Retry).problem),
             Effect::Arm(Timer::BackOff(Duration::from_secs(1))),
         ]
@@ -310,7 +310,10 @@ fn sleep_fails_what_waits_and_stops_the_process() {
     );
     assert_eq!(effects.last(), Some(&Effect::Stop));
     assert_eq!(session.shown(false), TeamState::Asleep);
-    assert_eq!(session.on(exited(Cure::Retry, 1)), []);
+    assert_eq!(
+        session.on(exited(Cure::Retry, 1)),
+        [Effect::Withdraw("the agent ended")]
+    );
     assert_eq!(session.state(), &State::Asleep);
 }
 
@@ -319,11 +322,27 @@ fn a_wake_while_stopping_starts_again() {
     let (mut session, _) = ready_then([Event::Sleep, Event::Wake]);
     assert_eq!(
         session.on(exited(Cure::Retry, 1)),
-        [Effect::Arm(Timer::Spawn), Effect::Spawn]
+        [Effect::Withdraw("the agent ended"), Effect::Arm(Timer::Spawn), Effect::Spawn]
     );
     let (mut session, _) = ready_then([Event::Sleep, Event::Message(id(1))]);
     assert!(session.on(exited(Cure::Retry, 1)).contains(&Effect::Spawn));
     assert_eq!(session.queued(), 1);
+}
+
+#[test]
+fn without_a_place_it_stays_asleep_and_says_so() {
+    let (session, effects) = run([Event::Message(id(1)), exited(Cure::Room, 0)]);
+    assert_eq!(
+        session.state(),
+        &State::Asleep,
+        "a full house is not this team's trouble"
+    );
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Settle(m, Settled::Failed(_)) if *m == id(1)))
+    );
+    assert!(effects.iter().any(|e| matches!(e, Effect::NotReady(_))));
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub enum Cure {
     Retry,
     /// Only a human can mend it.
     Human,
+    /// A place for its process must become free first: not its own fault.
+    Room,
     /// The conversation to resume does not exist: begin a new one.
     NewConversation,
     /// The conversation to create exists already: resume it.

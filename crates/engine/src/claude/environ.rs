@@ -1,0 +1,181 @@
+//! The agent's environment: what a program needs to run, what Claude Code needs to sign in, and
+//! nothing by which an agent could act as the user towards Iris (session bus, display, keychain,
+//! ssh-agent, `IRIS_HOME`).
+
+use std::{collections::BTreeMap, ffi::OsString};
+
+use iris_domain::{Problem, problem::Code};
+
+use crate::{environment::Environment, process::Environ};
+
+/// What is passed on by name.
+const NAMES: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "TERM",
+    "CLAUDE_CONFIG_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+];
+/// What is passed on by the beginning of its name.
+const PREFIXES: &[&str] = &["LC_", "ANTHROPIC_", "CLAUDE_CODE_", "DISABLE_"];
+/// What a running Claude Code sets for its own children. When Iris is started from inside one, its
+/// agents must not take themselves for parts of that session.
+const OF_A_SESSION: &[&str] = &[
+    "CLAUDE_CODE_SESSION_",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_MESSAGING_",
+    "CLAUDE_CODE_SSE_PORT",
+    "CLAUDE_CODE_EXECPATH",
+    "CLAUDE_CODE_CHILD_",
+    "CLAUDE_CODE_AGENT_",
+    "CLAUDE_CODE_REMOTE",
+    "CLAUDE_CODE_WEBSOCKET_",
+    "CLAUDE_CODE_WORKER_",
+];
+/// The prefix of a value that is to come from the OS keychain.
+const KEYCHAIN: &str = "keychain:";
+
+/// The environment of an agent: the allowed part of Iris's own, then the team's.
+pub fn clean(env: &Environment, team: &BTreeMap<String, String>) -> Result<Environ, Problem> {
+    let mut clean = BTreeMap::new();
+    for (name, value) in env.iter() {
+        if name.to_str().is_some_and(is_passed_on) {
+            clean.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    for (name, value) in team {
+        if value.starts_with(KEYCHAIN) {
+            return Err(Problem::new(
+                Code::Config,
+                format!("`env.{name}` names a keychain entry, which this Iris cannot read yet."),
+                "Write the value itself, or `${NAME}` to take it from the environment of Iris.",
+            ));
+        }
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(Problem::new(
+                Code::Config,
+                format!("`env` has an entry {name:?} that no environment can hold."),
+                "Use letters, digits and `_` for the name, and no NUL in the value.",
+            ));
+        }
+        clean.insert(name.into(), value.into());
+    }
+    keep_loopback_off_the_proxy(&mut clean);
+    Ok(Environ(clean))
+}
+
+fn is_passed_on(name: &str) -> bool {
+    NAMES.contains(&name)
+        || (PREFIXES.iter().any(|p| name.starts_with(p))
+            && !OF_A_SESSION.iter().any(|p| name.starts_with(p)))
+}
+
+/// The way to Iris is 127.0.0.1; a proxy would refuse it, or see every request.
+fn keep_loopback_off_the_proxy(env: &mut BTreeMap<OsString, OsString>) {
+    const PROXIES: [&str; 6] =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    if !PROXIES.iter().any(|name| env.contains_key(std::ffi::OsStr::new(name))) {
+        return;
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        let list = env.entry(name.into()).or_default();
+        if !list.is_empty() {
+            list.push(",");
+        }
+        list.push("127.0.0.1,localhost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(iris: &[&str], team: &[(&str, &str)]) -> Vec<String> {
+        let env = iris.iter().map(|n| (OsString::from(n), OsString::from("x"))).collect();
+        let team = team.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+        let clean = clean(&env, &team).unwrap();
+        clean.0.keys().map(|n| n.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn only_what_is_needed_is_passed_on() {
+        for (name, passed) in [
+            ("PATH", true),
+            ("HOME", true),
+            ("LC_ALL", true),
+            ("LANG", true),
+            ("TZ", true),
+            ("ANTHROPIC_API_KEY", true),
+            ("ANTHROPIC_BASE_URL", true),
+            ("CLAUDE_CONFIG_DIR", true),
+            ("CLAUDE_CODE_OAUTH_TOKEN", true),
+            ("CLAUDE_CODE_MAX_RETRIES", true),
+            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", true),
+            ("DISABLE_AUTOUPDATER", true),
+            ("NODE_EXTRA_CA_CERTS", true),
+            // Set by a Claude Code session for its children.
+            ("CLAUDECODE", false),
+            ("CLAUDE_CODE_SESSION_ID", false),
+            ("CLAUDE_CODE_ENTRYPOINT", false),
+            ("CLAUDE_CODE_MESSAGING_TOKEN", false),
+            ("CLAUDE_CODE_MESSAGING_SOCKET", false),
+            ("CLAUDE_CODE_SSE_PORT", false),
+            // The ways to act as the user.
+            ("DBUS_SESSION_BUS_ADDRESS", false),
+            ("DISPLAY", false),
+            ("WAYLAND_DISPLAY", false),
+            ("XAUTHORITY", false),
+            ("XDG_RUNTIME_DIR", false),
+            ("SSH_AUTH_SOCK", false),
+            ("SSH_ASKPASS", false),
+            ("GNOME_KEYRING_CONTROL", false),
+            ("IRIS_HOME", false),
+            ("IRIS_HTTP_PORT", false),
+            ("LD_PRELOAD", false),
+            ("NODE_OPTIONS", false),
+            ("AWS_SECRET_ACCESS_KEY", false),
+            ("GITHUB_TOKEN", false),
+        ] {
+            assert_eq!(names(&[name], &[]) == [name], passed, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_team_has_the_last_word() {
+        assert_eq!(names(&["DISPLAY"], &[("DISPLAY", ":7")]), ["DISPLAY"]);
+        let env = [(OsString::from("LANG"), OsString::from("C"))].into_iter().collect();
+        let team = [("LANG".to_owned(), "de".to_owned())].into();
+        assert_eq!(clean(&env, &team).unwrap().0[std::ffi::OsStr::new("LANG")], "de");
+    }
+
+    #[test]
+    fn loopback_never_goes_through_a_proxy() {
+        assert_eq!(names(&["HTTPS_PROXY"], &[]), ["HTTPS_PROXY", "NO_PROXY", "no_proxy"]);
+        assert_eq!(names(&[], &[("http_proxy", "p")]), ["NO_PROXY", "http_proxy", "no_proxy"]);
+        assert!(names(&["PATH"], &[]) == ["PATH"]);
+    }
+
+    #[test]
+    fn a_keychain_value_is_a_clear_problem() {
+        let team = [("KEY".to_owned(), "keychain:work".to_owned())].into();
+        let problem = clean(&Environment::default(), &team).unwrap_err();
+        assert!(problem.message.contains("env.KEY"), "{problem:?}");
+    }
+}

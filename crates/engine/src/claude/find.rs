@@ -1,0 +1,121 @@
+//! Where `claude` is.
+
+use std::{
+    env::split_paths,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+use iris_domain::{Problem, problem::Code};
+use rustix::fs::{Access, access};
+
+use super::expand;
+
+/// Where its installers put it, beside the `PATH`, which a desktop session often has short.
+const PLACES: &[&str] = &[
+    "~/.local/bin/claude",
+    "~/.claude/local/claude",
+    "~/.npm-global/bin/claude",
+    "/usr/local/bin/claude",
+    "/opt/homebrew/bin/claude",
+    "/home/linuxbrew/.linuxbrew/bin/claude",
+    "/usr/bin/claude",
+];
+
+/// Finds Claude Code: `claude_path` (`~` expands, relative to `base`; a bare name is looked up on
+/// `PATH`), or `claude` on `PATH` and in the usual places. A failure lists where it looked.
+pub fn find(
+    claude_path: Option<&str>,
+    path: Option<&OsStr>,
+    home: Option<&Path>,
+    base: &Path,
+) -> Result<PathBuf, Problem> {
+    let on_path = |name: &str| {
+        path.map(|p| split_paths(p).map(|dir| dir.join(name)).collect()).unwrap_or_default()
+    };
+    let candidates: Vec<PathBuf> = match claude_path {
+        Some(given) if given.contains('/') => vec![expand(given, home, base)?],
+        Some(name) => on_path(name),
+        None => {
+            let mut all: Vec<PathBuf> = on_path("claude");
+            let usual = PLACES.iter().filter_map(|place| expand(place, home, base).ok());
+            all.extend(usual);
+            all
+        }
+    };
+    let mut unusable = None;
+    for candidate in &candidates {
+        if !candidate.is_file() {
+            continue;
+        }
+        if access(candidate, Access::EXEC_OK).is_ok() {
+            return Ok(candidate.clone());
+        }
+        unusable.get_or_insert(candidate);
+    }
+    Err(match unusable {
+        Some(file) => Problem::new(
+            Code::Agent,
+            format!("{} is not executable.", file.display()),
+            format!("Run `chmod +x {}`, or set `claudePath` to the right file.", file.display()),
+        ),
+        None => {
+            let mut looked: Vec<String> = Vec::new();
+            for candidate in &candidates {
+                let text = candidate.display().to_string();
+                if !looked.contains(&text) {
+                    looked.push(text);
+                }
+            }
+            Problem::new(
+                Code::Agent,
+                format!(
+                    "Claude Code was not found. Iris looked at: {}.",
+                    if looked.is_empty() { "nothing, for `PATH` is empty".into() } else { looked.join(", ") }
+                ),
+                "Install Claude Code (https://code.claude.com), or set `claudePath` to where it is.",
+            )
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn put(path: &Path, mode: u32) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn it_is_found_where_it_is_and_a_failure_says_where_it_was_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home ü");
+        let bin = dir.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        let path = Some(bin.as_os_str());
+        let base = dir.path();
+
+        let problem = find(Some("~/no/claude"), path, Some(&home), base).unwrap_err();
+        assert!(problem.message.contains(&home.join("no/claude").display().to_string()));
+        let problem = find(Some("claude-nightly"), path, Some(&home), base).unwrap_err();
+        assert!(problem.message.contains(&bin.join("claude-nightly").display().to_string()));
+        assert!(find(Some("claude"), None, None, base).is_err());
+
+        put(&home.join(".local/bin/claude"), 0o755);
+        // A usual place, while the PATH has none.
+        assert_eq!(find(None, path, Some(&home), base).unwrap(), home.join(".local/bin/claude"));
+        put(&bin.join("claude"), 0o755);
+        assert_eq!(find(None, path, Some(&home), base).unwrap(), bin.join("claude"), "PATH first");
+        assert_eq!(find(Some("bin/claude"), None, None, base).unwrap(), bin.join("claude"));
+
+        put(&home.join("plain"), 0o644);
+        let problem = find(Some("~/plain"), path, Some(&home), base).unwrap_err();
+        assert!(problem.message.contains("not executable"), "{problem:?}");
+        assert!(find(Some("./bin"), path, Some(&home), base).is_err(), "a directory is no program");
+    }
+}

@@ -1,0 +1,253 @@
+//! The command line that starts an agent.
+//!
+//! Three decisions that the arguments carry:
+//! - `--setting-sources user,project`: the allow rules of a project's `settings.local.json` hold
+//!   headless without any trust dialog (measured), so a cloned repository could allow its own tools
+//!   past Iris. That file is left out; so are MCP servers that were added with scope `local`. What
+//!   stays: the user's own settings, the project's deny and ask rules, and `CLAUDE.md`. Allow rules
+//!   that the user wrote into their own Claude settings hold: they are the user's rules.
+//! - `--permission-mode default`, which overrides a `defaultMode` of the settings.
+//! - `SendMessage`, `ListAgents` and the like are taken away: with them sessions that share a home
+//!   talk to each other behind Iris's back, or start turns that nobody sent.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use iris_domain::{Problem, config::Team, ids::SessionId, problem::Code};
+use serde_json::json;
+
+use super::{SERVER, clean, find};
+use crate::{environment::Environment, process::Program, secrets::Secret};
+
+/// The variable of the agent's environment that holds its token.
+pub const TOKEN_VAR: &str = "IRIS_TOKEN";
+/// The variable of the agent's environment that holds its session; what descends from the agent is
+/// known by it.
+pub const SESSION_VAR: &str = "IRIS_SESSION";
+/// Tools that reach other sessions, or run something later with nobody looking.
+const TAKEN_AWAY: &[&str] =
+    &["SendMessage", "ListAgents", "CronCreate", "ScheduleWakeup", "EnterWorktree"];
+/// A day. Without it a call that waits for a human dies after 60 s (measured).
+const MCP_TIMEOUT_MS: u64 = 86_400_000;
+
+/// What an agent is started with.
+#[derive(Debug)]
+pub struct Invocation<'a> {
+    /// The team's settings.
+    pub team: &'a Team,
+    /// The conversation.
+    pub session: SessionId,
+    /// Whether Claude Code has the conversation on disk.
+    pub resume: bool,
+    /// `http://127.0.0.1:PORT/mcp`.
+    pub endpoint: &'a str,
+    /// What the agent proves itself with.
+    pub token: &'a Secret,
+    /// Iris's own environment.
+    pub env: &'a Environment,
+    /// Where relative paths of the config start.
+    pub base: &'a Path,
+}
+
+impl Invocation<'_> {
+    /// The program to start.
+    pub fn program(&self) -> Result<Program, Problem> {
+        let team = self.team;
+        if team.remote.is_some() {
+            return Err(Problem::new(
+                Code::Unavailable,
+                "This Iris cannot run teams on other hosts yet.",
+                "Remove `remote` from the team to run it on this computer.",
+            ));
+        }
+        let home = self.env.home_dir();
+        let home = home.as_deref();
+        let dir = expand(&team.path, home, self.base)?;
+        let mut env = clean(self.env, &team.env)?;
+        let path = env.0.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
+        let path = find(team.claude_path.as_deref(), path, home, self.base)?;
+        let args = self.args(home)?;
+        env.0.insert(TOKEN_VAR.into(), self.token.expose().into());
+        env.0.insert(SESSION_VAR.into(), self.session.to_string().into());
+        Ok(Program { path, args, dir, env, mark: format!("{SESSION_VAR}={}", self.session) })
+    }
+
+    fn args(&self, home: Option<&Path>) -> Result<Vec<OsString>, Problem> {
+        let team = self.team;
+        let mut args: Vec<OsString> = [
+            "-p",
+            "--input-format=stream-json",
+            "--output-format=stream-json",
+            "--verbose",
+            "--replay-user-messages",
+            "--permission-mode=default",
+            "--setting-sources=user,project",
+        ]
+        .map(OsString::from)
+        .to_vec();
+        // `--option=value` throughout: some options take any number of values, and a value that
+        // begins with a dash would be taken for an option.
+        let mut option = |name: &str, value: &str| args.push(format!("--{name}={value}").into());
+        option("permission-prompt-tool", &format!("mcp__{SERVER}__permissions__approve"));
+        option("mcp-config", &self.mcp_config());
+        option(if self.resume { "resume" } else { "session-id" }, &self.session.to_string());
+        if self.resume {
+            // Or the system prompt of the first start would be used for ever (measured).
+            option("system-prompt-snapshot", "off");
+        }
+        let taken_away = TAKEN_AWAY.iter().copied();
+        let taken_away: Vec<&str> =
+            taken_away.chain(team.disallowed_tools.iter().map(String::as_str)).collect();
+        option("disallowedTools", &taken_away.join(","));
+        if !team.allowed_tools.is_empty() {
+            option("allowedTools", &team.allowed_tools.join(","));
+        }
+        if let Some(model) = &team.model {
+            option("model", model);
+        }
+        if let Some(prompt) = &team.append_system_prompt {
+            option("append-system-prompt", prompt);
+        }
+        for dir in &team.add_dirs {
+            let mut arg = OsString::from("--add-dir=");
+            arg.push(expand(dir, home, self.base)?);
+            args.push(arg);
+        }
+        if !team.inherit_mcp_servers {
+            args.push("--strict-mcp-config".into());
+        }
+        Ok(args)
+    }
+
+    /// Inline, so that no file is left behind. The token is not in it: everybody can read argv.
+    fn mcp_config(&self) -> String {
+        json!({ "mcpServers": { SERVER: {
+            "type": "http",
+            "url": format!("{}/{}", self.endpoint, self.session),
+            "headers": { "Authorization": format!("Bearer ${{{TOKEN_VAR}}}") },
+            "timeout": MCP_TIMEOUT_MS,
+            // Or the model would see the names of Iris's tools only.
+            "alwaysLoad": true,
+        }}})
+        .to_string()
+    }
+}
+
+/// A path of the config: `~` is the home directory, and what is relative starts at `base`.
+pub fn expand(path: &str, home: Option<&Path>, base: &Path) -> Result<PathBuf, Problem> {
+    let Some(rest) = path.strip_prefix('~') else { return Ok(base.join(path)) };
+    match (rest.strip_prefix('/'), home) {
+        (Some(rest), Some(home)) => Ok(home.join(rest)),
+        (None, Some(home)) if rest.is_empty() => Ok(home.to_owned()),
+        (Some(_), None) => Err(Problem::new(
+            Code::Config,
+            format!("`{path}` needs a home directory, and HOME is not set."),
+            "Set HOME, or write the whole path.",
+        )),
+        (None, _) => Err(Problem::new(
+            Code::Config,
+            format!("`{path}` names another user's home, which Iris does not look up."),
+            "Write the whole path.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(team: &Team, resume: bool) -> Vec<String> {
+        let invocation = Invocation {
+            team,
+            session: "11111111-1111-4111-8111-111111111111".parse().unwrap(),
+            resume,
+            endpoint: "http://127.0.0.1:1615/mcp",
+            token: &Secret::new("sekret".into()),
+            env: &Environment::default(),
+            base: Path::new("/base"),
+        };
+        let args = invocation.args(Some(Path::new("/home/me"))).unwrap();
+        args.into_iter().map(|a| a.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_command_line_of_a_plain_team() {
+        assert_eq!(
+            args(&Team::at("x"), false),
+            [
+                "-p",
+                "--input-format=stream-json",
+                "--output-format=stream-json",
+                "--verbose",
+                "--replay-user-messages",
+                "--permission-mode=default",
+                "--setting-sources=user,project",
+                "--permission-prompt-tool=mcp__iris__permissions__approve",
+                r#"--mcp-config={"mcpServers":{"iris":{"alwaysLoad":true,"headers":{"Authorization":"Bearer ${IRIS_TOKEN}"},"timeout":86400000,"type":"http","url":"http://127.0.0.1:1615/mcp/11111111-1111-4111-8111-111111111111"}}}"#,
+                "--session-id=11111111-1111-4111-8111-111111111111",
+                "--disallowedTools=SendMessage,ListAgents,CronCreate,ScheduleWakeup,EnterWorktree",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_setting_reaches_the_command_line_and_the_token_never_does() {
+        let mut team = Team::at("x");
+        team.model = Some("opus".into());
+        team.append_system_prompt = Some("--be kind".into());
+        team.allowed_tools = vec!["Bash(npm run *)".into(), "Read".into()];
+        team.disallowed_tools = vec!["WebSearch".into()];
+        team.add_dirs = vec!["~/lib".into(), "sub".into()];
+        team.inherit_mcp_servers = false;
+        let args = args(&team, true);
+        for want in [
+            "--resume=11111111-1111-4111-8111-111111111111",
+            "--system-prompt-snapshot=off",
+            "--disallowedTools=SendMessage,ListAgents,CronCreate,ScheduleWakeup,EnterWorktree,WebSearch",
+            "--allowedTools=Bash(npm run *),Read",
+            "--model=opus",
+            "--append-system-prompt=--be kind",
+            "--add-dir=/home/me/lib",
+            "--add-dir=/base/sub",
+            "--strict-mcp-config",
+        ] {
+            assert!(args.iter().any(|a| a == want), "{want} is missing in {args:#?}");
+        }
+        assert!(!args.iter().any(|a| a.starts_with("--session-id")), "resume or create, not both");
+        assert!(!args.iter().any(|a| a.contains("sekret")), "the token is in argv");
+    }
+
+    #[test]
+    fn paths_expand() {
+        let home = Some(Path::new("/home/me"));
+        let base = Path::new("/base");
+        for (path, want) in [
+            ("~", "/home/me"),
+            ("~/a b/ü", "/home/me/a b/ü"),
+            ("/abs", "/abs"),
+            ("rel/x", "/base/rel/x"),
+        ] {
+            assert_eq!(expand(path, home, base).unwrap(), Path::new(want), "{path}");
+        }
+        assert!(expand("~root/x", home, base).is_err());
+        assert!(expand("~/x", None, base).is_err());
+    }
+
+    #[test]
+    fn a_remote_team_is_a_clear_problem() {
+        let mut team = Team::at("x");
+        team.remote = Some("me@far".into());
+        let invocation = Invocation {
+            team: &team,
+            session: SessionId(uuid::Uuid::nil()),
+            resume: false,
+            endpoint: "",
+            token: &Secret::new(String::new()),
+            env: &Environment::default(),
+            base: Path::new("/"),
+        };
+        assert_eq!(invocation.program().unwrap_err().code, Code::Unavailable);
+    }
+}

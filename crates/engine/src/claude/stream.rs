@@ -1,0 +1,302 @@
+//! The stream of JSON lines: what Iris writes to an agent, and what it takes from its output.
+//! Claude Code writes about 45 types of events; what Iris has no use for is ignored.
+
+use iris_domain::{ids::MessageId, session::Mcp};
+use serde_json::{Value, json};
+
+use super::SERVER;
+
+/// Where a message is inside Claude Code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// It was read.
+    Queued,
+    /// A turn took it; the conversation is on disk from here on.
+    Started,
+    /// Its turn is over.
+    Completed,
+    /// It was dropped, or its turn failed.
+    Cancelled,
+}
+
+/// The end of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnResult {
+    /// The messages that it answers.
+    pub messages: Vec<MessageId>,
+    /// The text of the last answer, or of the error.
+    pub text: String,
+    /// It did not end well. Not only `subtype` says so: an API error is a "success" with `is_error`.
+    pub is_error: bool,
+}
+
+/// What an agent says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The answer to a control request of ours.
+    Control {
+        /// Our id.
+        id: String,
+        /// The answer, or the error's text.
+        answer: Result<Value, String>,
+    },
+    /// A control request of the agent, which waits for an answer.
+    Request {
+        /// Its id.
+        id: String,
+        /// What it wants.
+        subtype: String,
+    },
+    /// What became of a message.
+    Message(MessageId, MessageState),
+    /// Text of the agent itself (not of a subagent).
+    Text(String),
+    /// A turn ended.
+    Result(TurnResult),
+    /// Anything else.
+    Other,
+}
+
+/// Reads a line. `None`: it is not JSON, or no event: a hook or a library wrote to stdout.
+pub fn decode(line: &str) -> Option<Event> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    let owned = |pointer: &str| text(pointer).unwrap_or_default().to_owned();
+    Some(match text("/type")? {
+        "control_response" => Event::Control {
+            id: owned("/response/request_id"),
+            answer: if text("/response/subtype") == Some("success") {
+                Ok(value.pointer("/response/response").cloned().unwrap_or_default())
+            } else {
+                Err(owned("/response/error"))
+            },
+        },
+        "control_request" => {
+            Event::Request { id: owned("/request_id"), subtype: owned("/request/subtype") }
+        }
+        "command_lifecycle" => {
+            let state = match text("/state") {
+                Some("queued") => MessageState::Queued,
+                Some("started") => MessageState::Started,
+                Some("completed") => MessageState::Completed,
+                Some("cancelled") => MessageState::Cancelled,
+                _ => return Some(Event::Other),
+            };
+            match text("/command_uuid").and_then(|id| id.parse().ok()) {
+                Some(id) => Event::Message(id, state),
+                None => Event::Other,
+            }
+        }
+        "assistant" if value.get("parent_tool_use_id").is_none_or(Value::is_null) => {
+            let blocks = value.pointer("/message/content").and_then(Value::as_array);
+            let texts: Vec<&str> = blocks
+                .into_iter()
+                .flatten()
+                .filter(|b| b.get("type").and_then(Value::as_str) == Some("text"))
+                .filter_map(|b| b.get("text").and_then(Value::as_str))
+                .collect();
+            if texts.is_empty() { Event::Other } else { Event::Text(texts.join("\n\n")) }
+        }
+        "result" => Event::Result(result(&value)),
+        _ => Event::Other,
+    })
+}
+
+fn result(value: &Value) -> TurnResult {
+    let ids = |pointer: &str| value.get(pointer).and_then(Value::as_array).into_iter().flatten();
+    let messages = ids("user_message_uuids")
+        .chain(value.get("user_message_uuid"))
+        .filter_map(|id| id.as_str()?.parse().ok())
+        .collect();
+    let errors: Vec<&str> = ids("errors").filter_map(Value::as_str).collect();
+    let text = match value.get("result").and_then(Value::as_str) {
+        Some(text) => text.to_owned(),
+        None => errors.join("; "),
+    };
+    // What is not clearly a success is an error.
+    let is_error = value.get("subtype").and_then(Value::as_str) != Some("success")
+        || value.get("is_error").and_then(Value::as_bool) != Some(false);
+    TurnResult { messages, text, is_error }
+}
+
+/// The line that gives the agent a message. The `uuid` makes it traceable, and delivered at most
+/// once.
+pub fn user_message(id: MessageId, text: &str) -> String {
+    json!({
+        "type": "user",
+        "uuid": id,
+        "session_id": "",
+        "parent_tool_use_id": null,
+        "message": { "role": "user", "content": [{ "type": "text", "text": text }] },
+    })
+    .to_string()
+}
+
+/// The line of a control request.
+fn request(id: &str, request: Value) -> String {
+    json!({ "type": "control_request", "request_id": id, "request": request }).to_string()
+}
+
+/// Asks whether it is there, without a model turn.
+pub fn initialize(id: &str) -> String {
+    request(id, json!({ "subtype": "initialize" }))
+}
+
+/// Ends the running turn.
+pub fn interrupt(id: &str) -> String {
+    request(id, json!({ "subtype": "interrupt" }))
+}
+
+/// Asks how its MCP servers are. The answer holds tokens: it is never logged.
+pub fn mcp_status(id: &str) -> String {
+    request(id, json!({ "subtype": "mcp_status" }))
+}
+
+/// Has it connect to Iris again.
+pub fn mcp_reconnect(id: &str) -> String {
+    request(id, json!({ "subtype": "mcp_reconnect", "serverName": SERVER }))
+}
+
+/// The answer to a request of the agent. Nothing is ever granted here: permission is asked over
+/// MCP. Unanswered, a request blocks the agent (measured with elicitation).
+pub fn answer_request(id: &str, subtype: &str) -> String {
+    let response = match subtype {
+        "can_use_tool" => json!({
+            "subtype": "success", "request_id": id,
+            "response": { "behavior": "deny", "message": "Iris answers permission requests over MCP only." },
+        }),
+        "elicitation" => json!({
+            "subtype": "success", "request_id": id, "response": { "action": "decline" },
+        }),
+        _ => json!({
+            "subtype": "error", "request_id": id, "error": "Iris does not answer this",
+        }),
+    };
+    json!({ "type": "control_response", "response": response }).to_string()
+}
+
+/// Reads the answer to [`mcp_status`].
+pub fn mcp_state(answer: &Value) -> Mcp {
+    let servers = answer.get("mcpServers").and_then(Value::as_array);
+    let iris = servers
+        .into_iter()
+        .flatten()
+        .find(|s| s.get("name").and_then(Value::as_str) == Some(SERVER));
+    let Some(iris) = iris else {
+        return Mcp::Failed("Claude Code does not list Iris among its MCP servers".into());
+    };
+    match iris.get("status").and_then(Value::as_str) {
+        Some("connected") => Mcp::Connected,
+        Some("pending") => Mcp::Pending,
+        status => {
+            let error = iris.get("error").and_then(Value::as_str);
+            let reason = error.or(status).unwrap_or("for an unknown reason");
+            Mcp::Failed(iris_domain::display::one_line(reason, 200).trim_end_matches('.').into())
+        }
+    }
+}
+
+/// Whether the answer to [`initialize`] says that Claude Code has no way to reach its model.
+/// Measured: `{"tokenSource":"none","apiProvider":"firstParty"}` without, and `apiKeySource`
+/// beside it with ANTHROPIC_API_KEY. What says neither is taken as signed in; the first turn tells.
+pub fn is_signed_out(answer: &Value) -> bool {
+    let Some(account) = answer.get("account") else { return false };
+    let field = |name: &str| account.get(name).and_then(Value::as_str);
+    field("apiProvider") == Some("firstParty")
+        && field("tokenSource") == Some("none")
+        && field("apiKeySource").is_none_or(|source| source == "none")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "22222222-2222-4222-8222-222222222222";
+
+    #[test]
+    fn what_is_used_is_read_and_the_rest_is_ignored() {
+        let id: MessageId = ID.parse().unwrap();
+        for (line, want) in [
+            (r#"{"type":"control_response","response":{"subtype":"success","request_id":"i","response":{"a":1}}}"#.to_owned(),
+                Some(Event::Control { id: "i".into(), answer: Ok(json!({"a":1})) })),
+            (r#"{"type":"control_response","response":{"subtype":"error","request_id":"i","error":"no"}}"#.to_owned(),
+                Some(Event::Control { id: "i".into(), answer: Err("no".into()) })),
+            (r#"{"type":"control_request","request_id":"r","request":{"subtype":"elicitation"}}"#.to_owned(),
+                Some(Event::Request { id: "r".into(), subtype: "elicitation".into() })),
+            (format!(r#"{{"type":"command_lifecycle","command_uuid":"{ID}","state":"started"}}"#),
+                Some(Event::Message(id, MessageState::Started))),
+            (format!(r#"{{"type":"command_lifecycle","command_uuid":"{ID}","state":"novel"}}"#), Some(Event::Other)),
+            (r#"{"type":"assistant","parent_tool_use_id":null,"message":{"content":[{"type":"thinking"},{"type":"text","text":"a"},{"type":"text","text":"b"}]}}"#.to_owned(),
+                Some(Event::Text("a\n\nb".into()))),
+            (r#"{"type":"assistant","parent_tool_use_id":"toolu_1","message":{"content":[{"type":"text","text":"a subagent"}]}}"#.to_owned(),
+                Some(Event::Other)),
+            (r#"{"type":"system","subtype":"init"}"#.to_owned(), Some(Event::Other)),
+            (r#"{"type":"brand_new"}"#.to_owned(), Some(Event::Other)),
+            ("npm notice".to_owned(), None),
+            ("{}".to_owned(), None),
+            ("42".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(decode(&line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_a_clear_success_is_one() {
+        let id: MessageId = ID.parse().unwrap();
+        for (line, text, is_error) in [
+            (format!(r#"{{"type":"result","subtype":"success","is_error":false,"result":"done","user_message_uuids":["{ID}"]}}"#), "done", false),
+            (format!(r#"{{"type":"result","subtype":"success","is_error":true,"result":"API Error","user_message_uuid":"{ID}"}}"#), "API Error", true),
+            (format!(r#"{{"type":"result","subtype":"error_during_execution","is_error":false,"errors":["a","b"],"user_message_uuids":["{ID}"]}}"#), "a; b", true),
+            (format!(r#"{{"type":"result","user_message_uuids":["{ID}"]}}"#), "", true),
+        ] {
+            let want = TurnResult { messages: vec![id], text: text.into(), is_error };
+            assert_eq!(decode(&line), Some(Event::Result(want)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_whatever_it_says() {
+        let line = user_message(ID.parse().unwrap(), "a\nb\u{2028}\"\0\u{1b}");
+        assert!(!line.contains('\n'));
+        let back: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(back["message"]["content"][0]["text"], "a\nb\u{2028}\"\0\u{1b}");
+    }
+
+    #[test]
+    fn nothing_is_granted_on_the_control_channel() {
+        for subtype in ["can_use_tool", "elicitation", "hook_callback", ""] {
+            let line = answer_request("r", subtype);
+            assert!(!line.contains("allow") && !line.contains("accept"), "{line}");
+            assert!(line.contains(r#""request_id":"r""#));
+        }
+    }
+
+    #[test]
+    fn the_connection_is_read() {
+        for (servers, want) in [
+            (json!([{"name":"iris","status":"connected"}]), Mcp::Connected),
+            (json!([{"name":"x","status":"connected"},{"name":"iris","status":"pending"}]), Mcp::Pending),
+            (json!([{"name":"iris","status":"failed","error":"refused."}]), Mcp::Failed("refused".into())),
+            (json!([{"name":"iris","status":"needs-auth"}]), Mcp::Failed("needs-auth".into())),
+        ] {
+            assert_eq!(mcp_state(&json!({ "mcpServers": servers })), want);
+        }
+        assert!(matches!(mcp_state(&json!({"mcpServers":[{"name":"x","status":"connected"}]})), Mcp::Failed(_)));
+        assert!(matches!(mcp_state(&Value::Null), Mcp::Failed(_)));
+    }
+
+    #[test]
+    fn signed_out_is_said_only_when_it_is_sure() {
+        for (account, out) in [
+            (json!({"tokenSource":"none","apiProvider":"firstParty"}), true),
+            (json!({"tokenSource":"none","apiKeySource":"ANTHROPIC_API_KEY","apiProvider":"firstParty"}), false),
+            (json!({"tokenSource":"claude.ai","apiProvider":"firstParty"}), false),
+            (json!({"tokenSource":"none","apiProvider":"bedrock"}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_signed_out(&json!({ "account": account })), out, "{account}");
+        }
+        assert!(!is_signed_out(&Value::Null));
+    }
+}

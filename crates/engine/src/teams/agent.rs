@@ -1,0 +1,232 @@
+//! A live agent: its process, and the conversation with it on its stdin and stdout.
+
+use std::collections::HashMap;
+
+use iris_domain::{
+    Problem,
+    ids::MessageId,
+    problem::Code,
+    session::{Cure, Event, Failure, TurnEnd},
+};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::slots::Slot;
+use crate::{
+    claude::{self, MessageState, TurnResult},
+    process::{Ended, Output, Process},
+    secrets::Secret,
+};
+
+/// What was asked over the control channel.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Initialize,
+    McpStatus,
+    McpReconnect,
+    Interrupt,
+}
+
+/// What came of an output.
+pub(super) enum Heard {
+    /// Something for the lifecycle.
+    Event(Event),
+    /// The conversation is on disk.
+    Started,
+    /// The process is gone.
+    Ended(Ended),
+    /// Nothing to act on.
+    Nothing,
+}
+
+/// A live agent.
+#[derive(Debug)]
+pub(super) struct Agent {
+    process: Process,
+    output: mpsc::Receiver<Output>,
+    /// What it proves itself with; worth nothing when it is gone.
+    pub token: Secret,
+    /// Its place.
+    pub slot: Slot,
+    asked: HashMap<String, Asked>,
+    next: u64,
+    /// What the agent wrote in the running turn.
+    text: Vec<String>,
+}
+
+impl Agent {
+    pub fn new(
+        process: Process,
+        output: mpsc::Receiver<Output>,
+        token: Secret,
+        slot: Slot,
+    ) -> Self {
+        Self { process, output, token, slot, asked: HashMap::new(), next: 0, text: Vec::new() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub fn started(&self) -> Option<u64> {
+        self.process.started()
+    }
+
+    pub fn stop(&self) {
+        self.process.stop();
+    }
+
+    pub fn initialize(&mut self) {
+        self.ask(Asked::Initialize, claude::initialize);
+    }
+
+    pub fn interrupt(&mut self) {
+        self.ask(Asked::Interrupt, claude::interrupt);
+    }
+
+    pub fn mcp_status(&mut self) {
+        self.ask(Asked::McpStatus, claude::mcp_status);
+    }
+
+    pub fn mcp_reconnect(&mut self) {
+        self.ask(Asked::McpReconnect, claude::mcp_reconnect);
+    }
+
+    pub fn deliver(&mut self, id: MessageId, text: &str) {
+        self.text.clear();
+        self.write(&claude::user_message(id, text));
+    }
+
+    fn ask(&mut self, what: Asked, line: impl Fn(&str) -> String) {
+        self.next += 1;
+        let id = format!("iris-{}", self.next);
+        self.write(&line(&id));
+        self.asked.insert(id, what);
+    }
+
+    /// A process that takes no input is ending, and its end is heard next; or it hangs, and the
+    /// timer of the state ends it.
+    fn write(&self, line: &str) {
+        if let Err(error) = self.process.write_line(line) {
+            warn!(pid = self.pid(), %error, "a line was not delivered");
+        }
+    }
+
+    /// The next output. Cancellation safe.
+    pub async fn next(&mut self) -> Output {
+        match self.output.recv().await {
+            Some(output) => output,
+            // The task that owns the process died with the runtime.
+            None => Output::Ended(Ended {
+                status: None,
+                stderr: Vec::new(),
+                lived: std::time::Duration::ZERO,
+            }),
+        }
+    }
+
+    /// What an output means, while `running` is being answered.
+    pub fn hear(&mut self, output: Output, running: Option<MessageId>) -> Heard {
+        let line = match output {
+            Output::Line(line) => line,
+            Output::TooLong(bytes) => {
+                warn!(pid = self.pid(), bytes, "the agent wrote a line that is too long; dropped");
+                return Heard::Nothing;
+            }
+            Output::Ended(ended) => return Heard::Ended(ended),
+        };
+        match claude::decode(&line) {
+            Some(claude::Event::Control { id, answer }) => match self.asked.remove(&id) {
+                Some(asked) => self.answered(asked, answer),
+                None => Heard::Nothing,
+            },
+            Some(claude::Event::Request { id, subtype }) => {
+                debug!(pid = self.pid(), subtype, "the agent asked on its control channel");
+                self.write(&claude::answer_request(&id, &subtype));
+                Heard::Nothing
+            }
+            Some(claude::Event::Message(id, state)) => self.message(id, state, running),
+            Some(claude::Event::Text(text)) => {
+                self.text.push(text);
+                Heard::Nothing
+            }
+            Some(claude::Event::Result(result)) => self.result(result, running),
+            Some(claude::Event::Other) => Heard::Nothing,
+            None => {
+                debug!(pid = self.pid(), bytes = line.len(), "noise on the agent's stdout");
+                Heard::Nothing
+            }
+        }
+    }
+
+    fn answered(&self, asked: Asked, answer: Result<Value, String>) -> Heard {
+        Heard::Event(match (asked, answer) {
+            (Asked::Initialize, Ok(answer)) if claude::is_signed_out(&answer) => {
+                Event::Unusable(claude::not_signed_in())
+            }
+            (Asked::Initialize, Ok(_)) => Event::Initialized,
+            (Asked::Initialize, Err(error)) => Event::Unusable(Failure {
+                problem: Problem::new(
+                    Code::Agent,
+                    format!("Claude Code refused to start work: {error}."),
+                    "Run `claude update`, or set `claudePath` to a newer one.",
+                ),
+                cure: Cure::Human,
+            }),
+            (Asked::McpStatus, Ok(answer)) => Event::Mcp(claude::mcp_state(&answer)),
+            (Asked::McpStatus, Err(error)) => {
+                Event::Mcp(iris_domain::session::Mcp::Failed(format!("it does not say: {error}")))
+            }
+            (Asked::McpReconnect, answer) => {
+                if let Err(error) = answer {
+                    debug!(pid = self.pid(), error, "the agent could not reconnect");
+                }
+                Event::Reconnected
+            }
+            (Asked::Interrupt, answer) => {
+                if let Err(error) = answer {
+                    warn!(pid = self.pid(), error, "the agent did not take the interrupt");
+                }
+                return Heard::Nothing;
+            }
+        })
+    }
+
+    fn message(&self, id: MessageId, state: MessageState, running: Option<MessageId>) -> Heard {
+        match state {
+            MessageState::Queued => Heard::Nothing,
+            MessageState::Started => Heard::Started,
+            // Usually the result came before; a message that was folded into a turn of the agent's
+            // own has no result of its own.
+            MessageState::Completed if running == Some(id) => {
+                Heard::Event(Event::TurnEnded(TurnEnd::Answer(self.text.join("\n\n"))))
+            }
+            MessageState::Cancelled if running == Some(id) => {
+                Heard::Event(Event::TurnEnded(TurnEnd::Error(claude::turn_problem(
+                    "Claude Code dropped the message",
+                ))))
+            }
+            MessageState::Completed | MessageState::Cancelled => Heard::Nothing,
+        }
+    }
+
+    fn result(&self, result: TurnResult, running: Option<MessageId>) -> Heard {
+        // A result that answers nobody is the end of a background task's turn; an error that names
+        // nobody ended whatever ran.
+        let ours = running.is_some_and(|id| {
+            result.messages.contains(&id) || (result.messages.is_empty() && result.is_error)
+        });
+        if !ours {
+            debug!(pid = self.pid(), "a turn of the agent's own ended");
+            return Heard::Nothing;
+        }
+        Heard::Event(Event::TurnEnded(if result.is_error {
+            TurnEnd::Error(claude::turn_problem(&result.text))
+        } else if result.text.is_empty() {
+            TurnEnd::Answer(self.text.join("\n\n"))
+        } else {
+            TurnEnd::Answer(result.text)
+        }))
+    }
+}

@@ -1,0 +1,554 @@
+//! One session's supervisor: feeds the lifecycle of [`iris_domain::session`] and carries out what
+//! it says. It owns the session's process.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::pending,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use iris_domain::{
+    Problem,
+    config::Team,
+    ids::{MessageId, SessionId},
+    problem::Code,
+    request::Asker,
+    session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
+    snapshot::SessionView,
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    SessionViews, TeamsDeps,
+    agent::{Agent, Heard},
+    slots::{Slot, Slots},
+};
+use crate::{
+    approvals::ApprovalsView,
+    claude::{self, Invocation},
+    clock,
+    process::{Ended, Processes},
+    store::SessionRecord,
+};
+
+/// How long an interrupted turn may take to end. Claude Code ends a turn at once (measured); a tool
+/// that does not let itself be killed takes longer.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+
+/// What a supervisor is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Be ready.
+    Wake(oneshot::Sender<Result<SessionView, Problem>>),
+    /// Give the agent a message.
+    Send { id: MessageId, text: String, reply: oneshot::Sender<(SessionId, Settled)> },
+    /// End the running turn.
+    Interrupt(oneshot::Sender<bool>),
+    /// End the process.
+    Sleep(oneshot::Sender<bool>),
+    /// Leave the place if there is nothing to do.
+    Evict,
+    /// End the process and the supervisor.
+    Close,
+}
+
+#[derive(Debug)]
+struct Message {
+    text: String,
+    reply: oneshot::Sender<(SessionId, Settled)>,
+}
+
+type Taking = BoxFuture<'static, Result<Slot, Problem>>;
+
+/// A session and its process.
+pub(super) struct Supervisor {
+    deps: TeamsDeps,
+    processes: Processes,
+    slots: Slots,
+    views: Arc<watch::Sender<Arc<SessionViews>>>,
+    id: watch::Sender<SessionId>,
+    mailbox: mpsc::WeakSender<Command>,
+    record: SessionRecord,
+    session: Session,
+    /// While it waits for a place.
+    taking: Option<Taking>,
+    agent: Option<Agent>,
+    messages: HashMap<MessageId, Message>,
+    wakers: Vec<oneshot::Sender<Result<SessionView, Problem>>>,
+    /// Set when the wakers are to be told, after the view was published.
+    ready: Option<Result<(), Problem>>,
+    sleepers: Vec<oneshot::Sender<bool>>,
+    timer: Option<(Timer, Instant)>,
+    ask_mcp_at: Option<Instant>,
+    /// An approval of this session waits.
+    waiting: bool,
+    stderr_tail: Vec<String>,
+    last_activity: jiff::Timestamp,
+    closing: bool,
+}
+
+/// What woke the supervisor up.
+enum Woken {
+    Told(Option<Command>),
+    Place(Result<Slot, Problem>),
+    Output(crate::process::Output),
+    Approvals(bool),
+    AskMcp,
+    Timer,
+}
+
+impl Supervisor {
+    pub fn new(
+        deps: TeamsDeps,
+        processes: Processes,
+        slots: Slots,
+        views: Arc<watch::Sender<Arc<SessionViews>>>,
+        record: SessionRecord,
+        id: watch::Sender<SessionId>,
+        mailbox: mpsc::WeakSender<Command>,
+    ) -> Self {
+        Self {
+            deps,
+            processes,
+            slots,
+            views,
+            id,
+            mailbox,
+            last_activity: record.last_used_at,
+            record,
+            session: Session::default(),
+            taking: None,
+            agent: None,
+            messages: HashMap::new(),
+            wakers: Vec::new(),
+            ready: None,
+            sleepers: Vec::new(),
+            timer: None,
+            ask_mcp_at: None,
+            waiting: false,
+            stderr_tail: Vec::new(),
+            closing: false,
+        }
+    }
+
+    pub async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        let mut approvals = self.deps.approvals.watch();
+        let mut approvals_live = true;
+        loop {
+            let woken = tokio::select! {
+                command = mailbox.recv(), if !self.closing => Woken::Told(command),
+                place = taken(&mut self.taking) => Woken::Place(place),
+                output = heard(&mut self.agent) => Woken::Output(output),
+                changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
+                () = at(self.ask_mcp_at) => Woken::AskMcp,
+                () = at(self.timer.map(|(_, when)| when)) => Woken::Timer,
+            };
+            match woken {
+                Woken::Told(Some(command)) => self.told(command).await,
+                Woken::Told(None) => self.close().await,
+                Woken::Place(place) => {
+                    self.taking = None;
+                    let event = self.launch(place).await;
+                    self.step(event).await;
+                }
+                Woken::Output(output) => self.output(output).await,
+                Woken::Approvals(live) => {
+                    approvals_live = live;
+                    self.see_approvals(&approvals.borrow_and_update().clone());
+                }
+                Woken::AskMcp => {
+                    self.ask_mcp_at = None;
+                    if let Some(agent) = &mut self.agent {
+                        agent.mcp_status();
+                    }
+                }
+                Woken::Timer => self.timed_out().await,
+            }
+            if self.closing && self.is_gone() {
+                break;
+            }
+        }
+        self.unpublish();
+    }
+
+    fn is_gone(&self) -> bool {
+        self.agent.is_none() && self.taking.is_none()
+    }
+
+    async fn told(&mut self, command: Command) {
+        match command {
+            Command::Wake(reply) => {
+                self.wakers.push(reply);
+                self.step(Event::Wake).await;
+            }
+            Command::Send { id, text, reply } => {
+                self.messages.insert(id, Message { text, reply });
+                self.step(Event::Message(id)).await;
+            }
+            Command::Interrupt(reply) => {
+                let running = self.session.running().is_some();
+                self.step(Event::Interrupt).await;
+                if reply.send(running).is_err() {
+                    debug!("who interrupted is gone");
+                }
+            }
+            Command::Sleep(reply) => {
+                let was_asleep = self.is_gone() && *self.session.state() == State::Asleep;
+                if was_asleep {
+                    if reply.send(false).is_err() {
+                        debug!("who put it to sleep is gone");
+                    }
+                    return;
+                }
+                self.sleepers.push(reply);
+                self.step(Event::Sleep).await;
+            }
+            Command::Evict => self.step(Event::Evict).await,
+            Command::Close => self.close().await,
+        }
+    }
+
+    async fn close(&mut self) {
+        self.closing = true;
+        self.step(Event::Sleep).await;
+    }
+
+    async fn output(&mut self, output: crate::process::Output) {
+        let running = self.session.running();
+        let Some(agent) = &mut self.agent else { return };
+        let heard = agent.hear(output, running);
+        if !matches!(heard, Heard::Ended(_)) {
+            self.step(Event::Output).await;
+        }
+        match heard {
+            Heard::Event(event) => self.step(event).await,
+            Heard::Started => self.mark_started().await,
+            Heard::Ended(ended) => {
+                let event = self.ended(ended).await;
+                self.step(event).await;
+            }
+            Heard::Nothing => {}
+        }
+    }
+
+    /// The process is gone: its token is worth nothing, its group is forgotten, its place is free.
+    async fn ended(&mut self, ended: Ended) -> Event {
+        let failure = claude::ended(&ended);
+        self.ask_mcp_at = None;
+        if let Some(agent) = self.agent.take() {
+            self.deps.tokens.revoke(&agent.token);
+            info!(
+                team = %self.record.to, session = %self.record.id, pid = agent.pid(),
+                lived = ?ended.lived, status = ?ended.status, "the agent ended"
+            );
+            if let Err(error) = self.deps.store.forget_group(agent.pid().cast_signed()).await {
+                warn!(%error, "cannot forget a process group");
+            }
+        }
+        self.stderr_tail = ended.stderr;
+        Event::Exited { failure, lived: ended.lived }
+    }
+
+    /// Steps, and what follows from the steps, until nothing does.
+    async fn step(&mut self, event: Event) {
+        // An agent may write thousands of lines a second.
+        let quiet = event == Event::Output;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.session.on(event) {
+                events.extend(self.perform(effect).await);
+            }
+        }
+        if !quiet {
+            self.last_activity = clock::now();
+            self.publish();
+        }
+        if let Some(ready) = self.ready.take() {
+            let answer = ready.map(|()| self.view());
+            for waker in self.wakers.drain(..) {
+                if waker.send(answer.clone()).is_err() {
+                    debug!("who woke it is gone");
+                }
+            }
+        }
+        if self.is_gone() {
+            for sleeper in self.sleepers.drain(..) {
+                if sleeper.send(true).is_err() {
+                    debug!("who put it to sleep is gone");
+                }
+            }
+        }
+    }
+
+    /// Carries out an effect; returns what follows at once.
+    async fn perform(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Spawn => {
+                self.stderr_tail.clear();
+                let max = self.deps.config.borrow().settings.max_processes;
+                let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
+                let (slots, mailbox) = (self.slots.clone(), self.mailbox.clone());
+                self.taking = Some(Box::pin(async move { slots.take(mailbox, max).await }));
+            }
+            Effect::Stop => {
+                if let Some(agent) = &self.agent {
+                    agent.stop();
+                } else {
+                    // It had no process yet.
+                    self.taking = None;
+                    return Some(exited(no_process(), Cure::Retry));
+                }
+            }
+            Effect::Initialize => self.with_agent(Agent::initialize),
+            Effect::AskMcp(after) => self.ask_mcp_at = Some(Instant::now() + after),
+            Effect::ReconnectMcp => self.with_agent(Agent::mcp_reconnect),
+            Effect::Deliver(id) => {
+                if let (Some(agent), Some(message)) = (&mut self.agent, self.messages.get(&id)) {
+                    agent.deliver(id, &message.text);
+                    agent.slot.busy();
+                }
+            }
+            Effect::Interrupt => self.with_agent(Agent::interrupt),
+            Effect::Withdraw(why) => self.deps.approvals.withdraw(self.record.id, why),
+            Effect::Arm(timer) => {
+                if timer == Timer::Idle && let Some(agent) = &self.agent {
+                    agent.slot.idle();
+                }
+                self.timer = self.limit(timer).map(|limit| (timer, Instant::now() + limit));
+            }
+            Effect::Disarm => self.timer = None,
+            Effect::Ready => self.ready = Some(Ok(())),
+            Effect::NotReady(problem) => {
+                info!(team = %self.record.to, session = %self.record.id, %problem, "not ready");
+                self.ready = Some(Err(problem));
+            }
+            Effect::Settle(id, settled) => {
+                let message = self.messages.remove(&id);
+                if message.is_some_and(|m| m.reply.send((self.record.id, settled)).is_err()) {
+                    debug!(message = %id, "the sender did not wait for the end of the message");
+                }
+            }
+            Effect::Stay => self.with_agent(|agent| agent.slot.busy()),
+            Effect::NewConversation => {
+                let old = self.record.id;
+                self.record.id = SessionId(uuid::Uuid::new_v4());
+                self.record.started = false;
+                self.id.send_replace(self.record.id);
+                warn!(
+                    team = %self.record.to, %old, new = %self.record.id,
+                    "Claude Code does not have the conversation any more: a new one begins"
+                );
+            }
+            Effect::ResumeConversation => self.record.started = true,
+        }
+        None
+    }
+
+    fn with_agent(&mut self, act: impl FnOnce(&mut Agent)) {
+        // Without one there is nothing to ask; its end is on its way to the lifecycle.
+        if let Some(agent) = &mut self.agent {
+            act(agent);
+        }
+    }
+
+    /// How long each timer runs; 0 in the config: for ever.
+    fn limit(&self, timer: Timer) -> Option<Duration> {
+        let config = self.deps.config.borrow();
+        let seconds = |s: u64| (s > 0).then(|| Duration::from_secs(s));
+        match timer {
+            Timer::Spawn => seconds(config.settings.spawn_timeout),
+            Timer::Silence => seconds(config.settings.response_timeout),
+            Timer::Interrupt => Some(INTERRUPT_GRACE),
+            Timer::Idle => {
+                let team = config.teams.get(&self.record.to);
+                seconds(team.and_then(|t| t.idle_timeout).unwrap_or(config.settings.idle_timeout))
+            }
+            Timer::BackOff(delay) => Some(delay),
+        }
+    }
+
+    async fn timed_out(&mut self) {
+        let Some((timer, _)) = self.timer.take() else { return };
+        if timer == Timer::Silence && self.waiting {
+            // The agent waits for a human: its silence is right.
+            self.timer = self.limit(timer).map(|limit| (timer, Instant::now() + limit));
+            return;
+        }
+        self.step(Event::TimedOut(timer)).await;
+    }
+
+    /// Starts the process, now that there is a place for it.
+    async fn launch(&mut self, place: Result<Slot, Problem>) -> Event {
+        let slot = match place {
+            Ok(slot) => slot,
+            Err(problem) => return exited(problem, Cure::Room),
+        };
+        let team = self.deps.config.borrow().teams.get(&self.record.to).cloned();
+        let Some(team) = team else { return exited(removed(), Cure::Human) };
+        self.record.last_used_at = clock::now();
+        // Before the start: a conversation that nobody knows of could never be resumed.
+        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
+            return exited(not_saved(&error), Cure::Human);
+        }
+        let token = self.deps.tokens.mint(self.asker(&team));
+        let started = Invocation {
+            team: &team,
+            session: self.record.id,
+            resume: self.record.started,
+            endpoint: &self.deps.endpoint,
+            token: &token,
+            env: &self.deps.env,
+            base: self.deps.home.root(),
+        }
+        .program()
+        .map_err(|problem| Failure { problem, cure: Cure::Human })
+        .and_then(|program| self.processes.start(program).map_err(|e| claude::not_started(&e)));
+        let (process, output) = match started {
+            Ok(started) => started,
+            Err(failure) => {
+                self.deps.tokens.revoke(&token);
+                return Event::Exited { failure, lived: Duration::ZERO };
+            }
+        };
+        let agent = Agent::new(process, output, token, slot);
+        info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), "agent started");
+        if let Some(started) = agent.started()
+            && let Err(error) =
+                self.deps.store.note_group(agent.pid().cast_signed(), started).await
+        {
+            warn!(%error, "cannot note the agent's process group");
+        }
+        self.agent = Some(agent);
+        Event::Spawned
+    }
+
+    fn asker(&self, team: &Team) -> Asker {
+        Asker {
+            team: self.record.to.clone(),
+            session: self.record.id,
+            from: self.record.from.clone(),
+            host: team.host().to_owned(),
+        }
+    }
+
+    async fn mark_started(&mut self) {
+        if self.record.started {
+            return;
+        }
+        self.record.started = true;
+        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
+            // The next start finds out: Claude Code says that the conversation exists.
+            warn!(%error, "cannot keep that the conversation has begun");
+        }
+    }
+
+    fn see_approvals(&mut self, view: &ApprovalsView) {
+        let waiting = view.pending.iter().any(|a| a.session == self.record.id);
+        if waiting != self.waiting {
+            self.waiting = waiting;
+            // The silence is counted from the answer on.
+            if let Some((Timer::Silence, _)) = self.timer {
+                self.timer =
+                    self.limit(Timer::Silence).map(|l| (Timer::Silence, Instant::now() + l));
+            }
+            self.last_activity = clock::now();
+            self.publish();
+        }
+    }
+
+    fn view(&self) -> SessionView {
+        SessionView {
+            id: self.record.id,
+            from: self.record.from.clone(),
+            state: self.session.shown(self.waiting),
+            pid: self.agent.as_ref().map(Agent::pid),
+            queued: u32::try_from(self.session.queued()).unwrap_or(u32::MAX),
+            problem: self.session.problem().cloned(),
+            stderr_tail: if self.session.problem().is_some() {
+                self.stderr_tail.clone()
+            } else {
+                Vec::new()
+            },
+            last_activity: self.last_activity,
+        }
+    }
+
+    fn publish(&self) {
+        let view = self.view();
+        self.views.send_modify(|views| {
+            let sessions = Arc::make_mut(views).entry(self.record.to.clone()).or_default();
+            match sessions.iter_mut().find(|s| s.from == view.from) {
+                Some(old) => *old = view,
+                None => sessions.push(view),
+            }
+        });
+    }
+
+    fn unpublish(&self) {
+        self.views.send_modify(|views| {
+            let views = Arc::make_mut(views);
+            if let Some(sessions) = views.get_mut(&self.record.to) {
+                sessions.retain(|s| s.from != self.record.from);
+                if sessions.is_empty() {
+                    views.remove(&self.record.to);
+                }
+            }
+        });
+    }
+}
+
+async fn taken(taking: &mut Option<Taking>) -> Result<Slot, Problem> {
+    match taking {
+        Some(taking) => Pin::new(taking).await,
+        None => pending().await,
+    }
+}
+
+async fn heard(agent: &mut Option<Agent>) -> crate::process::Output {
+    match agent {
+        Some(agent) => agent.next().await,
+        None => pending().await,
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => pending().await,
+    }
+}
+
+fn exited(problem: Problem, cure: Cure) -> Event {
+    Event::Exited { failure: Failure { problem, cure }, lived: Duration::ZERO }
+}
+
+fn no_process() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        "The team was stopped before its agent was started.",
+        "Start the team again.",
+    )
+}
+
+fn removed() -> Problem {
+    Problem::new(
+        Code::NotFound,
+        "The team was removed from the config.",
+        "Add it again with `iris team add NAME PATH`.",
+    )
+}
+
+fn not_saved(error: &crate::store::StoreError) -> Problem {
+    Problem::new(
+        Code::Storage,
+        format!("The conversation cannot be kept: {error}."),
+        "See that the disk is not full and that Iris may write to its home.",
+    )
+}

@@ -32,7 +32,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const DEADLINE: Duration = Duration::from_secs(10);
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("never: {what}"))
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"))
 }
 
 /// An Iris without windows, agents or keychain.
@@ -68,8 +70,7 @@ impl Iris {
         let tasks = TaskTracker::new();
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
-        let approvals =
-            Approvals::start(config.clone(), store.clone(), Vec::new(), &tasks).await;
+        let approvals = Approvals::start(config.clone(), store.clone(), Vec::new(), &tasks).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let teams = Teams::start(TeamsDeps {
@@ -136,13 +137,18 @@ impl Iris {
     }
 
     async fn by_console(&self, method: &str, params: Value) -> TcpStream {
-        self.open("/mcp", &self.tokens.console(), method, &params).await
+        self.open("/mcp", &self.tokens.console(), method, &params)
+            .await
     }
 
     /// The only approval that waits.
     async fn pending(&self) -> iris_domain::snapshot::ApprovalView {
         let mut view = self.approvals.watch();
-        let seen = soon("an approval", view.wait_for(|view| !view.pending.is_empty())).await;
+        let seen = soon(
+            "an approval",
+            view.wait_for(|view| !view.pending.is_empty()),
+        )
+        .await;
         seen.unwrap().pending[0].clone()
     }
 }
@@ -150,10 +156,15 @@ impl Iris {
 /// The JSON-RPC answer, whether it came as JSON or as the event of a stream.
 async fn answer(mut stream: TcpStream) -> Value {
     let mut text = String::new();
-    soon("an answer", stream.read_to_string(&mut text)).await.unwrap();
+    soon("an answer", stream.read_to_string(&mut text))
+        .await
+        .unwrap();
     let line = text
         .lines()
-        .filter_map(|line| line.strip_prefix("data: ").or(line.starts_with('{').then_some(line)))
+        .filter_map(|line| {
+            line.strip_prefix("data: ")
+                .or(line.starts_with('{').then_some(line))
+        })
         .next_back();
     serde_json::from_str(line.unwrap_or_else(|| panic!("no message in {text}"))).unwrap()
 }
@@ -161,8 +172,16 @@ async fn answer(mut stream: TcpStream) -> Value {
 /// What Claude Code reads: the one text, and nothing structured beside it.
 fn permission(answer: &Value) -> Value {
     let result = &answer["result"];
-    assert_eq!(result.get("structuredContent"), None, "it makes every answer invalid: {answer}");
-    assert_eq!(result["content"].as_array().map(Vec::len), Some(1), "exactly one text: {answer}");
+    assert_eq!(
+        result.get("structuredContent"),
+        None,
+        "it makes every answer invalid: {answer}"
+    );
+    assert_eq!(
+        result["content"].as_array().map(Vec::len),
+        Some(1),
+        "exactly one text: {answer}"
+    );
     serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
 }
 
@@ -175,25 +194,50 @@ async fn a_rule_answers_at_once_and_a_human_when_they_do() {
     let iris = Iris::start().await;
     let list = json!({ "tool_name": "mcp__iris__list_teams", "input": {}, "tool_use_id": "t1" });
     let ruled = answer(iris.by_agent("permissions__approve", list).await).await;
-    assert_eq!(permission(&ruled), json!({ "behavior": "allow", "updatedInput": {} }));
+    assert_eq!(
+        permission(&ruled),
+        json!({ "behavior": "allow", "updatedInput": {} })
+    );
 
     let waiting = iris.by_agent("permissions__approve", bash("t2")).await;
     let pending = iris.pending().await;
-    assert_eq!((pending.tool.as_str(), &pending.session), ("Bash", &iris.agent.session));
-    let human = Human { surface: Surface::Cli, user: "me".to_owned() };
+    assert_eq!(
+        (pending.tool.as_str(), &pending.session),
+        ("Bash", &iris.agent.session)
+    );
+    let human = Human {
+        surface: Surface::Cli,
+        user: "me".to_owned(),
+    };
     let edited = json!({ "command": "make test" });
-    let allow = Answer::Allow { input: Some(edited.clone()) };
-    iris.approvals.answer(pending.id, allow, human.clone()).await.unwrap();
+    let allow = Answer::Allow {
+        input: Some(edited.clone()),
+    };
+    iris.approvals
+        .answer(pending.id, allow, human.clone())
+        .await
+        .unwrap();
     let allowed = permission(&answer(waiting).await);
-    assert_eq!(allowed, json!({ "behavior": "allow", "updatedInput": edited }));
+    assert_eq!(
+        allowed,
+        json!({ "behavior": "allow", "updatedInput": edited })
+    );
 
     let waiting = iris.by_agent("permissions__approve", bash("t3")).await;
     let pending = iris.pending().await;
-    let deny = Answer::Deny { message: Some("not today".to_owned()) };
-    iris.approvals.answer(pending.id, deny, human).await.unwrap();
+    let deny = Answer::Deny {
+        message: Some("not today".to_owned()),
+    };
+    iris.approvals
+        .answer(pending.id, deny, human)
+        .await
+        .unwrap();
     let denied = permission(&answer(waiting).await);
     assert_eq!(denied["behavior"], "deny");
-    assert!(denied["message"].as_str().unwrap().contains("not today"), "{denied}");
+    assert!(
+        denied["message"].as_str().unwrap().contains("not today"),
+        "{denied}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,9 +247,17 @@ async fn hanging_up_withdraws_the_request() {
     let pending = iris.pending().await;
     drop(waiting);
     let mut view = iris.approvals.watch();
-    soon("withdrawn", view.wait_for(|view| view.pending.is_empty())).await.unwrap();
-    let human = Human { surface: Surface::Cli, user: "me".to_owned() };
-    let late = iris.approvals.answer(pending.id, Answer::Allow { input: None }, human).await;
+    soon("withdrawn", view.wait_for(|view| view.pending.is_empty()))
+        .await
+        .unwrap();
+    let human = Human {
+        surface: Surface::Cli,
+        user: "me".to_owned(),
+    };
+    let late = iris
+        .approvals
+        .answer(pending.id, Answer::Allow { input: None }, human)
+        .await;
     assert!(late.is_err(), "nobody is there to be allowed: {late:?}");
 }
 
@@ -218,14 +270,27 @@ async fn what_is_no_request_is_denied_in_claude_codes_words_and_written_down() {
         json!({ "tool_name": "", "input": {}, "tool_use_id": "t" }),
         json!({ "tool_name": "Bash", "input": {}, "tool_use_id": "t", "sandbox": "off" }),
     ] {
-        let said = answer(iris.by_agent("permissions__approve", arguments.clone()).await).await;
+        let said = answer(
+            iris.by_agent("permissions__approve", arguments.clone())
+                .await,
+        )
+        .await;
         let denied = permission(&said);
         assert_eq!(denied["behavior"], "deny", "{arguments}");
-        assert!(denied["message"].is_string(), "a denial needs a message: {arguments}");
+        assert!(
+            denied["message"].is_string(),
+            "a denial needs a message: {arguments}"
+        );
     }
     let rows = rows(&iris.store, 4).await;
-    assert!(rows.iter().all(|row| row.draft.decision == Verb::Deny), "{rows:?}");
-    assert!(rows.iter().all(|row| row.draft.decided_by == "iris:input"), "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row.draft.decision == Verb::Deny),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter().all(|row| row.draft.decided_by == "iris:input"),
+        "{rows:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,10 +316,20 @@ async fn the_console_asks_nobody_and_lies_are_refused() {
     let own = answer(iris.by_agent("send_message", own).await).await;
     assert_eq!(own["result"]["isError"], true, "{own}");
     let rows = rows(&iris.store, 3).await;
-    let mut whys: Vec<_> = rows.iter().map(|row| row.draft.decided_by.as_str()).collect();
+    let mut whys: Vec<_> = rows
+        .iter()
+        .map(|row| row.draft.decided_by.as_str())
+        .collect();
     whys.sort_unstable();
-    assert_eq!(whys, ["console", "identity", "self"], "each refusal is written down");
-    assert!(rows.iter().all(|row| row.draft.kind == Kind::Call), "{rows:?}");
+    assert_eq!(
+        whys,
+        ["console", "identity", "self"],
+        "each refusal is written down"
+    );
+    assert!(
+        rows.iter().all(|row| row.draft.kind == Kind::Call),
+        "{rows:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,7 +338,8 @@ async fn quick_tools_answer_with_the_same_as_text_and_structured() {
     for tool in ["list_teams", "team_status", "get_date"] {
         let said = answer(iris.by_agent(tool, json!({})).await).await;
         let result = &said["result"];
-        let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        let text: Value =
+            serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
         assert_eq!(text, result["structuredContent"], "{tool}");
         assert!(text.get("timestamp").is_some(), "{tool}: {text}");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{
     Method, Request, Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE},
     request::Parts,
 };
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -147,6 +147,8 @@ impl<H: ServerHandler + Clone> Guard<H> {
             }
         };
         let Admission { caller, revoked } = admission;
+        // Nobody behind this line needs the token, so nobody can write it into a log.
+        parts.headers.remove(AUTHORIZATION);
         parts.extensions.insert(caller);
         let request = Request::from_parts(parts, Full::new(body));
         let (mcp, again) = (self.mcp.clone(), id.clone());

@@ -27,11 +27,11 @@ struct Pace {
     window: Duration,
 }
 
-/// A row takes about 500 bytes: at worst 1.3 GB a month of a flood that nobody stops, and a few
-/// rows in an honest month. An attack is as plain from 60 rows and a count as from all of them.
+/// A row takes about 500 bytes: a flood that nobody stops writes 130 MB a month, an honest month a
+/// few rows. An attack is as plain from 60 rows and a count as from all of them.
 const PACE: Pace = Pace {
     rows: 60,
-    window: Duration::from_secs(60),
+    window: Duration::from_secs(600),
 };
 /// Refusals that wait for the database; beyond that they are only counted.
 const QUEUE: usize = 64;
@@ -98,12 +98,6 @@ impl Refusals {
     }
 
     fn send(&self, draft: Draft) {
-        tracing::warn!(
-            caller = draft.caller,
-            tool = draft.tool,
-            why = draft.decided_by,
-            "refused"
-        );
         if self.rows.try_send(draft).is_err() {
             // The queue is full, or Iris ends: counted, and said with the next row.
             self.uncounted.fetch_add(1, Ordering::Relaxed);
@@ -191,6 +185,7 @@ async fn write<F: Future<Output = ()>>(
         }
         if written < pace.rows {
             written += 1;
+            tracing::warn!(caller = row.caller, tool = row.tool, why = row.decided_by, "refused");
             append(row).await;
         } else {
             unwritten += 1;

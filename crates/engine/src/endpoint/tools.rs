@@ -3,6 +3,7 @@
 mod date;
 mod permission;
 mod teams;
+mod wire;
 
 use std::sync::Arc;
 
@@ -121,39 +122,39 @@ impl Name {
                 "Lists every configured team.",
                 schema::of::<Nothing>(),
             )
-            .with_raw_output_schema(schema::of::<teams::TeamList>())
+            .with_raw_output_schema(schema::of::<wire::TeamList>())
             .with_annotations(reads("List teams")),
             Self::TeamStatus => Tool::new(
                 self.as_str(),
                 "Tells how the teams are: awake or asleep, what state, how many permission \
                  requests wait for the human.",
-                schema::of::<teams::StatusArguments>(),
+                schema::of::<wire::StatusArguments>(),
             )
-            .with_raw_output_schema(schema::of::<teams::Status>())
+            .with_raw_output_schema(schema::of::<wire::Status>())
             .with_annotations(reads("Team status")),
             Self::TeamWake => Tool::new(
                 self.as_str(),
                 "Starts the team's agent for your conversation with it, and returns when it is \
                  ready. send_message wakes a team by itself.",
-                schema::of::<teams::WakeArguments>(),
+                schema::of::<wire::WakeArguments>(),
             )
-            .with_raw_output_schema(schema::of::<teams::Woken>())
+            .with_raw_output_schema(schema::of::<wire::Woken>())
             .with_annotations(acts("Wake a team", false, true, false)),
             Self::TeamSleep => Tool::new(
                 self.as_str(),
                 "Ends every agent process of the team, whoever started it, and returns when they \
                  are gone. Conversations are kept.",
-                schema::of::<teams::SleepArguments>(),
+                schema::of::<wire::SleepArguments>(),
             )
-            .with_raw_output_schema(schema::of::<teams::Slept>())
+            .with_raw_output_schema(schema::of::<wire::Slept>())
             .with_annotations(acts("Put a team to sleep", true, true, false)),
             Self::SendMessage => Tool::new(
                 self.as_str(),
                 "Sends a task or question to a team, waking it if need be, and waits for its \
                  answer.",
-                schema::of::<teams::SendArguments>(),
+                schema::of::<wire::SendArguments>(),
             )
-            .with_raw_output_schema(schema::of::<teams::Sent>())
+            .with_raw_output_schema(schema::of::<wire::Sent>())
             .with_annotations(acts("Send a message", true, false, true)),
             Self::GetDate => Tool::new(
                 self.as_str(),

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::super::{connection, guard::Guard, limits::Limits, refusals::Refusals, server};
 use crate::{
     secrets::Secret,
-    tokens::{self, Caller, Tokens},
+    tokens::{Caller, Tokens},
 };
 
 /// Only a defect takes longer.
@@ -102,6 +102,10 @@ impl ServerHandler for Probe {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let parts = context.extensions.get::<http::request::Parts>().unwrap();
+        assert!(
+            !parts.headers.contains_key("authorization"),
+            "no tool sees the token"
+        );
         let caller = Caller::clone(parts.extensions.get::<Arc<Caller>>().unwrap());
         server::answered(
             &context,
@@ -156,7 +160,7 @@ impl Served {
     pub async fn with(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let tokens = Tokens::new(tokens::fresh());
+        let tokens = Tokens::new(Secret::random());
         let agent = asker("blue");
         let token = tokens.mint(agent.clone());
         let (refusals, rows) = Refusals::channel();

@@ -10,11 +10,15 @@ use iris_domain::{
     snapshot::{Snapshot, TeamState, TeamView},
 };
 use rmcp::model::CallToolResult;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Name, Tools, acting, may, result};
+use super::{
+    Name, Tools, acting, may, result,
+    wire::{
+        Listed, Notifications, Pool, SendArguments, Sent, SleepArguments, Slept, Status,
+        StatusArguments, TeamConfig, TeamList, TeamNow, WakeArguments, Woken,
+    },
+};
 use crate::{clock, tokens::Caller};
 
 /// The published default of `timeout`, milliseconds.
@@ -24,207 +28,6 @@ const SEND_TIMEOUT_MAX: i64 = 3_600_000;
 /// How much of a message is repeated in its result, characters: the sender has it, and Claude Code
 /// refuses large results.
 const ECHO_MAX: usize = 1000;
-
-/// Of `team_status`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct StatusArguments {
-    /// Only this team; all when left out.
-    #[serde(default)]
-    team: Option<TeamName>,
-    /// Whether to count the permission requests that wait for the human. Default: true.
-    #[serde(default)]
-    include_notifications: Option<bool>,
-    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
-    #[serde(default)]
-    from_team: Option<String>,
-}
-
-/// Of `team_wake`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct WakeArguments {
-    /// The team to wake.
-    team: TeamName,
-    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
-    #[serde(default)]
-    from_team: Option<String>,
-}
-
-/// Of `team_sleep`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SleepArguments {
-    /// The team to put to sleep.
-    team: TeamName,
-    /// Also when it is working or waits for the human. Default: false.
-    #[serde(default)]
-    force: bool,
-    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
-    #[serde(default)]
-    from_team: Option<String>,
-}
-
-/// Of `send_message`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SendArguments {
-    /// The team to send to.
-    to_team: TeamName,
-    /// The task or question.
-    message: String,
-    /// How long to wait for the answer, milliseconds, the team's start-up included. Default:
-    /// 30000. 0 waits for ever. After a timeout the team goes on with its work.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 3_600_000))]
-    timeout: Option<i64>,
-    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
-    #[serde(default)]
-    from_team: Option<String>,
-}
-
-/// A team as configured.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct TeamConfig {
-    /// The project directory.
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    /// `#rrggbb`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    color: Option<String>,
-    /// The SSH destination of a remote team.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct Listed {
-    name: String,
-    config: TeamConfig,
-}
-
-/// Of `list_teams`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct TeamList {
-    /// Every configured team, by name.
-    teams: Vec<Listed>,
-    total_teams: i64,
-    /// Milliseconds since 1970.
-    timestamp: i64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct TeamNow {
-    name: String,
-    /// `awake`: it has an agent process.
-    status: &'static str,
-    /// `asleep`, `waking`, `idle`, `working`, `waiting` (for the human) or `trouble`.
-    state: &'static str,
-    /// `local`, or the SSH destination.
-    host: String,
-    /// Permission requests of the team that wait for the human.
-    waiting: i64,
-    /// The process of your conversation with the team.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<i64>,
-    /// Your conversation with the team.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<String>,
-    /// When that conversation last did something, milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_activity: Option<i64>,
-    /// Why it does not work, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
-    config: TeamConfig,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Pool {
-    active_processes: i64,
-    queued_messages: i64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct Notifications {
-    /// Permission requests, of all teams, that wait for the human.
-    pending: i64,
-    /// Those, and the latest that were answered.
-    total: i64,
-}
-
-/// Of `team_status`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Status {
-    /// By name.
-    teams: Vec<TeamNow>,
-    pool: Pool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notifications: Option<Notifications>,
-    /// Milliseconds since 1970.
-    timestamp: i64,
-}
-
-/// Of `team_wake`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Woken {
-    team: String,
-    /// `awake`: it is ready.
-    status: &'static str,
-    session_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<i64>,
-    message: String,
-    /// Milliseconds.
-    duration: i64,
-    /// Milliseconds since 1970.
-    timestamp: i64,
-}
-
-/// Of `team_sleep`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Slept {
-    team: String,
-    /// `asleep`, or `already_asleep`.
-    status: &'static str,
-    message: String,
-    /// Milliseconds.
-    duration: i64,
-    /// Milliseconds since 1970.
-    timestamp: i64,
-}
-
-/// Of `send_message`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Sent {
-    from: String,
-    to: String,
-    /// The beginning and the end of what was sent.
-    message: String,
-    /// `answered`; `timeout`: the team goes on; `failed`; `cancelled`; `queued`.
-    status: &'static str,
-    /// The team's answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response: Option<String>,
-    /// Why there is no answer, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    /// The conversation it went into.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<String>,
-    /// The message's identity.
-    message_id: String,
-    /// Milliseconds, start-up included.
-    duration: i64,
-    /// Milliseconds since 1970.
-    timestamp: i64,
-}
 
 impl Tools {
     /// `team_status`.

@@ -258,10 +258,10 @@ fn arguments_are_held_to_the_schema() {
                     read::<permission::Arguments>(name, arguments).map(drop)
                 }
                 Name::ListTeams | Name::GetDate => read::<Nothing>(name, arguments).map(drop),
-                Name::TeamStatus => read::<teams::StatusArguments>(name, arguments).map(drop),
-                Name::TeamWake => read::<teams::WakeArguments>(name, arguments).map(drop),
-                Name::TeamSleep => read::<teams::SleepArguments>(name, arguments).map(drop),
-                Name::SendMessage => read::<teams::SendArguments>(name, arguments).map(drop),
+                Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
+                Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
+                Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),
+                Name::SendMessage => read::<wire::SendArguments>(name, arguments).map(drop),
             }
         };
         takes(good.clone()).unwrap_or_else(|problem| panic!("{name:?}: {problem}"));

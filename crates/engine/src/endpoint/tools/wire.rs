@@ -1,0 +1,206 @@
+//! What the team tools take and give, as published.
+
+use iris_domain::ids::TeamName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Of `team_status`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StatusArguments {
+    /// Only this team; all when left out.
+    #[serde(default)]
+    pub(super) team: Option<TeamName>,
+    /// Whether to count the permission requests that wait for the human. Default: true.
+    #[serde(default)]
+    pub(super) include_notifications: Option<bool>,
+    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
+    #[serde(default)]
+    pub(super) from_team: Option<String>,
+}
+
+/// Of `team_wake`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WakeArguments {
+    /// The team to wake.
+    pub(super) team: TeamName,
+    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
+    #[serde(default)]
+    pub(super) from_team: Option<String>,
+}
+
+/// Of `team_sleep`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SleepArguments {
+    /// The team to put to sleep.
+    pub(super) team: TeamName,
+    /// Also when it is working or waits for the human. Default: false.
+    #[serde(default)]
+    pub(super) force: bool,
+    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
+    #[serde(default)]
+    pub(super) from_team: Option<String>,
+}
+
+/// Of `send_message`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SendArguments {
+    /// The team to send to.
+    pub(super) to_team: TeamName,
+    /// The task or question.
+    pub(super) message: String,
+    /// How long to wait for the answer, milliseconds, the team's start-up included. Default:
+    /// 30000. 0 waits for ever. After a timeout the team goes on with its work.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 3_600_000))]
+    pub(super) timeout: Option<i64>,
+    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
+    #[serde(default)]
+    pub(super) from_team: Option<String>,
+}
+
+/// A team as configured.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct TeamConfig {
+    /// The project directory.
+    pub(super) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<String>,
+    /// `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) color: Option<String>,
+    /// The SSH destination of a remote team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) remote: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Listed {
+    pub(super) name: String,
+    pub(super) config: TeamConfig,
+}
+
+/// Of `list_teams`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamList {
+    /// Every configured team, by name.
+    pub(super) teams: Vec<Listed>,
+    pub(super) total_teams: i64,
+    /// Milliseconds since 1970.
+    pub(super) timestamp: i64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamNow {
+    pub(super) name: String,
+    /// `awake`: it has an agent process.
+    pub(super) status: &'static str,
+    /// `asleep`, `waking`, `idle`, `working`, `waiting` (for the human) or `trouble`.
+    pub(super) state: &'static str,
+    /// `local`, or the SSH destination.
+    pub(super) host: String,
+    /// Permission requests of the team that wait for the human.
+    pub(super) waiting: i64,
+    /// The process of your conversation with the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pid: Option<i64>,
+    /// Your conversation with the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_id: Option<String>,
+    /// When that conversation last did something, milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_activity: Option<i64>,
+    /// Why it does not work, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
+    pub(super) config: TeamConfig,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pool {
+    pub(super) active_processes: i64,
+    pub(super) queued_messages: i64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Notifications {
+    /// Permission requests, of all teams, that wait for the human.
+    pub(super) pending: i64,
+    /// Those, and the latest that were answered.
+    pub(super) total: i64,
+}
+
+/// Of `team_status`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Status {
+    /// By name.
+    pub(super) teams: Vec<TeamNow>,
+    pub(super) pool: Pool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) notifications: Option<Notifications>,
+    /// Milliseconds since 1970.
+    pub(super) timestamp: i64,
+}
+
+/// Of `team_wake`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Woken {
+    pub(super) team: String,
+    /// `awake`: it is ready.
+    pub(super) status: &'static str,
+    pub(super) session_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pid: Option<i64>,
+    pub(super) message: String,
+    /// Milliseconds.
+    pub(super) duration: i64,
+    /// Milliseconds since 1970.
+    pub(super) timestamp: i64,
+}
+
+/// Of `team_sleep`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Slept {
+    pub(super) team: String,
+    /// `asleep`, or `already_asleep`.
+    pub(super) status: &'static str,
+    pub(super) message: String,
+    /// Milliseconds.
+    pub(super) duration: i64,
+    /// Milliseconds since 1970.
+    pub(super) timestamp: i64,
+}
+
+/// Of `send_message`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sent {
+    pub(super) from: String,
+    pub(super) to: String,
+    /// The beginning and the end of what was sent.
+    pub(super) message: String,
+    /// `answered`; `timeout`: the team goes on; `failed`; `cancelled`; `queued`.
+    pub(super) status: &'static str,
+    /// The team's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) response: Option<String>,
+    /// Why there is no answer, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    /// The conversation it went into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_id: Option<String>,
+    /// The message's identity.
+    pub(super) message_id: String,
+    /// Milliseconds, start-up included.
+    pub(super) duration: i64,
+    /// Milliseconds since 1970.
+    pub(super) timestamp: i64,
+}

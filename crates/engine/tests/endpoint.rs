@@ -1,0 +1,362 @@
+//! The tools over HTTP with the real approvals, policy and audit log behind them.
+
+use std::{sync::Arc, time::Duration};
+
+use iris_domain::{
+    audit::Kind,
+    config::Config,
+    decision::{Answer, Human, Surface, Verb},
+    ids::{Party, SessionId},
+    request::Asker,
+    snapshot::Snapshot,
+};
+use iris_engine::{
+    approvals::Approvals,
+    endpoint::{self, EndpointDeps},
+    environment::Environment,
+    home::Home,
+    secrets::Secret,
+    store::{AuditQuery, Store},
+    teams::{Teams, TeamsDeps},
+    tokens::Tokens,
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Only a defect takes longer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// An Iris without windows, agents or keychain.
+struct Iris {
+    port: u16,
+    tokens: Tokens,
+    agent: Asker,
+    token: Secret,
+    approvals: Approvals,
+    store: Store,
+    _config: watch::Sender<Arc<Config>>,
+    _snapshot: watch::Sender<Arc<Snapshot>>,
+    _home: tempfile::TempDir,
+}
+
+impl Iris {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        home.prepare().unwrap();
+        let config: Config =
+            serde_json::from_value(json!({ "teams": { "blue": { "path": "/tmp" } } })).unwrap();
+        let (config_sender, config) = watch::channel(Arc::new(config));
+        let snapshot = Snapshot {
+            version: "0".to_owned(),
+            endpoint: String::new(),
+            teams: Vec::new(),
+            approvals: Vec::new(),
+            recent: Vec::new(),
+            problems: Vec::new(),
+        };
+        let (snapshot_sender, snapshot) = watch::channel(Arc::new(snapshot));
+        let tasks = TaskTracker::new();
+        let store = Store::open(&home).await.unwrap().store;
+        let tokens = Tokens::new(Secret::random());
+        let approvals = Approvals::start(config.clone(), store.clone(), Vec::new(), &tasks).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let teams = Teams::start(TeamsDeps {
+            home,
+            env: Environment::default(),
+            config,
+            store: store.clone(),
+            tokens: tokens.clone(),
+            approvals: approvals.clone(),
+            endpoint: format!("http://127.0.0.1:{port}/mcp"),
+            tasks: tasks.clone(),
+        })
+        .await;
+        let agent = Asker {
+            team: "blue".parse().unwrap(),
+            session: SessionId(uuid::Uuid::new_v4()),
+            from: Party::Console,
+            host: "local".to_owned(),
+        };
+        let token = tokens.mint(agent.clone());
+        let deps = EndpointDeps {
+            tokens: tokens.clone(),
+            approvals: approvals.clone(),
+            teams,
+            snapshot,
+            store: store.clone(),
+            tasks,
+            shutdown: CancellationToken::new(),
+        };
+        endpoint::serve(listener, deps);
+        Self {
+            port,
+            tokens,
+            agent,
+            token,
+            approvals,
+            store,
+            _config: config_sender,
+            _snapshot: snapshot_sender,
+            _home: dir,
+        }
+    }
+
+    async fn open(&self, path: &str, token: &Secret, method: &str, params: &Value) -> TcpStream {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            self.port,
+            token.expose(),
+            body.len(),
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        stream.write_all((head + &body).as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn by_agent(&self, tool: &str, arguments: Value) -> TcpStream {
+        let path = format!("/mcp/{}", self.agent.session);
+        let params = json!({ "name": tool, "arguments": arguments });
+        self.open(&path, &self.token, "tools/call", &params).await
+    }
+
+    async fn by_console(&self, method: &str, params: Value) -> TcpStream {
+        self.open("/mcp", &self.tokens.console(), method, &params)
+            .await
+    }
+
+    /// The only approval that waits.
+    async fn pending(&self) -> iris_domain::snapshot::ApprovalView {
+        let mut view = self.approvals.watch();
+        let seen = soon(
+            "an approval",
+            view.wait_for(|view| !view.pending.is_empty()),
+        )
+        .await;
+        seen.unwrap().pending[0].clone()
+    }
+}
+
+/// The JSON-RPC answer, whether it came as JSON or as the event of a stream.
+async fn answer(mut stream: TcpStream) -> Value {
+    let mut text = String::new();
+    soon("an answer", stream.read_to_string(&mut text))
+        .await
+        .unwrap();
+    let line = text
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("data: ")
+                .or(line.starts_with('{').then_some(line))
+        })
+        .next_back();
+    serde_json::from_str(line.unwrap_or_else(|| panic!("no message in {text}"))).unwrap()
+}
+
+/// What Claude Code reads: the one text, and nothing structured beside it.
+fn permission(answer: &Value) -> Value {
+    let result = &answer["result"];
+    assert_eq!(
+        result.get("structuredContent"),
+        None,
+        "it makes every answer invalid: {answer}"
+    );
+    assert_eq!(
+        result["content"].as_array().map(Vec::len),
+        Some(1),
+        "exactly one text: {answer}"
+    );
+    serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
+}
+
+fn bash(id: &str) -> Value {
+    json!({ "tool_name": "Bash", "input": { "command": "make" }, "tool_use_id": id })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_answers_at_once_and_a_human_when_they_do() {
+    let iris = Iris::start().await;
+    let list = json!({ "tool_name": "mcp__iris__list_teams", "input": {}, "tool_use_id": "t1" });
+    let ruled = answer(iris.by_agent("permissions__approve", list).await).await;
+    assert_eq!(
+        permission(&ruled),
+        json!({ "behavior": "allow", "updatedInput": {} })
+    );
+
+    let waiting = iris.by_agent("permissions__approve", bash("t2")).await;
+    let pending = iris.pending().await;
+    assert_eq!(
+        (pending.tool.as_str(), &pending.session),
+        ("Bash", &iris.agent.session)
+    );
+    let human = Human {
+        surface: Surface::Cli,
+        user: "me".to_owned(),
+    };
+    let edited = json!({ "command": "make test" });
+    let allow = Answer::Allow {
+        input: Some(edited.clone()),
+    };
+    iris.approvals
+        .answer(pending.id, allow, human.clone())
+        .await
+        .unwrap();
+    let allowed = permission(&answer(waiting).await);
+    assert_eq!(
+        allowed,
+        json!({ "behavior": "allow", "updatedInput": edited })
+    );
+
+    let waiting = iris.by_agent("permissions__approve", bash("t3")).await;
+    let pending = iris.pending().await;
+    let deny = Answer::Deny {
+        message: Some("not today".to_owned()),
+    };
+    iris.approvals
+        .answer(pending.id, deny, human)
+        .await
+        .unwrap();
+    let denied = permission(&answer(waiting).await);
+    assert_eq!(denied["behavior"], "deny");
+    assert!(
+        denied["message"].as_str().unwrap().contains("not today"),
+        "{denied}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hanging_up_withdraws_the_request() {
+    let iris = Iris::start().await;
+    let waiting = iris.by_agent("permissions__approve", bash("t1")).await;
+    let pending = iris.pending().await;
+    drop(waiting);
+    let mut view = iris.approvals.watch();
+    soon("withdrawn", view.wait_for(|view| view.pending.is_empty()))
+        .await
+        .unwrap();
+    let human = Human {
+        surface: Surface::Cli,
+        user: "me".to_owned(),
+    };
+    let late = iris
+        .approvals
+        .answer(pending.id, Answer::Allow { input: None }, human)
+        .await;
+    assert!(late.is_err(), "nobody is there to be allowed: {late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_denied_in_claude_codes_words_and_written_down() {
+    let iris = Iris::start().await;
+    for arguments in [
+        json!({}),
+        json!({ "tool_name": "Bash", "input": "x", "tool_use_id": "t" }),
+        json!({ "tool_name": "", "input": {}, "tool_use_id": "t" }),
+        json!({ "tool_name": "Bash", "input": {}, "tool_use_id": "t", "sandbox": "off" }),
+    ] {
+        let said = answer(
+            iris.by_agent("permissions__approve", arguments.clone())
+                .await,
+        )
+        .await;
+        let denied = permission(&said);
+        assert_eq!(denied["behavior"], "deny", "{arguments}");
+        assert!(
+            denied["message"].is_string(),
+            "a denial needs a message: {arguments}"
+        );
+    }
+    let rows = rows(&iris.store, 4).await;
+    assert!(
+        rows.iter().all(|row| row.draft.decision == Verb::Deny),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter().all(|row| row.draft.decided_by == "iris:input"),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_asks_nobody_and_lies_are_refused() {
+    let iris = Iris::start().await;
+    let list = answer(iris.by_console("tools/list", json!({})).await).await;
+    let names: Vec<_> = list["result"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|tool| tool["name"].as_str())
+        .collect();
+    assert!(names.contains(&"list_teams"), "{names:?}");
+    assert!(!names.contains(&"permissions__approve"), "{names:?}");
+    let params = json!({ "name": "permissions__approve", "arguments": bash("t") });
+    let asked = answer(iris.by_console("tools/call", params).await).await;
+    assert_eq!(asked["result"]["isError"], true, "{asked}");
+
+    let lie = json!({ "fromTeam": "console" });
+    let lied = answer(iris.by_agent("team_status", lie).await).await;
+    assert_eq!(lied["result"]["isError"], true, "{lied}");
+    let own = json!({ "toTeam": "blue", "message": "hello me" });
+    let own = answer(iris.by_agent("send_message", own).await).await;
+    assert_eq!(own["result"]["isError"], true, "{own}");
+    let rows = rows(&iris.store, 3).await;
+    let mut whys: Vec<_> = rows
+        .iter()
+        .map(|row| row.draft.decided_by.as_str())
+        .collect();
+    whys.sort_unstable();
+    assert_eq!(
+        whys,
+        ["console", "identity", "self"],
+        "each refusal is written down"
+    );
+    assert!(
+        rows.iter().all(|row| row.draft.kind == Kind::Call),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quick_tools_answer_with_the_same_as_text_and_structured() {
+    let iris = Iris::start().await;
+    for tool in ["list_teams", "team_status", "get_date"] {
+        let said = answer(iris.by_agent(tool, json!({})).await).await;
+        let result = &said["result"];
+        let text: Value =
+            serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        assert_eq!(text, result["structuredContent"], "{tool}");
+        assert!(text.get("timestamp").is_some(), "{tool}: {text}");
+    }
+    let unknown = answer(iris.by_agent("session_delete", json!({})).await).await;
+    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+}
+
+/// The audit rows, when there are so many: refusals are written after the answer.
+async fn rows(store: &Store, count: usize) -> Vec<iris_domain::audit::Row> {
+    soon("the audit rows", async {
+        loop {
+            let rows = store.audit(AuditQuery::default()).await.unwrap();
+            if rows.len() >= count {
+                return rows;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+}

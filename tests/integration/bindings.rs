@@ -27,10 +27,20 @@ fn typescript_types_are_up_to_date() {
     }
     let kept = files(kept);
     for (name, text) in &fresh {
-        assert_eq!(kept.get(name), Some(text), "{name} is old: run with IRIS_UPDATE=1");
+        assert_eq!(
+            kept.get(name),
+            Some(text),
+            "{name} is old: run with IRIS_UPDATE=1"
+        );
     }
-    let strays: Vec<_> = kept.keys().filter(|name| !fresh.contains_key(*name)).collect();
-    assert!(strays.is_empty(), "no Rust type stands behind {strays:?}: run with IRIS_UPDATE=1");
+    let strays: Vec<_> = kept
+        .keys()
+        .filter(|name| !fresh.contains_key(*name))
+        .collect();
+    assert!(
+        strays.is_empty(),
+        "no Rust type stands behind {strays:?}: run with IRIS_UPDATE=1"
+    );
 }
 
 fn files(dir: &Path) -> BTreeMap<String, String> {
@@ -38,5 +48,8 @@ fn files(dir: &Path) -> BTreeMap<String, String> {
         let name = entry.file_name().into_string().unwrap();
         (name, fs::read_to_string(entry.path()).unwrap())
     };
-    fs::read_dir(dir).unwrap().map(|entry| read(entry.unwrap())).collect()
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| read(entry.unwrap()))
+        .collect()
 }

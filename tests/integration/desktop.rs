@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use iris_tests::{
     Desktop, Iris, Setup, eventually,
-    iris::{Pending, Sending},
+    iris::{Pending, Sending, user},
     require,
 };
 
@@ -38,7 +38,7 @@ impl Asked {
             "an allowed command runs"
         );
         let row = self.iris.decision("alpha").await;
-        assert_eq!(row.decided_by, format!("human:{surface}:tester"));
+        assert_eq!(row.decided_by, by(surface));
         self.iris.verify_audit().await;
         self.iris
     }
@@ -89,7 +89,7 @@ async fn deny_in_the_notification() {
     let row = asked.iris.decision("alpha").await;
     assert_eq!(
         (row.decision.as_str(), row.decided_by.as_str()),
-        ("deny", "human:notification:tester")
+        ("deny", by("notification").as_str())
     );
     desktop.tray.gone(&["touch it.txt"]).await;
     asked.iris.stop();
@@ -206,7 +206,7 @@ async fn a_task_is_given_and_denied_with_words_in_the_window() {
     let decided = iris.decision("alpha").await;
     assert_eq!(
         (decided.decision.as_str(), decided.decided_by.as_str()),
-        ("deny", "human:window:tester")
+        ("deny", by("window").as_str())
     );
 
     window.click("nav-teams").await;
@@ -301,4 +301,9 @@ fn details(actions: &[(String, String)]) -> &str {
     &found
         .unwrap_or_else(|| panic!("no button for details in {actions:?}"))
         .1
+}
+
+/// How the record names an answer on a surface.
+fn by(surface: &str) -> String {
+    format!("human:{surface}:{}", user())
 }

@@ -1,7 +1,7 @@
 //! The journey: a team's agent (the real Claude Code) asks, a human answers on the command line,
 //! the agent goes on; and every way in which it can be cut short.
 
-use iris_tests::{Iris, eventually, require};
+use iris_tests::{Iris, eventually, iris::user, require};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn allowed_the_agent_goes_on() {
     let row = iris.decision("alpha").await;
     assert_eq!(
         (row.decision.as_str(), row.decided_by.as_str()),
-        ("allow", "human:cli:tester")
+        ("allow", by_cli().as_str())
     );
     assert_eq!((row.tool.as_str(), row.digest.len()), ("Bash", 64));
     iris.verify_audit().await;
@@ -89,7 +89,7 @@ async fn denied_the_agent_hears_why_and_goes_on() {
     let row = iris.decision("alpha").await;
     assert_eq!(
         (row.decision.as_str(), row.decided_by.as_str()),
-        ("deny", "human:cli:tester")
+        ("deny", by_cli().as_str())
     );
 
     let late = iris.cli(&["approve", &pending.id]).await.refused();
@@ -464,4 +464,9 @@ async fn withdrawn(iris: &Iris) {
         1,
         "one approval is one row"
     );
+}
+
+/// How the record names an answer on the command line.
+fn by_cli() -> String {
+    format!("human:cli:{}", user())
 }

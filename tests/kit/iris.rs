@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 pub use cli::Cli;
-pub use setup::{API_KEY, Setup};
+pub use setup::{API_KEY, Setup, user};
 pub use verbs::{Pending, Row, Sending};
 
 use crate::{

@@ -25,6 +25,14 @@ use crate::{
 /// The key that the agents sign in with, and a secret that must appear nowhere.
 pub const API_KEY: &str = "sk-ant-fake-6f1d2c9b7a";
 
+/// The login name of whoever runs the tests, as the audit log records it.
+pub fn user() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+    user.ok()
+        .flatten()
+        .map_or_else(|| "unknown".into(), |user| user.name)
+}
+
 /// An environment.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
@@ -66,8 +74,8 @@ impl Setup {
         set("TMPDIR", root.join("tmp").into());
         set("IRIS_HOME", home(root).into());
         for (name, value) in [
-            ("USER", "tester"),
-            ("LOGNAME", "tester"),
+            ("USER", user().as_str()),
+            ("LOGNAME", &user()),
             ("SHELL", "/bin/bash"),
             ("LANG", "C.UTF-8"),
             ("ANTHROPIC_API_KEY", API_KEY),
@@ -76,6 +84,8 @@ impl Setup {
             ("DISABLE_AUTOUPDATER", "1"),
             ("DISABLE_TELEMETRY", "1"),
             ("DISABLE_ERROR_REPORTING", "1"),
+            // Without an address, programs look for the bus of whoever runs the tests.
+            ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus"),
         ] {
             set(name, value.into());
         }

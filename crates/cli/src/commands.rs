@@ -15,8 +15,6 @@ use iris_engine::{
     clock,
     config_file::TeamEdit,
     control::{Command, PendingItem, StatusReply},
-    doctor::{self, Health},
-    secrets::Secrets,
 };
 use serde_json::{Value, json};
 
@@ -347,41 +345,6 @@ pub fn headers(context: &Context) -> Result<u8, Problem> {
     Ok(DONE)
 }
 
-pub fn doctor(context: &Context) -> Result<u8, Problem> {
-    let status: Result<StatusReply, Problem> = context.client().ask(&Command::Status {});
-    let running = status.as_ref().ok().map(|status| status.endpoint.as_str());
-    let secrets = Secrets::keychain();
-    let checks = crate::serve::runtime(1)?.block_on(doctor::check(
-        &context.home,
-        &context.env,
-        &secrets,
-        running,
-    ));
-    let well = checks.iter().all(|check| check.health < Health::Failed);
-    context
-        .out
-        .show(&json!({ "ok": well, "checks": checks }), || {
-            let mut text = table(
-                ["", "CHECK", "FOUND"],
-                checks.iter().map(|check| {
-                    let word = match check.health {
-                        Health::Ok => "ok",
-                        Health::Warning => "warning",
-                        Health::Failed => "FAILED",
-                    };
-                    [word.to_owned(), check.name.clone(), check.found.clone()]
-                }),
-            );
-            for check in &checks {
-                if let Some(fix) = &check.fix {
-                    text.push_str(&format!("\n{}: {}\n", check.name, visible(fix)));
-                }
-            }
-            text
-        })?;
-    Ok(if well { DONE } else { FAILED })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,5 +376,58 @@ mod tests {
         assert!(std::path::Path::new(&project(".".as_ref()).unwrap()).is_absolute());
         assert!(project("/etc/passwd".as_ref()).is_err());
         assert!(project("/nowhere/at/all".as_ref()).is_err());
+    }
+
+    #[test]
+    fn what_an_agent_wrote_cannot_change_the_screen() {
+        let item = PendingItem {
+            id: iris_domain::ids::ApprovalId("k3fq".into()),
+            team: "api".parse().unwrap(),
+            session: "00000000-0000-4000-8000-000000000000".parse().unwrap(),
+            from: iris_domain::ids::Party::Console,
+            host: "local".into(),
+            tool: "mcp__x__\u{202e}evil".into(),
+            input: json!({}),
+            summary: "ls\u{1b}[2K\rrm -rf /\nID".into(),
+            created_at: clock::now(),
+            expires_at: None,
+        };
+        let text = pending_text(&[item]);
+        assert!(!text.contains(['\u{1b}', '\r', '\u{202e}']), "{text:?}");
+        assert!(text.contains("ls⟨U+001B⟩[2K⟨U+000D⟩rm -rf /⏎ID"), "{text}");
+        assert_eq!(
+            text.lines().count(),
+            4,
+            "one line for each approval: {text}"
+        );
+    }
+
+    #[test]
+    fn status_says_what_is_wrong_and_what_to_do() {
+        let problem = Problem::new(Code::Agent, "claude is missing", "Install it.");
+        let status = StatusReply {
+            version: "1.2.3".into(),
+            endpoint: "http://127.0.0.1:1/mcp".into(),
+            teams: vec![iris_engine::control::StatusTeam {
+                name: "api".parse().unwrap(),
+                state: iris_domain::snapshot::TeamState::Trouble,
+                host: "local".into(),
+                waiting: 2,
+                problem: Some(problem.clone()),
+            }],
+            problems: vec![problem],
+        };
+        assert_eq!(
+            status_text(&status),
+            "Iris 1.2.3 at http://127.0.0.1:1/mcp\n\
+             error: claude is missing\n\
+             hint: Install it.\n\
+             \n\
+             TEAM  STATE    HOST   WAITING\n\
+             api   trouble  local  2\n\
+             \n\
+             api: error: claude is missing\n\
+             hint: Install it.\n"
+        );
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod config;
+mod doctor;
 mod install;
 mod output;
 mod records;
@@ -75,7 +76,7 @@ fn run(cli: Cli) -> Result<u8, Problem> {
         Command::Headers => commands::headers(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
-        Command::Doctor => commands::doctor(&context),
+        Command::Doctor => doctor::doctor(&context),
     }
 }
 

@@ -45,7 +45,9 @@ fn list(context: &Context, query: AuditQuery) -> Result<u8, Problem> {
             return "Nothing is recorded.".to_owned();
         }
         table(
-            ["SEQ", "TIME", "CALLER", "TOOL", "DECISION", "BY", "INPUT"],
+            [
+                "SEQ", "TIME", "CALLER", "TEAM", "TOOL", "DECISION", "BY", "INPUT",
+            ],
             rows.iter().map(|row| {
                 let draft = &row.draft;
                 let input = match &draft.input {
@@ -59,6 +61,7 @@ fn list(context: &Context, query: AuditQuery) -> Result<u8, Problem> {
                     row.seq.to_string(),
                     draft.time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
                     draft.caller.clone(),
+                    draft.team.clone(),
                     draft.tool.clone(),
                     draft.decision.as_str().to_owned(),
                     draft.decided_by.clone(),

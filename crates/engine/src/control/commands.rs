@@ -8,8 +8,8 @@ use std::{
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
-    decision::{Answer, Human, Surface, Verb},
-    ids::{ApprovalId, Party},
+    decision::{AllowedBy, Answer, Human, Surface, Verb},
+    ids::{ApprovalId, Party, TeamName},
     problem::Code,
     snapshot::Snapshot,
 };
@@ -54,6 +54,22 @@ impl EngineCommands {
         to_json(&self.engine.approvals.answer(id, answer, human()).await?)
     }
 
+    /// Writes down what the human asks for. It is done all the same when that fails: a full disk
+    /// must not keep anybody from stopping an agent.
+    async fn note(&self, event: &'static str, team: &TeamName) {
+        let draft = Draft {
+            kind: Kind::Operation,
+            caller: Party::CONSOLE.to_owned(),
+            team: team.to_string(),
+            decision: Verb::Noted,
+            decided_by: AllowedBy::Human(human()).to_string(),
+            ..row(event)
+        };
+        if let Err(error) = self.engine.store.append(draft).await {
+            error!(%error, event, "control: it could not be recorded");
+        }
+    }
+
     fn ask_to_show(&self) -> Result<Value, Problem> {
         match self.show.try_send(()) {
             // Full: it has been asked already and will show.
@@ -89,6 +105,7 @@ impl Commands for EngineCommands {
             Command::TeamList {} => to_json(&self.snapshot().teams),
             Command::TeamStart { team } => to_json(&engine.teams.wake(Party::Console, team).await?),
             Command::TeamStop { team } => {
+                self.note("team.stop", &team).await;
                 Ok(json!({ "stopped": engine.teams.sleep(None, team).await? }))
             }
             Command::TeamRemove { team } => {
@@ -128,24 +145,32 @@ impl Commands for EngineCommands {
             return;
         };
         let draft = Draft {
-            time: clock::now(),
-            kind: Kind::Call,
-            caller: "unknown".to_owned(),
-            team: String::new(),
-            session: String::new(),
-            host: String::new(),
-            tool: format!("control.{command}"),
-            digest: String::new(),
             input: json!({ "pid": peer.pid, "uid": peer.uid, "unwrittenBefore": unwritten }),
-            decision: Verb::Deny,
-            decided_by: "iris:control".to_owned(),
-            policy_hash: String::new(),
-            wait_ms: 0,
+            ..row(&format!("control.{command}"))
         };
         // The call is refused whether or not this can be written.
         if let Err(error) = self.engine.store.append(draft).await {
             error!(%error, command, "control: a refused call could not be recorded");
         }
+    }
+}
+
+/// A row with its time and event; it denies until the caller says otherwise.
+fn row(event: &str) -> Draft {
+    Draft {
+        time: clock::now(),
+        kind: Kind::Call,
+        caller: "unknown".to_owned(),
+        team: String::new(),
+        session: String::new(),
+        host: String::new(),
+        tool: event.to_owned(),
+        digest: String::new(),
+        input: Value::Null,
+        decision: Verb::Deny,
+        decided_by: "iris:control".to_owned(),
+        policy_hash: String::new(),
+        wait_ms: 0,
     }
 }
 

@@ -26,6 +26,8 @@ use crate::home::Home;
 const LINE_MAX: u64 = 4 * 1024 * 1024;
 /// A command is written in one go; who needs longer is not `iris`.
 const READ_WAIT: Duration = Duration::from_secs(10);
+/// What a caller that will be refused gets to say its command, which is written down.
+const REFUSED_READ_WAIT: Duration = Duration::from_secs(1);
 /// The caller waits for the reply and takes it at once.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
 /// Callers at once: many `iris send` may wait, a runaway script may not exhaust descriptors.
@@ -72,6 +74,7 @@ pub(super) fn listen(
             };
             let Ok(permit) = callers.clone().try_acquire_owned() else {
                 warn!("control: {CALLERS_MAX} callers at once; one more was turned away");
+                turn_away(&stream);
                 continue;
             };
             let conversation = converse(stream, commands.clone(), is_agent, shutdown.clone());
@@ -119,10 +122,18 @@ async fn converse(
             return;
         }
     };
+    // Asked now, and again when the command is here: a process id may have got another owner
+    // meanwhile, and that one must not lend its innocence.
+    let may_speak = may_call(peer, is_agent);
+    let patience = if may_speak {
+        READ_WAIT
+    } else {
+        REFUSED_READ_WAIT
+    };
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader.take(LINE_MAX));
     let mut line = Vec::new();
-    let command = match timeout(READ_WAIT, reader.read_until(b'\n', &mut line)).await {
+    let command = match timeout(patience, reader.read_until(b'\n', &mut line)).await {
         Ok(Ok(0)) => return,
         Ok(Ok(_)) => parse(&line),
         Ok(Err(error)) => {
@@ -131,7 +142,7 @@ async fn converse(
         }
         Err(_) => Err(unreadable("no whole line came in time")),
     };
-    let reply = if may_call(peer, is_agent) {
+    let reply = if may_speak && may_call(peer, is_agent) {
         match command {
             Ok(command) => {
                 debug!(command = command.name(), pid = peer.pid, "control");
@@ -181,6 +192,24 @@ async fn converse(
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(%error, "control: the caller did not take its reply"),
         Err(_) => debug!("control: the caller did not take its reply in time"),
+    }
+}
+
+/// Tells a caller that there are too many, as far as that can be done without waiting.
+fn turn_away(stream: &UnixStream) {
+    let reply = Reply::Error(Problem::new(
+        Code::Busy,
+        format!("{CALLERS_MAX} commands are under way in this Iris already"),
+        "Wait until some are done (`iris send` waits for its answer), then try again.",
+    ));
+    let sent = serde_json::to_vec(&reply)
+        .map_err(io::Error::from)
+        .and_then(|mut text| {
+            text.push(b'\n');
+            stream.try_write(&text)
+        });
+    if let Err(error) = sent {
+        debug!(%error, "control: a caller could not be told that there are too many");
     }
 }
 

@@ -246,6 +246,19 @@ async fn noise_gets_an_error_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn who_is_one_too_many_is_told() {
+    let house = house();
+    let path = house.home.run().join(SOCKET);
+    let held: Vec<_> = (0..CALLERS_MAX)
+        .map(|_| StdStream::connect(&path).unwrap())
+        .collect();
+    // Accepted in order, so ours comes after all of them.
+    let problem = house.call(Command::Status {}).await.unwrap_err();
+    assert_eq!(problem.code, Code::Busy, "{problem:?}");
+    drop(held);
+}
+
+#[tokio::test]
 async fn a_silent_caller_holds_up_nobody() {
     let house = house();
     let (tx, rx) = oneshot::channel::<()>();

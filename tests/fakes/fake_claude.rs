@@ -91,6 +91,11 @@ impl Fake {
         match text("/type") {
             "control_request" => self.control(text("/request_id"), text("/request/subtype")),
             "user" => self.turn(text("/uuid"), text("/message/content/0/text")),
+            // The answer to what it asked is the answer of the turn.
+            "control_response" => match self.running.take() {
+                Some(message) => end(&message, &event.to_string(), false),
+                None => fail("fake: an answer that nobody asked for"),
+            },
             _ => Ok(()),
         }
     }
@@ -191,9 +196,8 @@ impl Fake {
             "ask" => {
                 say(&json!({"type": "control_request", "request_id": "q",
                     "request": {"subtype": "can_use_tool", "tool_name": "Bash"}}))?;
-                let mut line = String::new();
-                stdin().lock().read_line(&mut line)?;
-                line
+                self.running = Some(message.to_owned());
+                return Ok(());
             }
             "sh" => sh(rest)?,
             _ => text.to_owned(),

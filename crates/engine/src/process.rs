@@ -162,6 +162,7 @@ impl Drop for Process {
 /// Starts programs and knows which run; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Processes {
+    /// The groups that are not empty yet.
     groups: Arc<Mutex<HashSet<i32>>>,
     tasks: TaskTracker,
     closed: CancellationToken,
@@ -203,9 +204,8 @@ impl Processes {
         Ok((process, output))
     }
 
-    /// Ends what agents left behind, whoever's it was, and stops reaping. Call when all are ended.
-    pub async fn close(&self) {
-        self.end_strangers(None).await;
+    /// Stops reaping. Call when all that was started has ended.
+    pub fn close(&self) {
         self.closed.cancel();
     }
 
@@ -259,16 +259,15 @@ impl Processes {
             .collect()
     }
 
-    /// Ends strangers that carry the mark; all of them when no group is left or no mark is given.
-    async fn end_strangers(&self, mark: Option<&str>) {
+    /// Ends the strangers that carry the mark. One that shed it (`env -i`) and its group as well is
+    /// not known from a browser that the desktop app opened, and is left alone; it stays a
+    /// descendant of this Iris, with no token and no way to the control socket.
+    async fn end_strangers(&self, mark: &str) {
         let begun = Instant::now();
         loop {
             self.reap_now();
-            let all = mark.is_none() || self.groups().is_empty();
             let mut left = self.strangers();
-            left.retain(|s| {
-                !s.zombie && (all || mark.is_some_and(|m| tree::has_in_environment(s.pid, m)))
-            });
+            left.retain(|s| !s.zombie && tree::has_in_environment(s.pid, mark));
             if left.is_empty() {
                 return;
             }
@@ -399,7 +398,7 @@ async fn attend(
         let lived = begun.elapsed();
         eof.cancel();
         group.end().await;
-        group.processes.end_strangers(Some(&mark)).await;
+        group.processes.end_strangers(&mark).await;
         gone.cancel();
         (status.inspect_err(|error| warn!(%error, "the end of a process is unknown")).ok(), lived)
     };

@@ -115,7 +115,8 @@ fn all() -> Vec<Stat> {
         .collect()
 }
 
-/// Whether the environment that a process was started with holds this `NAME=value`.
+/// Whether the environment that a process was started with holds this `NAME=value`. Nothing is
+/// known of one that is gone or belongs to someone else.
 pub(super) fn has_in_environment(pid: i32, mark: &str) -> bool {
     std::fs::read(format!("/proc/{pid}/environ"))
         .is_ok_and(|bytes| bytes.split(|b| *b == 0).any(|entry| entry == mark.as_bytes()))

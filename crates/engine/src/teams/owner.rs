@@ -209,6 +209,6 @@ impl Owner {
     async fn close(&mut self) {
         let all = self.sessions.drain().chain(self.leaving.drain());
         futures::future::join_all(all.map(|(_, handle)| handle.close())).await;
-        self.processes.close().await;
+        self.processes.close();
     }
 }

@@ -139,14 +139,14 @@ mod tests {
         let (one_tx, mut one) = mpsc::channel(4);
         let (two_tx, mut two) = mpsc::channel(4);
         let (new_tx, _new) = mpsc::channel(4);
-        let first = slots.clone().take(one_tx.downgrade(), 2).await.unwrap();
-        let second = slots.clone().take(two_tx.downgrade(), 2).await.unwrap();
-        let full = slots.clone().take(new_tx.downgrade(), 2).await.unwrap_err();
+        let first = slots.take(one_tx.downgrade(), 2).await.unwrap();
+        let second = slots.take(two_tx.downgrade(), 2).await.unwrap();
+        let full = slots.take(new_tx.downgrade(), 2).await.unwrap_err();
         assert_eq!(full.code, Code::Busy, "nobody is idle");
 
         second.idle();
         first.idle();
-        let third = tokio::join!(slots.clone().take(new_tx.downgrade(), 2), async {
+        let third = tokio::join!(slots.take(new_tx.downgrade(), 2), async {
             assert!(matches!(two.recv().await, Some(Command::Evict)), "the longest idle is asked");
             // It has got work meanwhile: the next one is asked.
             second.busy();

@@ -52,13 +52,23 @@ impl Fake {
     fn start() -> Outcome<Self> {
         let words = variable("FAKE_CLAUDE");
         let words: HashSet<String> = words.split_whitespace().map(str::to_owned).collect();
-        let value = |name: &str| std::env::args().find_map(|a| a.strip_prefix(name).map(str::to_owned));
+        let value =
+            |name: &str| std::env::args().find_map(|a| a.strip_prefix(name).map(str::to_owned));
         let resume = value("--resume=");
-        let session = resume.clone().or_else(|| value("--session-id=")).ok_or("no session")?;
+        let session = resume
+            .clone()
+            .or_else(|| value("--session-id="))
+            .ok_or("no session")?;
         let dir = PathBuf::from(variable("HOME")).join(".fake-claude");
         std::fs::create_dir_all(&dir)?;
         let file = dir.join(&session);
-        let fake = Self { words, session, file, reconnected: false, running: None };
+        let fake = Self {
+            words,
+            session,
+            file,
+            reconnected: false,
+            running: None,
+        };
         let id = &fake.session;
         if fake.is("exit-at-once") {
             fail("fake: cannot start")?;
@@ -87,7 +97,12 @@ impl Fake {
     }
 
     fn take(&mut self, event: &Value) -> Outcome<()> {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let text = |pointer: &str| {
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         match text("/type") {
             "control_request" => self.control(text("/request_id"), text("/request/subtype")),
             "user" => self.turn(text("/uuid"), text("/message/content/0/text")),
@@ -106,7 +121,9 @@ impl Fake {
             "initialize" if self.is("signed-out") => {
                 json!({"account": {"tokenSource": "none", "apiProvider": "firstParty"}})
             }
-            "initialize" => json!({"account": {"tokenSource": "fake", "apiProvider": "firstParty"}}),
+            "initialize" => {
+                json!({"account": {"tokenSource": "fake", "apiProvider": "firstParty"}})
+            }
             "mcp_status" => {
                 let status = match () {
                     () if self.is("mcp-pending") => "pending",
@@ -189,8 +206,10 @@ impl Fake {
             }
             "own-turn" => {
                 // A background task's result comes in between.
-                say(&json!({"type": "result", "subtype": "success", "is_error": false,
-                    "result": "not for you", "user_message_uuids": []}))?;
+                say(
+                    &json!({"type": "result", "subtype": "success", "is_error": false,
+                    "result": "not for you", "user_message_uuids": []}),
+                )?;
                 rest.to_owned()
             }
             "ask" => {
@@ -214,8 +233,10 @@ fn assistant(text: &str) -> Value {
 
 /// As the real one: an error of the model's API is a "success" with `is_error`.
 fn end(message: &str, text: &str, is_error: bool) -> Outcome<()> {
-    say(&json!({"type": "result", "subtype": "success", "is_error": is_error, "result": text,
-        "user_message_uuids": [message]}))?;
+    say(
+        &json!({"type": "result", "subtype": "success", "is_error": is_error, "result": text,
+        "user_message_uuids": [message]}),
+    )?;
     lifecycle(message, if is_error { "cancelled" } else { "completed" })
 }
 
@@ -233,13 +254,18 @@ fn write_raw(bytes: &[u8]) -> Outcome<()> {
     Ok(out.flush()?)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a program of its own, told by its environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own, told by its environment"
+)]
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a fake agent's Bash tool")]
 fn sh(script: &str) -> Outcome<String> {
-    let output = std::process::Command::new("/bin/sh").args(["-c", script]).output()?;
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", script])
+        .output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

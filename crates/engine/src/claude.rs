@@ -13,8 +13,7 @@ pub use find::find;
 pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, expand};
 pub use stream::{
     Event, MessageState, TurnResult, answer_request, decode, initialize, interrupt, is_signed_out,
-    mcp_reconnect,
-    mcp_state, mcp_status, user_message,
+    mcp_reconnect, mcp_state, mcp_status, user_message,
 };
 
 /// The name of Iris's MCP server in the agent: its tools are `mcp__iris__…`.

@@ -171,8 +171,11 @@ pub struct Processes {
 impl Processes {
     /// Makes Iris the subreaper of its descendants and reaps those that come to it.
     pub fn new(tasks: &TaskTracker) -> Self {
-        let processes =
-            Self { groups: Arc::default(), tasks: tasks.clone(), closed: CancellationToken::new() };
+        let processes = Self {
+            groups: Arc::default(),
+            tasks: tasks.clone(),
+            closed: CancellationToken::new(),
+        };
         #[cfg(target_os = "linux")]
         {
             // Any pid switches it on for the calling process.
@@ -191,16 +194,32 @@ impl Processes {
         let mut child = spawn(&program)?;
         // `id` is `None` only after the child was waited for.
         let pid = child.id().unwrap_or_default();
-        let group = Group { pgid: pid.cast_signed(), processes: self.clone(), empty: false };
+        let group = Group {
+            pgid: pid.cast_signed(),
+            processes: self.clone(),
+            empty: false,
+        };
         self.groups().insert(group.pgid);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (stdin, lines) = mpsc::channel(CHANNEL);
         let (events, output) = mpsc::channel(CHANNEL);
         let stop = CancellationToken::new();
-        let process =
-            Process { pid, started: started(pid.cast_signed()), stdin, stop: stop.clone() };
+        let process = Process {
+            pid,
+            started: started(pid.cast_signed()),
+            stdin,
+            stop: stop.clone(),
+        };
         debug!(pid, program = %program.path.display(), "started");
-        self.tasks.spawn(attend(child, group, pipes, lines, events, stop, program.mark));
+        self.tasks.spawn(attend(
+            child,
+            group,
+            pipes,
+            lines,
+            events,
+            stop,
+            program.mark,
+        ));
         Ok((process, output))
     }
 
@@ -237,7 +256,9 @@ impl Processes {
     /// someone else waits for.
     fn reap_now(&self) {
         for stranger in self.strangers().into_iter().filter(|s| s.zombie) {
-            let Some(pid) = Pid::from_raw(stranger.pid) else { continue };
+            let Some(pid) = Pid::from_raw(stranger.pid) else {
+                continue;
+            };
             if let Err(error) =
                 rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG)
             {
@@ -277,9 +298,15 @@ impl Processes {
                 return;
             }
             // They outlived their agent on purpose; a short notice is enough.
-            let signal = if waited < TERM_GRACE / 6 { Signal::TERM } else { Signal::KILL };
+            let signal = if waited < TERM_GRACE / 6 {
+                Signal::TERM
+            } else {
+                Signal::KILL
+            };
             for stranger in left {
-                let Some(pid) = Pid::from_raw(stranger.pid) else { continue };
+                let Some(pid) = Pid::from_raw(stranger.pid) else {
+                    continue;
+                };
                 if let Err(error) = rustix::process::kill_process(pid, signal) {
                     debug!(pid = stranger.pid, %error, "an orphan was gone already");
                 }
@@ -299,7 +326,9 @@ struct Group {
 
 impl Group {
     fn signal(&self, signal: Signal) {
-        let Some(pgid) = Pid::from_raw(self.pgid) else { return };
+        let Some(pgid) = Pid::from_raw(self.pgid) else {
+            return;
+        };
         if let Err(error) = rustix::process::kill_process_group(pgid, signal) {
             debug!(pgid = self.pgid, %error, "the group was gone already");
         }
@@ -400,7 +429,12 @@ async fn attend(
         group.end().await;
         group.processes.end_strangers(&mark).await;
         gone.cancel();
-        (status.inspect_err(|error| warn!(%error, "the end of a process is unknown")).ok(), lived)
+        (
+            status
+                .inspect_err(|error| warn!(%error, "the end of a process is unknown"))
+                .ok(),
+            lived,
+        )
     };
     let drained = async {
         gone.cancelled().await;
@@ -408,9 +442,13 @@ async fn attend(
     };
     let mut tail = VecDeque::new();
     let io = async {
-        tokio::join!(feed(stdin, lines, eof.clone()), read_out(stdout, &events), async {
-            read_err(stderr, &mut tail).await;
-        })
+        tokio::join!(
+            feed(stdin, lines, eof.clone()),
+            read_out(stdout, &events),
+            async {
+                read_err(stderr, &mut tail).await;
+            }
+        )
     };
     let io = async {
         tokio::select! {
@@ -419,7 +457,11 @@ async fn attend(
         }
     };
     let ((status, lived), ()) = tokio::join!(life, io);
-    let ended = Ended { status, stderr: tail.into(), lived };
+    let ended = Ended {
+        status,
+        stderr: tail.into(),
+        lived,
+    };
     debug!(status = ?ended.status, lived = ?ended.lived, "ended");
     if events.send(Output::Ended(ended)).await.is_err() {
         debug!("nobody waits for the end of the process");
@@ -439,7 +481,11 @@ async fn ladder(child: &mut Child, group: &Group) -> io::Result<ExitStatus> {
     child.wait().await
 }
 
-async fn feed(stdin: Option<ChildStdin>, mut lines: mpsc::Receiver<Vec<u8>>, eof: CancellationToken) {
+async fn feed(
+    stdin: Option<ChildStdin>,
+    mut lines: mpsc::Receiver<Vec<u8>>,
+    eof: CancellationToken,
+) {
     let Some(mut stdin) = stdin else { return };
     let feeding = async {
         while let Some(line) = lines.recv().await {

@@ -131,7 +131,16 @@ impl Teams {
             None => (MessageStatus::Timeout, None, Some(not_yet(&to))),
         };
         let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        SendOutcome { id, from, to, session: known, status, response, error, duration }
+        SendOutcome {
+            id,
+            from,
+            to,
+            session: known,
+            status,
+            response,
+            error,
+            duration,
+        }
     }
 
     async fn settle(
@@ -145,7 +154,10 @@ impl Teams {
         if text.len() > MESSAGE_MAX {
             return Err(Problem::new(
                 Code::InvalidInput,
-                format!("The message has {} bytes; {MESSAGE_MAX} is the most.", text.len()),
+                format!(
+                    "The message has {} bytes; {MESSAGE_MAX} is the most.",
+                    text.len()
+                ),
                 "Put the text in a file of the project and send its path.",
             ));
         }
@@ -165,7 +177,9 @@ impl Teams {
 
     /// Interrupts the running turn of a pair. `Ok(false)`: nothing ran.
     pub async fn interrupt(&self, from: Party, to: TeamName) -> Result<bool, Problem> {
-        let Some(session) = self.existing(Some(from), to).await?.pop() else { return Ok(false) };
+        let Some(session) = self.existing(Some(from), to).await?.pop() else {
+            return Ok(false);
+        };
         let (reply, answer) = oneshot::channel();
         session.send(Command::Interrupt(reply)).await?;
         answer.await.map_err(|_| shutting_down())
@@ -179,7 +193,12 @@ impl Teams {
     /// Ends every process in order, all at once; returns when they are gone.
     pub async fn shutdown(&self) {
         let (reply, done) = oneshot::channel();
-        if self.owner.send(owner::Question::Shutdown(reply)).await.is_err() {
+        if self
+            .owner
+            .send(owner::Question::Shutdown(reply))
+            .await
+            .is_err()
+        {
             debug!("the teams are shut down already");
             return;
         }
@@ -190,13 +209,15 @@ impl Teams {
 
     async fn session(&self, from: Party, to: TeamName) -> Result<Handle, Problem> {
         let (reply, answer) = oneshot::channel();
-        self.ask(owner::Question::Session { from, to, reply }).await?;
+        self.ask(owner::Question::Session { from, to, reply })
+            .await?;
         answer.await.map_err(|_| shutting_down())?
     }
 
     async fn existing(&self, from: Option<Party>, to: TeamName) -> Result<Vec<Handle>, Problem> {
         let (reply, answer) = oneshot::channel();
-        self.ask(owner::Question::Existing { from, to, reply }).await?;
+        self.ask(owner::Question::Existing { from, to, reply })
+            .await?;
         answer.await.map_err(|_| shutting_down())?
     }
 

@@ -322,7 +322,11 @@ fn a_wake_while_stopping_starts_again() {
     let (mut session, _) = ready_then([Event::Sleep, Event::Wake]);
     assert_eq!(
         session.on(exited(Cure::Retry, 1)),
-        [Effect::Withdraw("the agent ended"), Effect::Arm(Timer::Spawn), Effect::Spawn]
+        [
+            Effect::Withdraw("the agent ended"),
+            Effect::Arm(Timer::Spawn),
+            Effect::Spawn
+        ]
     );
     let (mut session, _) = ready_then([Event::Sleep, Event::Message(id(1))]);
     assert!(session.on(exited(Cure::Retry, 1)).contains(&Effect::Spawn));

@@ -89,9 +89,18 @@ fn is_passed_on(name: &str) -> bool {
 
 /// The way to Iris is 127.0.0.1; a proxy would refuse it, or see every request.
 fn keep_loopback_off_the_proxy(env: &mut BTreeMap<OsString, OsString>) {
-    const PROXIES: [&str; 6] =
-        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-    if !PROXIES.iter().any(|name| env.contains_key(std::ffi::OsStr::new(name))) {
+    const PROXIES: [&str; 6] = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ];
+    if !PROXIES
+        .iter()
+        .any(|name| env.contains_key(std::ffi::OsStr::new(name)))
+    {
         return;
     }
     for name in ["NO_PROXY", "no_proxy"] {
@@ -108,10 +117,20 @@ mod tests {
     use super::*;
 
     fn names(iris: &[&str], team: &[(&str, &str)]) -> Vec<String> {
-        let env = iris.iter().map(|n| (OsString::from(n), OsString::from("x"))).collect();
-        let team = team.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+        let env = iris
+            .iter()
+            .map(|n| (OsString::from(n), OsString::from("x")))
+            .collect();
+        let team = team
+            .iter()
+            .map(|(n, v)| ((*n).into(), (*v).into()))
+            .collect();
         let clean = clean(&env, &team).unwrap();
-        clean.0.keys().map(|n| n.to_str().unwrap().to_owned()).collect()
+        clean
+            .0
+            .keys()
+            .map(|n| n.to_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]
@@ -160,15 +179,26 @@ mod tests {
     #[test]
     fn the_team_has_the_last_word() {
         assert_eq!(names(&["DISPLAY"], &[("DISPLAY", ":7")]), ["DISPLAY"]);
-        let env = [(OsString::from("LANG"), OsString::from("C"))].into_iter().collect();
+        let env = [(OsString::from("LANG"), OsString::from("C"))]
+            .into_iter()
+            .collect();
         let team = [("LANG".to_owned(), "de".to_owned())].into();
-        assert_eq!(clean(&env, &team).unwrap().0[std::ffi::OsStr::new("LANG")], "de");
+        assert_eq!(
+            clean(&env, &team).unwrap().0[std::ffi::OsStr::new("LANG")],
+            "de"
+        );
     }
 
     #[test]
     fn loopback_never_goes_through_a_proxy() {
-        assert_eq!(names(&["HTTPS_PROXY"], &[]), ["HTTPS_PROXY", "NO_PROXY", "no_proxy"]);
-        assert_eq!(names(&[], &[("http_proxy", "p")]), ["NO_PROXY", "http_proxy", "no_proxy"]);
+        assert_eq!(
+            names(&["HTTPS_PROXY"], &[]),
+            ["HTTPS_PROXY", "NO_PROXY", "no_proxy"]
+        );
+        assert_eq!(
+            names(&[], &[("http_proxy", "p")]),
+            ["NO_PROXY", "http_proxy", "no_proxy"]
+        );
         assert!(names(&["PATH"], &[]) == ["PATH"]);
     }
 

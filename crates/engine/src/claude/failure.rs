@@ -19,7 +19,10 @@ pub fn not_started(error: &SpawnError) -> Failure {
     let problem = match error {
         SpawnError::Directory(dir, error) => Problem::new(
             Code::Config,
-            format!("The project directory {} cannot be used: {error}.", dir.display()),
+            format!(
+                "The project directory {} cannot be used: {error}.",
+                dir.display()
+            ),
             "Create it, make it readable, or change the team's `path`.",
         ),
         SpawnError::NotFound(path) => Problem::new(
@@ -33,7 +36,10 @@ pub fn not_started(error: &SpawnError) -> Failure {
             "Install Claude Code for this kind of computer, or set `claudePath` to where it is.",
         ),
     };
-    Failure { problem, cure: Cure::Human }
+    Failure {
+        problem,
+        cure: Cure::Human,
+    }
 }
 
 /// Why the process ended, which it should not have. Texts of Claude Code 2.1.330.
@@ -62,7 +68,11 @@ pub fn ended(ended: &Ended) -> Failure {
     if is_sign_in(&ended.stderr.join("\n")) {
         return not_signed_in();
     }
-    if let Some(line) = ended.stderr.iter().find(|line| line.contains("unknown option")) {
+    if let Some(line) = ended
+        .stderr
+        .iter()
+        .find(|line| line.contains("unknown option"))
+    {
         return Failure {
             problem: Problem::new(
                 Code::Agent,
@@ -72,8 +82,10 @@ pub fn ended(ended: &Ended) -> Failure {
             cure: Cure::Human,
         };
     }
-    if let Some(line) =
-        ended.stderr.iter().find(|line| line.contains("passed via --permission-prompt-tool) not found"))
+    if let Some(line) = ended
+        .stderr
+        .iter()
+        .find(|line| line.contains("passed via --permission-prompt-tool) not found"))
     {
         return Failure {
             problem: Problem::new(
@@ -92,7 +104,11 @@ pub fn ended(ended: &Ended) -> Failure {
         },
         None => "in an unknown way".into(),
     };
-    let last = ended.stderr.iter().rev().find(|line| !line.trim().is_empty());
+    let last = ended
+        .stderr
+        .iter()
+        .rev()
+        .find(|line| !line.trim().is_empty());
     let message = match last {
         Some(line) => format!("Claude Code ended on its own {how}: {}.", quoted(line)),
         None => format!("Claude Code ended on its own {how} and said nothing."),
@@ -124,7 +140,11 @@ pub fn turn_problem(text: &str) -> Problem {
     if is_sign_in(text) {
         return not_signed_in().problem;
     }
-    let text = if text.trim().is_empty() { "Claude Code gave no reason" } else { text };
+    let text = if text.trim().is_empty() {
+        "Claude Code gave no reason"
+    } else {
+        text
+    };
     Problem::new(
         Code::Agent,
         format!("The turn ended with an error: {}.", quoted(text)),
@@ -133,9 +153,14 @@ pub fn turn_problem(text: &str) -> Problem {
 }
 
 fn is_sign_in(text: &str) -> bool {
-    ["Please run /login", "Not logged in", "Invalid API key", "OAuth token has expired"]
-        .iter()
-        .any(|said| text.contains(said))
+    [
+        "Please run /login",
+        "Not logged in",
+        "Invalid API key",
+        "OAuth token has expired",
+    ]
+    .iter()
+    .any(|said| text.contains(said))
 }
 
 /// Safe to show, on one line, and not too long.
@@ -162,18 +187,58 @@ mod tests {
     fn each_end_has_its_sentence_and_its_cure() {
         let id = "11111111-1111-4111-8111-111111111111";
         for (wait_status, stderr, says, cure) in [
-            (256, &["error: unknown option '--bogus-option'"][..], "too old", Cure::Human),
-            (256, &[&*format!("No conversation found with session ID: {id}")], "does not have", Cure::NewConversation),
-            (256, &[&*format!("Error: Session ID {id} is already in use.")], "already", Cure::ResumeConversation),
-            (256, &["Not logged in · Please run /login"], "not signed in", Cure::Human),
-            (256, &["Invalid API key · Fix external API key"], "not signed in", Cure::Human),
-            (256, &["Error: MCP tool mcp__iris__permissions__approve (passed via --permission-prompt-tool) not found. Available MCP tools: none"], "lost its connection", Cure::Retry),
-            (256, &["noise", "Segfault in thread main.", ""], "exit code 1: Segfault in thread main.", Cure::Retry),
+            (
+                256,
+                &["error: unknown option '--bogus-option'"][..],
+                "too old",
+                Cure::Human,
+            ),
+            (
+                256,
+                &[&*format!("No conversation found with session ID: {id}")],
+                "does not have",
+                Cure::NewConversation,
+            ),
+            (
+                256,
+                &[&*format!("Error: Session ID {id} is already in use.")],
+                "already",
+                Cure::ResumeConversation,
+            ),
+            (
+                256,
+                &["Not logged in · Please run /login"],
+                "not signed in",
+                Cure::Human,
+            ),
+            (
+                256,
+                &["Invalid API key · Fix external API key"],
+                "not signed in",
+                Cure::Human,
+            ),
+            (
+                256,
+                &[
+                    "Error: MCP tool mcp__iris__permissions__approve (passed via --permission-prompt-tool) not found. Available MCP tools: none",
+                ],
+                "lost its connection",
+                Cure::Retry,
+            ),
+            (
+                256,
+                &["noise", "Segfault in thread main.", ""],
+                "exit code 1: Segfault in thread main.",
+                Cure::Retry,
+            ),
             (0, &[], "exit code 0 and said nothing", Cure::Retry),
             (9, &[], "signal 9", Cure::Retry),
         ] {
             let failure = end(wait_status, stderr);
-            assert!(failure.problem.message.contains(says), "{stderr:?}: {failure:?}");
+            assert!(
+                failure.problem.message.contains(says),
+                "{stderr:?}: {failure:?}"
+            );
             assert_eq!(failure.cure, cure, "{stderr:?}");
             assert!(!failure.problem.hint.is_empty());
         }
@@ -184,7 +249,10 @@ mod tests {
         let failure = end(256, &[&"x".repeat(5000)]);
         assert!(failure.problem.message.len() < 1000);
         let failure = end(256, &["a\u{1b}[31mb\u{202e}c"]);
-        assert!(!failure.problem.message.contains(['\u{1b}', '\u{202e}']), "{failure:?}");
+        assert!(
+            !failure.problem.message.contains(['\u{1b}', '\u{202e}']),
+            "{failure:?}"
+        );
     }
 
     #[test]
@@ -193,7 +261,10 @@ mod tests {
         for (error, says) in [
             (SpawnError::Directory("/p".into(), gone()), "/p"),
             (SpawnError::NotFound("/c".into()), "/c is gone"),
-            (SpawnError::NotExecutable("/c".into(), gone()), "/c cannot be run"),
+            (
+                SpawnError::NotExecutable("/c".into(), gone()),
+                "/c cannot be run",
+            ),
         ] {
             let failure = not_started(&error);
             assert!(failure.problem.message.contains(says), "{failure:?}");
@@ -203,8 +274,15 @@ mod tests {
 
     #[test]
     fn a_turn_that_fails_for_want_of_a_sign_in_says_so() {
-        assert_eq!(turn_problem("Not logged in · Please run /login"), not_signed_in().problem);
-        assert!(turn_problem("API Error: 529").message.contains("API Error: 529"));
+        assert_eq!(
+            turn_problem("Not logged in · Please run /login"),
+            not_signed_in().problem
+        );
+        assert!(
+            turn_problem("API Error: 529")
+                .message
+                .contains("API Error: 529")
+        );
         assert!(turn_problem(" ").message.contains("no reason"));
     }
 }

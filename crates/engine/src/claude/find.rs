@@ -31,14 +31,17 @@ pub fn find(
     base: &Path,
 ) -> Result<PathBuf, Problem> {
     let on_path = |name: &str| {
-        path.map(|p| split_paths(p).map(|dir| dir.join(name)).collect()).unwrap_or_default()
+        path.map(|p| split_paths(p).map(|dir| dir.join(name)).collect())
+            .unwrap_or_default()
     };
     let candidates: Vec<PathBuf> = match claude_path {
         Some(given) if given.contains('/') => vec![expand(given, home, base)?],
         Some(name) => on_path(name),
         None => {
             let mut all: Vec<PathBuf> = on_path("claude");
-            let usual = PLACES.iter().filter_map(|place| expand(place, home, base).ok());
+            let usual = PLACES
+                .iter()
+                .filter_map(|place| expand(place, home, base).ok());
             all.extend(usual);
             all
         }
@@ -57,7 +60,10 @@ pub fn find(
         Some(file) => Problem::new(
             Code::Agent,
             format!("{} is not executable.", file.display()),
-            format!("Run `chmod +x {}`, or set `claudePath` to the right file.", file.display()),
+            format!(
+                "Run `chmod +x {}`, or set `claudePath` to the right file.",
+                file.display()
+            ),
         ),
         None => {
             let mut looked: Vec<String> = Vec::new();
@@ -71,7 +77,11 @@ pub fn find(
                 Code::Agent,
                 format!(
                     "Claude Code was not found. Iris looked at: {}.",
-                    if looked.is_empty() { "nothing, for `PATH` is empty".into() } else { looked.join(", ") }
+                    if looked.is_empty() {
+                        "nothing, for `PATH` is empty".into()
+                    } else {
+                        looked.join(", ")
+                    }
                 ),
                 "Install Claude Code (https://code.claude.com), or set `claudePath` to where it is.",
             )
@@ -101,21 +111,42 @@ mod tests {
         let base = dir.path();
 
         let problem = find(Some("~/no/claude"), path, Some(&home), base).unwrap_err();
-        assert!(problem.message.contains(&home.join("no/claude").display().to_string()));
+        assert!(
+            problem
+                .message
+                .contains(&home.join("no/claude").display().to_string())
+        );
         let problem = find(Some("claude-nightly"), path, Some(&home), base).unwrap_err();
-        assert!(problem.message.contains(&bin.join("claude-nightly").display().to_string()));
+        assert!(
+            problem
+                .message
+                .contains(&bin.join("claude-nightly").display().to_string())
+        );
         assert!(find(Some("claude"), None, None, base).is_err());
 
         put(&home.join(".local/bin/claude"), 0o755);
         // A usual place, while the PATH has none.
-        assert_eq!(find(None, path, Some(&home), base).unwrap(), home.join(".local/bin/claude"));
+        assert_eq!(
+            find(None, path, Some(&home), base).unwrap(),
+            home.join(".local/bin/claude")
+        );
         put(&bin.join("claude"), 0o755);
-        assert_eq!(find(None, path, Some(&home), base).unwrap(), bin.join("claude"), "PATH first");
-        assert_eq!(find(Some("bin/claude"), None, None, base).unwrap(), bin.join("claude"));
+        assert_eq!(
+            find(None, path, Some(&home), base).unwrap(),
+            bin.join("claude"),
+            "PATH first"
+        );
+        assert_eq!(
+            find(Some("bin/claude"), None, None, base).unwrap(),
+            bin.join("claude")
+        );
 
         put(&home.join("plain"), 0o644);
         let problem = find(Some("~/plain"), path, Some(&home), base).unwrap_err();
         assert!(problem.message.contains("not executable"), "{problem:?}");
-        assert!(find(Some("./bin"), path, Some(&home), base).is_err(), "a directory is no program");
+        assert!(
+            find(Some("./bin"), path, Some(&home), base).is_err(),
+            "a directory is no program"
+        );
     }
 }

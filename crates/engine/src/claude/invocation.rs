@@ -1,11 +1,14 @@
 //! The command line that starts an agent.
 //!
-//! Three decisions that the arguments carry:
+//! Four decisions that the arguments carry (each measured with Claude Code 2.1.330):
 //! - `--setting-sources user,project`: the allow rules of a project's `settings.local.json` hold
-//!   headless without any trust dialog (measured), so a cloned repository could allow its own tools
-//!   past Iris. That file is left out; so are MCP servers that were added with scope `local`. What
-//!   stays: the user's own settings, the project's deny and ask rules, and `CLAUDE.md`. Allow rules
-//!   that the user wrote into their own Claude settings hold: they are the user's rules.
+//!   headless without any trust dialog, so a cloned repository could allow its own tools past Iris.
+//!   That file is left out; so are MCP servers that were added with scope `local`. What stays: the
+//!   user's own settings, the project's deny and ask rules, and `CLAUDE.md`. Allow rules that the
+//!   user wrote into their own Claude settings, or of a project that they trusted there, hold.
+//! - `--settings` makes every `deny` and `requireApproval` rule of the team an `ask` rule of Claude
+//!   Code. `ask` wins over `allow` there, so whatever such a rule names comes to Iris, which then
+//!   denies or asks, and writes it down.
 //! - `--permission-mode default`, which overrides a `defaultMode` of the settings.
 //! - `SendMessage`, `ListAgents` and the like are taken away: with them sessions that share a home
 //!   talk to each other behind Iris's back, or start turns that nobody sent.
@@ -27,8 +30,13 @@ pub const TOKEN_VAR: &str = "IRIS_TOKEN";
 /// known by it.
 pub const SESSION_VAR: &str = "IRIS_SESSION";
 /// Tools that reach other sessions, or run something later with nobody looking.
-const TAKEN_AWAY: &[&str] =
-    &["SendMessage", "ListAgents", "CronCreate", "ScheduleWakeup", "EnterWorktree"];
+const TAKEN_AWAY: &[&str] = &[
+    "SendMessage",
+    "ListAgents",
+    "CronCreate",
+    "ScheduleWakeup",
+    "EnterWorktree",
+];
 /// A day. Without it a call that waits for a human dies after 60 s (measured).
 const MCP_TIMEOUT_MS: u64 = 86_400_000;
 
@@ -66,12 +74,22 @@ impl Invocation<'_> {
         let home = home.as_deref();
         let dir = expand(&team.path, home, self.base)?;
         let mut env = clean(self.env, &team.env)?;
-        let path = env.0.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
+        let path = env
+            .0
+            .get(std::ffi::OsStr::new("PATH"))
+            .map(OsString::as_os_str);
         let path = find(team.claude_path.as_deref(), path, home, self.base)?;
         let args = self.args(home)?;
         env.0.insert(TOKEN_VAR.into(), self.token.expose().into());
-        env.0.insert(SESSION_VAR.into(), self.session.to_string().into());
-        Ok(Program { path, args, dir, env, mark: format!("{SESSION_VAR}={}", self.session) })
+        env.0
+            .insert(SESSION_VAR.into(), self.session.to_string().into());
+        Ok(Program {
+            path,
+            args,
+            dir,
+            env,
+            mark: format!("{SESSION_VAR}={}", self.session),
+        })
     }
 
     fn args(&self, home: Option<&Path>) -> Result<Vec<OsString>, Problem> {
@@ -90,16 +108,26 @@ impl Invocation<'_> {
         // `--option=value` throughout: some options take any number of values, and a value that
         // begins with a dash would be taken for an option.
         let mut option = |name: &str, value: &str| args.push(format!("--{name}={value}").into());
-        option("permission-prompt-tool", &format!("mcp__{SERVER}__permissions__approve"));
+        option(
+            "permission-prompt-tool",
+            &format!("mcp__{SERVER}__permissions__approve"),
+        );
         option("mcp-config", &self.mcp_config());
-        option(if self.resume { "resume" } else { "session-id" }, &self.session.to_string());
+        option(
+            if self.resume { "resume" } else { "session-id" },
+            &self.session.to_string(),
+        );
         if self.resume {
             // Or the system prompt of the first start would be used for ever (measured).
             option("system-prompt-snapshot", "off");
         }
+        if let Some(settings) = self.settings() {
+            option("settings", &settings);
+        }
         let taken_away = TAKEN_AWAY.iter().copied();
-        let taken_away: Vec<&str> =
-            taken_away.chain(team.disallowed_tools.iter().map(String::as_str)).collect();
+        let taken_away: Vec<&str> = taken_away
+            .chain(team.disallowed_tools.iter().map(String::as_str))
+            .collect();
         option("disallowedTools", &taken_away.join(","));
         if !team.allowed_tools.is_empty() {
             option("allowedTools", &team.allowed_tools.join(","));
@@ -121,6 +149,13 @@ impl Invocation<'_> {
         Ok(args)
     }
 
+    fn settings(&self) -> Option<String> {
+        let policy = &self.team.approval_policy;
+        let rules = policy.deny.iter().chain(&policy.require_approval);
+        let ask: Vec<String> = rules.map(String::as_str).map(claude_rule).collect();
+        (!ask.is_empty()).then(|| json!({ "permissions": { "ask": ask } }).to_string())
+    }
+
     /// Inline, so that no file is left behind. The token is not in it: everybody can read argv.
     fn mcp_config(&self) -> String {
         json!({ "mcpServers": { SERVER: {
@@ -135,9 +170,22 @@ impl Invocation<'_> {
     }
 }
 
+/// A rule as Claude Code writes it. Its own tools begin with a capital letter; another bare name is
+/// a tool of Iris. A rule that names no tool is ignored by Claude Code.
+fn claude_rule(rule: &str) -> String {
+    let iris = rule.starts_with(|c: char| c.is_ascii_lowercase()) && !rule.starts_with("mcp__");
+    if iris {
+        format!("mcp__{SERVER}__{rule}")
+    } else {
+        rule.to_owned()
+    }
+}
+
 /// A path of the config: `~` is the home directory, and what is relative starts at `base`.
 pub fn expand(path: &str, home: Option<&Path>, base: &Path) -> Result<PathBuf, Problem> {
-    let Some(rest) = path.strip_prefix('~') else { return Ok(base.join(path)) };
+    let Some(rest) = path.strip_prefix('~') else {
+        return Ok(base.join(path));
+    };
     match (rest.strip_prefix('/'), home) {
         (Some(rest), Some(home)) => Ok(home.join(rest)),
         (None, Some(home)) if rest.is_empty() => Ok(home.to_owned()),
@@ -187,6 +235,7 @@ mod tests {
                 "--permission-prompt-tool=mcp__iris__permissions__approve",
                 r#"--mcp-config={"mcpServers":{"iris":{"alwaysLoad":true,"headers":{"Authorization":"Bearer ${IRIS_TOKEN}"},"timeout":86400000,"type":"http","url":"http://127.0.0.1:1615/mcp/11111111-1111-4111-8111-111111111111"}}}"#,
                 "--session-id=11111111-1111-4111-8111-111111111111",
+                r#"--settings={"permissions":{"ask":["mcp__iris__session_fork","mcp__iris__session_delete","mcp__iris__session_reboot"]}}"#,
                 "--disallowedTools=SendMessage,ListAgents,CronCreate,ScheduleWakeup,EnterWorktree",
             ]
         );
@@ -213,10 +262,35 @@ mod tests {
             "--add-dir=/base/sub",
             "--strict-mcp-config",
         ] {
-            assert!(args.iter().any(|a| a == want), "{want} is missing in {args:#?}");
+            assert!(
+                args.iter().any(|a| a == want),
+                "{want} is missing in {args:#?}"
+            );
         }
-        assert!(!args.iter().any(|a| a.starts_with("--session-id")), "resume or create, not both");
-        assert!(!args.iter().any(|a| a.contains("sekret")), "the token is in argv");
+        assert!(
+            !args.iter().any(|a| a.starts_with("--session-id")),
+            "resume or create, not both"
+        );
+        assert!(
+            !args.iter().any(|a| a.contains("sekret")),
+            "the token is in argv"
+        );
+    }
+
+    #[test]
+    fn what_a_rule_denies_or_holds_back_always_comes_to_iris() {
+        let mut team = Team::at("x");
+        team.approval_policy.deny = vec!["Bash(git push:*)".into(), "mcp__github__*".into()];
+        team.approval_policy.require_approval = vec!["Read".into(), "list_*".into()];
+        let want = r#"--settings={"permissions":{"ask":["Bash(git push:*)","mcp__github__*","Read","mcp__iris__list_*"]}}"#;
+        assert!(args(&team, false).iter().any(|a| a == want));
+        team.approval_policy.deny.clear();
+        team.approval_policy.require_approval.clear();
+        assert!(
+            !args(&team, false)
+                .iter()
+                .any(|a| a.starts_with("--settings="))
+        );
     }
 
     #[test]

@@ -66,14 +66,18 @@ pub fn decode(line: &str) -> Option<Event> {
         "control_response" => Event::Control {
             id: owned("/response/request_id"),
             answer: if text("/response/subtype") == Some("success") {
-                Ok(value.pointer("/response/response").cloned().unwrap_or_default())
+                Ok(value
+                    .pointer("/response/response")
+                    .cloned()
+                    .unwrap_or_default())
             } else {
                 Err(owned("/response/error"))
             },
         },
-        "control_request" => {
-            Event::Request { id: owned("/request_id"), subtype: owned("/request/subtype") }
-        }
+        "control_request" => Event::Request {
+            id: owned("/request_id"),
+            subtype: owned("/request/subtype"),
+        },
         "command_lifecycle" => {
             let state = match text("/state") {
                 Some("queued") => MessageState::Queued,
@@ -95,7 +99,11 @@ pub fn decode(line: &str) -> Option<Event> {
                 .filter(|b| b.get("type").and_then(Value::as_str) == Some("text"))
                 .filter_map(|b| b.get("text").and_then(Value::as_str))
                 .collect();
-            if texts.is_empty() { Event::Other } else { Event::Text(texts.join("\n\n")) }
+            if texts.is_empty() {
+                Event::Other
+            } else {
+                Event::Text(texts.join("\n\n"))
+            }
         }
         "result" => Event::Result(result(&value)),
         _ => Event::Other,
@@ -103,7 +111,13 @@ pub fn decode(line: &str) -> Option<Event> {
 }
 
 fn result(value: &Value) -> TurnResult {
-    let ids = |pointer: &str| value.get(pointer).and_then(Value::as_array).into_iter().flatten();
+    let ids = |pointer: &str| {
+        value
+            .get(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let messages = ids("user_message_uuids")
         .chain(value.get("user_message_uuid"))
         .filter_map(|id| id.as_str()?.parse().ok())
@@ -116,7 +130,11 @@ fn result(value: &Value) -> TurnResult {
     // What is not clearly a success is an error.
     let is_error = value.get("subtype").and_then(Value::as_str) != Some("success")
         || value.get("is_error").and_then(Value::as_bool) != Some(false);
-    TurnResult { messages, text, is_error }
+    TurnResult {
+        messages,
+        text,
+        is_error,
+    }
 }
 
 /// The line that gives the agent a message. The `uuid` makes it traceable, and delivered at most
@@ -154,7 +172,10 @@ pub fn mcp_status(id: &str) -> String {
 
 /// Has it connect to Iris again.
 pub fn mcp_reconnect(id: &str) -> String {
-    request(id, json!({ "subtype": "mcp_reconnect", "serverName": SERVER }))
+    request(
+        id,
+        json!({ "subtype": "mcp_reconnect", "serverName": SERVER }),
+    )
 }
 
 /// The answer to a request of the agent. Nothing is ever granted here: permission is asked over
@@ -191,7 +212,11 @@ pub fn mcp_state(answer: &Value) -> Mcp {
         status => {
             let error = iris.get("error").and_then(Value::as_str);
             let reason = error.or(status).unwrap_or("for an unknown reason");
-            Mcp::Failed(iris_domain::display::one_line(reason, 200).trim_end_matches('.').into())
+            Mcp::Failed(
+                iris_domain::display::one_line(reason, 200)
+                    .trim_end_matches('.')
+                    .into(),
+            )
         }
     }
 }
@@ -200,7 +225,9 @@ pub fn mcp_state(answer: &Value) -> Mcp {
 /// Measured: `{"tokenSource":"none","apiProvider":"firstParty"}` without, and `apiKeySource`
 /// beside it with ANTHROPIC_API_KEY. What says neither is taken as signed in; the first turn tells.
 pub fn is_signed_out(answer: &Value) -> bool {
-    let Some(account) = answer.get("account") else { return false };
+    let Some(account) = answer.get("account") else {
+        return false;
+    };
     let field = |name: &str| account.get(name).and_then(Value::as_str);
     field("apiProvider") == Some("firstParty")
         && field("tokenSource") == Some("none")
@@ -245,12 +272,38 @@ mod tests {
     fn only_a_clear_success_is_one() {
         let id: MessageId = ID.parse().unwrap();
         for (line, text, is_error) in [
-            (format!(r#"{{"type":"result","subtype":"success","is_error":false,"result":"done","user_message_uuids":["{ID}"]}}"#), "done", false),
-            (format!(r#"{{"type":"result","subtype":"success","is_error":true,"result":"API Error","user_message_uuid":"{ID}"}}"#), "API Error", true),
-            (format!(r#"{{"type":"result","subtype":"error_during_execution","is_error":false,"errors":["a","b"],"user_message_uuids":["{ID}"]}}"#), "a; b", true),
-            (format!(r#"{{"type":"result","user_message_uuids":["{ID}"]}}"#), "", true),
+            (
+                format!(
+                    r#"{{"type":"result","subtype":"success","is_error":false,"result":"done","user_message_uuids":["{ID}"]}}"#
+                ),
+                "done",
+                false,
+            ),
+            (
+                format!(
+                    r#"{{"type":"result","subtype":"success","is_error":true,"result":"API Error","user_message_uuid":"{ID}"}}"#
+                ),
+                "API Error",
+                true,
+            ),
+            (
+                format!(
+                    r#"{{"type":"result","subtype":"error_during_execution","is_error":false,"errors":["a","b"],"user_message_uuids":["{ID}"]}}"#
+                ),
+                "a; b",
+                true,
+            ),
+            (
+                format!(r#"{{"type":"result","user_message_uuids":["{ID}"]}}"#),
+                "",
+                true,
+            ),
         ] {
-            let want = TurnResult { messages: vec![id], text: text.into(), is_error };
+            let want = TurnResult {
+                messages: vec![id],
+                text: text.into(),
+                is_error,
+            };
             assert_eq!(decode(&line), Some(Event::Result(want)), "{line}");
         }
     }
@@ -260,14 +313,20 @@ mod tests {
         let line = user_message(ID.parse().unwrap(), "a\nb\u{2028}\"\0\u{1b}");
         assert!(!line.contains('\n'));
         let back: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(back["message"]["content"][0]["text"], "a\nb\u{2028}\"\0\u{1b}");
+        assert_eq!(
+            back["message"]["content"][0]["text"],
+            "a\nb\u{2028}\"\0\u{1b}"
+        );
     }
 
     #[test]
     fn nothing_is_granted_on_the_control_channel() {
         for subtype in ["can_use_tool", "elicitation", "hook_callback", ""] {
             let line = answer_request("r", subtype);
-            assert!(!line.contains("allow") && !line.contains("accept"), "{line}");
+            assert!(
+                !line.contains("allow") && !line.contains("accept"),
+                "{line}"
+            );
             assert!(line.contains(r#""request_id":"r""#));
         }
     }
@@ -275,27 +334,55 @@ mod tests {
     #[test]
     fn the_connection_is_read() {
         for (servers, want) in [
-            (json!([{"name":"iris","status":"connected"}]), Mcp::Connected),
-            (json!([{"name":"x","status":"connected"},{"name":"iris","status":"pending"}]), Mcp::Pending),
-            (json!([{"name":"iris","status":"failed","error":"refused."}]), Mcp::Failed("refused".into())),
-            (json!([{"name":"iris","status":"needs-auth"}]), Mcp::Failed("needs-auth".into())),
+            (
+                json!([{"name":"iris","status":"connected"}]),
+                Mcp::Connected,
+            ),
+            (
+                json!([{"name":"x","status":"connected"},{"name":"iris","status":"pending"}]),
+                Mcp::Pending,
+            ),
+            (
+                json!([{"name":"iris","status":"failed","error":"refused."}]),
+                Mcp::Failed("refused".into()),
+            ),
+            (
+                json!([{"name":"iris","status":"needs-auth"}]),
+                Mcp::Failed("needs-auth".into()),
+            ),
         ] {
             assert_eq!(mcp_state(&json!({ "mcpServers": servers })), want);
         }
-        assert!(matches!(mcp_state(&json!({"mcpServers":[{"name":"x","status":"connected"}]})), Mcp::Failed(_)));
+        assert!(matches!(
+            mcp_state(&json!({"mcpServers":[{"name":"x","status":"connected"}]})),
+            Mcp::Failed(_)
+        ));
         assert!(matches!(mcp_state(&Value::Null), Mcp::Failed(_)));
     }
 
     #[test]
     fn signed_out_is_said_only_when_it_is_sure() {
         for (account, out) in [
-            (json!({"tokenSource":"none","apiProvider":"firstParty"}), true),
-            (json!({"tokenSource":"none","apiKeySource":"ANTHROPIC_API_KEY","apiProvider":"firstParty"}), false),
-            (json!({"tokenSource":"claude.ai","apiProvider":"firstParty"}), false),
+            (
+                json!({"tokenSource":"none","apiProvider":"firstParty"}),
+                true,
+            ),
+            (
+                json!({"tokenSource":"none","apiKeySource":"ANTHROPIC_API_KEY","apiProvider":"firstParty"}),
+                false,
+            ),
+            (
+                json!({"tokenSource":"claude.ai","apiProvider":"firstParty"}),
+                false,
+            ),
             (json!({"tokenSource":"none","apiProvider":"bedrock"}), false),
             (json!({}), false),
         ] {
-            assert_eq!(is_signed_out(&json!({ "account": account })), out, "{account}");
+            assert_eq!(
+                is_signed_out(&json!({ "account": account })),
+                out,
+                "{account}"
+            );
         }
         assert!(!is_signed_out(&Value::Null));
     }

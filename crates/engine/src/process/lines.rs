@@ -29,12 +29,18 @@ impl Line {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub fn new(reader: R, max: usize) -> Self {
-        Self { reader: BufReader::with_capacity(64 * 1024, reader), max }
+        Self {
+            reader: BufReader::with_capacity(64 * 1024, reader),
+            max,
+        }
     }
 
     /// The next line; `None` at the end. An unfinished last line counts.
     pub async fn next(&mut self) -> io::Result<Option<Line>> {
-        let mut line = Line { bytes: Vec::new(), length: 0 };
+        let mut line = Line {
+            bytes: Vec::new(),
+            length: 0,
+        };
         let mut any = false;
         loop {
             let chunk = self.reader.fill_buf().await?;
@@ -84,7 +90,10 @@ mod tests {
     async fn a_character_in_two_pieces_stays_whole() {
         let ü = "ü€😀\nx".as_bytes();
         let pieces = ü.iter().map(|b| vec![*b]).collect();
-        assert_eq!(lines_of(pieces, 100).await, [("ü€😀".into(), 9), ("x".into(), 1)]);
+        assert_eq!(
+            lines_of(pieces, 100).await,
+            [("ü€😀".into(), 9), ("x".into(), 1)]
+        );
     }
 
     #[tokio::test]
@@ -99,6 +108,9 @@ mod tests {
     #[tokio::test]
     async fn bytes_that_are_no_text_do_not_end_the_stream() {
         let pieces = vec![b"\xff\xfe{\n{}\n".to_vec()];
-        assert_eq!(lines_of(pieces, 100).await, [("\u{fffd}\u{fffd}{".into(), 3), ("{}".into(), 2)]);
+        assert_eq!(
+            lines_of(pieces, 100).await,
+            [("\u{fffd}\u{fffd}{".into(), 3), ("{}".into(), 2)]
+        );
     }
 }

@@ -44,21 +44,35 @@ impl Stat {
 
     /// Without `/proc`, `ps` knows the parent; the other fields are not needed there.
     #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::disallowed_methods, reason = "part of the one place that spawns")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "part of the one place that spawns"
+    )]
     fn of(pid: i32) -> Option<Self> {
         let out = std::process::Command::new("/bin/ps")
             .args(["-o", "ppid=", "-p", &pid.to_string()])
             .output()
             .ok()?;
         let parent = String::from_utf8(out.stdout).ok()?.trim().parse().ok()?;
-        Some(Self { pid, parent, group: 0, session: 0, started: 0, zombie: false })
+        Some(Self {
+            pid,
+            parent,
+            group: 0,
+            session: 0,
+            started: 0,
+            zombie: false,
+        })
     }
 }
 
 /// When a process was started, in clock ticks since boot; `None` when there is none, or where the
 /// system does not say (only Linux does).
 pub fn started(pid: i32) -> Option<u64> {
-    if cfg!(target_os = "linux") { Some(Stat::of(pid)?.started) } else { None }
+    if cfg!(target_os = "linux") {
+        Some(Stat::of(pid)?.started)
+    } else {
+        None
+    }
 }
 
 /// Whether a process descends from this Iris: an agent, or anything it started. Also true when the
@@ -72,7 +86,9 @@ fn descends(pid: i32, ancestor: i32, stat: impl Fn(i32) -> Option<Stat>) -> bool
     if pid == ancestor {
         return false;
     }
-    let Some(mut process) = stat(pid) else { return true };
+    let Some(mut process) = stat(pid) else {
+        return true;
+    };
     for _ in 0..DEPTH_MAX {
         if process.parent == ancestor {
             return true;
@@ -81,7 +97,9 @@ fn descends(pid: i32, ancestor: i32, stat: impl Fn(i32) -> Option<Stat>) -> bool
         if process.parent == 0 {
             return false;
         }
-        let Some(parent) = stat(process.parent) else { return true };
+        let Some(parent) = stat(process.parent) else {
+            return true;
+        };
         // A "parent" that is younger than its child took over the pid of the real one meanwhile.
         if parent.started > process.started {
             return true;
@@ -107,7 +125,9 @@ pub(super) fn children() -> Vec<Stat> {
 }
 
 fn all() -> Vec<Stat> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return vec![] };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return vec![];
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -118,8 +138,11 @@ fn all() -> Vec<Stat> {
 /// Whether the environment that a process was started with holds this `NAME=value`. Nothing is
 /// known of one that is gone or belongs to someone else.
 pub(super) fn has_in_environment(pid: i32, mark: &str) -> bool {
-    std::fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|bytes| bytes.split(|b| *b == 0).any(|entry| entry == mark.as_bytes()))
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| {
+        bytes
+            .split(|b| *b == 0)
+            .any(|entry| entry == mark.as_bytes())
+    })
 }
 
 /// Kills a process group that an Iris which is no more started and noted. Does nothing unless its
@@ -128,7 +151,9 @@ pub fn end_left_behind(pgid: i32, noted_start: u64) -> bool {
     if started(pgid) != Some(noted_start) {
         return false;
     }
-    let Some(pid) = Pid::from_raw(pgid) else { return false };
+    let Some(pid) = Pid::from_raw(pgid) else {
+        return false;
+    };
     match rustix::process::kill_process_group(pid, rustix::process::Signal::KILL) {
         Ok(()) => {
             info!(pgid, "ended an agent that an earlier Iris left behind");
@@ -159,7 +184,11 @@ mod tests {
             zombie: false,
         };
         assert_eq!(Stat::parse(line), Some(want));
-        assert_eq!(Stat::parse("42 (x) Z 7 40"), None, "a short line is no process");
+        assert_eq!(
+            Stat::parse("42 (x) Z 7 40"),
+            None,
+            "a short line is no process"
+        );
         assert_eq!(Stat::parse(""), None);
     }
 
@@ -168,7 +197,17 @@ mod tests {
         let tree: HashMap<i32, Stat> = tree
             .iter()
             .map(|&(pid, parent, started)| {
-                (pid, Stat { pid, parent, group: 0, session: 0, started, zombie: false })
+                (
+                    pid,
+                    Stat {
+                        pid,
+                        parent,
+                        group: 0,
+                        session: 0,
+                        started,
+                        zombie: false,
+                    },
+                )
             })
             .collect();
         descends(pid, 100, |pid| tree.get(&pid).copied())
@@ -176,7 +215,14 @@ mod tests {
 
     #[test]
     fn descent_is_walked_and_doubt_refuses() {
-        let tree = [(1, 0, 0), (50, 1, 5), (60, 50, 6), (100, 50, 10), (200, 100, 20), (300, 200, 30)];
+        let tree = [
+            (1, 0, 0),
+            (50, 1, 5),
+            (60, 50, 6),
+            (100, 50, 10),
+            (200, 100, 20),
+            (300, 200, 30),
+        ];
         assert!(descends_in(&tree, 200), "a child");
         assert!(descends_in(&tree, 300), "a grandchild");
         assert!(!descends_in(&tree, 60), "a sibling");
@@ -184,14 +230,19 @@ mod tests {
         assert!(!descends_in(&tree, 1), "init");
         assert!(descends_in(&tree, 999), "nobody knows it");
         assert!(descends_in(&[(7, 8, 1)], 7), "the parent is gone");
-        assert!(descends_in(&[(7, 8, 5), (8, 1, 9), (1, 0, 0)], 7), "a younger parent is an impostor");
+        assert!(
+            descends_in(&[(7, 8, 5), (8, 1, 9), (1, 0, 0)], 7),
+            "a younger parent is an impostor"
+        );
         assert!(descends_in(&[(7, 8, 1), (8, 7, 1)], 7), "a loop");
     }
 
     #[test]
     fn this_process_is_no_descendant_of_itself_and_its_parent_neither() {
         assert!(!is_descendant(own_pid()));
-        assert!(!is_descendant(std::os::unix::process::parent_id().cast_signed()));
+        assert!(!is_descendant(
+            std::os::unix::process::parent_id().cast_signed()
+        ));
         assert!(is_descendant(i32::MAX), "a pid that nobody has");
     }
 }

@@ -62,7 +62,15 @@ impl Agent {
         token: Secret,
         slot: Slot,
     ) -> Self {
-        Self { process, output, token, slot, asked: HashMap::new(), next: 0, text: Vec::new() }
+        Self {
+            process,
+            output,
+            token,
+            slot,
+            asked: HashMap::new(),
+            next: 0,
+            text: Vec::new(),
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -131,7 +139,10 @@ impl Agent {
         let line = match output {
             Output::Line(line) => line,
             Output::TooLong(bytes) => {
-                warn!(pid = self.pid(), bytes, "the agent wrote a line that is too long; dropped");
+                warn!(
+                    pid = self.pid(),
+                    bytes, "the agent wrote a line that is too long; dropped"
+                );
                 return Heard::Nothing;
             }
             Output::Ended(ended) => return Heard::Ended(ended),
@@ -142,7 +153,10 @@ impl Agent {
                 None => Heard::Nothing,
             },
             Some(claude::Event::Request { id, subtype }) => {
-                debug!(pid = self.pid(), subtype, "the agent asked on its control channel");
+                debug!(
+                    pid = self.pid(),
+                    subtype, "the agent asked on its control channel"
+                );
                 self.write(&claude::answer_request(&id, &subtype));
                 Heard::Nothing
             }
@@ -154,7 +168,11 @@ impl Agent {
             Some(claude::Event::Result(result)) => self.result(result, running),
             Some(claude::Event::Other) => Heard::Nothing,
             None => {
-                debug!(pid = self.pid(), bytes = line.len(), "noise on the agent's stdout");
+                debug!(
+                    pid = self.pid(),
+                    bytes = line.len(),
+                    "noise on the agent's stdout"
+                );
                 Heard::Nothing
             }
         }
@@ -175,9 +193,9 @@ impl Agent {
                 cure: Cure::Human,
             }),
             (Asked::McpStatus, Ok(answer)) => Event::Mcp(claude::mcp_state(&answer)),
-            (Asked::McpStatus, Err(error)) => {
-                Event::Mcp(iris_domain::session::Mcp::Failed(format!("it does not say: {error}")))
-            }
+            (Asked::McpStatus, Err(error)) => Event::Mcp(iris_domain::session::Mcp::Failed(
+                format!("it does not say: {error}"),
+            )),
             (Asked::McpReconnect, answer) => {
                 if let Err(error) = answer {
                     debug!(pid = self.pid(), error, "the agent could not reconnect");
@@ -186,7 +204,10 @@ impl Agent {
             }
             (Asked::Interrupt, answer) => {
                 if let Err(error) = answer {
-                    warn!(pid = self.pid(), error, "the agent did not take the interrupt");
+                    warn!(
+                        pid = self.pid(),
+                        error, "the agent did not take the interrupt"
+                    );
                 }
                 return Heard::Nothing;
             }
@@ -202,11 +223,9 @@ impl Agent {
             MessageState::Completed if running == Some(id) => {
                 Heard::Event(Event::TurnEnded(TurnEnd::Answer(self.text.join("\n\n"))))
             }
-            MessageState::Cancelled if running == Some(id) => {
-                Heard::Event(Event::TurnEnded(TurnEnd::Error(claude::turn_problem(
-                    "Claude Code dropped the message",
-                ))))
-            }
+            MessageState::Cancelled if running == Some(id) => Heard::Event(Event::TurnEnded(
+                TurnEnd::Error(claude::turn_problem("Claude Code dropped the message")),
+            )),
             MessageState::Completed | MessageState::Cancelled => Heard::Nothing,
         }
     }

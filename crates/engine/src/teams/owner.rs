@@ -49,7 +49,10 @@ pub(super) struct Handle {
 
 impl Handle {
     pub async fn send(&self, command: Command) -> Result<(), Problem> {
-        self.commands.send(command).await.map_err(|_| shutting_down())
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| shutting_down())
     }
 
     pub fn id(&self) -> SessionId {
@@ -197,13 +200,16 @@ impl Owner {
     }
 
     fn drop_removed(&mut self, config: &Config) {
-        let removed = self.sessions.extract_if(|(_, to), _| !config.teams.contains_key(to));
+        let removed = self
+            .sessions
+            .extract_if(|(_, to), _| !config.teams.contains_key(to));
         for (key, handle) in removed {
             info!(team = %key.1, from = %key.0, "the team was removed: its session stops");
             self.deps.tasks.spawn(handle.clone().close());
             self.leaving.insert(key, handle);
         }
-        self.leaving.retain(|_, handle| !handle.commands.is_closed());
+        self.leaving
+            .retain(|_, handle| !handle.commands.is_closed());
     }
 
     async fn close(&mut self) {

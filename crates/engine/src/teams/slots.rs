@@ -52,13 +52,22 @@ enum Attempt {
 
 impl Slots {
     /// Takes a place; if all are taken, the longest idle process is asked to leave.
-    pub async fn take(&self, owner: mpsc::WeakSender<Command>, max: usize) -> Result<Slot, Problem> {
+    pub async fn take(
+        &self,
+        owner: mpsc::WeakSender<Command>,
+        max: usize,
+    ) -> Result<Slot, Problem> {
         loop {
             // Registered before the table is read, so that no change is missed.
             let mut changed = std::pin::pin!(self.0.changed.notified());
             changed.as_mut().enable();
             match self.attempt(&owner, max) {
-                Attempt::Got(id) => return Ok(Slot { id, slots: self.clone() }),
+                Attempt::Got(id) => {
+                    return Ok(Slot {
+                        id,
+                        slots: self.clone(),
+                    });
+                }
                 Attempt::Evicting => changed.await,
                 Attempt::Full => {
                     return Err(Problem::new(
@@ -78,23 +87,38 @@ impl Slots {
             table.next += 1;
             table.taken.insert(
                 id,
-                Taken { idle_since: None, asked: false, owner: owner.clone() },
+                Taken {
+                    idle_since: None,
+                    asked: false,
+                    owner: owner.clone(),
+                },
             );
             return Attempt::Got(id);
         }
         // One eviction at a time would be slow for many who wait; one per call is enough, because
         // every change lets all who wait look again.
-        let idle = table.taken.values_mut().filter(|t| t.idle_since.is_some() && !t.asked);
+        let idle = table
+            .taken
+            .values_mut()
+            .filter(|t| t.idle_since.is_some() && !t.asked);
         if let Some(longest) = idle.min_by_key(|t| t.idle_since) {
             // A full mailbox means work.
-            if longest.owner.upgrade().is_some_and(|o| o.try_send(Command::Evict).is_ok()) {
+            if longest
+                .owner
+                .upgrade()
+                .is_some_and(|o| o.try_send(Command::Evict).is_ok())
+            {
                 longest.asked = true;
             } else {
                 longest.idle_since = None;
             }
             return Attempt::Evicting;
         }
-        if table.taken.values().any(|t| t.asked) { Attempt::Evicting } else { Attempt::Full }
+        if table.taken.values().any(|t| t.asked) {
+            Attempt::Evicting
+        } else {
+            Attempt::Full
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -147,7 +171,10 @@ mod tests {
         second.idle();
         first.idle();
         let third = tokio::join!(slots.take(new_tx.downgrade(), 2), async {
-            assert!(matches!(two.recv().await, Some(Command::Evict)), "the longest idle is asked");
+            assert!(
+                matches!(two.recv().await, Some(Command::Evict)),
+                "the longest idle is asked"
+            );
             // It has got work meanwhile: the next one is asked.
             second.busy();
             assert!(matches!(one.recv().await, Some(Command::Evict)));
@@ -155,6 +182,9 @@ mod tests {
         })
         .0;
         assert!(third.is_ok());
-        assert!(slots.take(new_tx.downgrade(), 2).await.is_err(), "the third is not idle");
+        assert!(
+            slots.take(new_tx.downgrade(), 2).await.is_err(),
+            "the third is not idle"
+        );
     }
 }

@@ -48,7 +48,11 @@ pub(super) enum Command {
     /// Be ready.
     Wake(oneshot::Sender<Result<SessionView, Problem>>),
     /// Give the agent a message.
-    Send { id: MessageId, text: String, reply: oneshot::Sender<(SessionId, Settled)> },
+    Send {
+        id: MessageId,
+        text: String,
+        reply: oneshot::Sender<(SessionId, Settled)>,
+    },
     /// End the running turn.
     Interrupt(oneshot::Sender<bool>),
     /// End the process.
@@ -248,12 +252,20 @@ impl Supervisor {
                 team = %self.record.to, session = %self.record.id, pid = agent.pid(),
                 lived = ?ended.lived, status = ?ended.status, "the agent ended"
             );
-            if let Err(error) = self.deps.store.forget_group(agent.pid().cast_signed()).await {
+            if let Err(error) = self
+                .deps
+                .store
+                .forget_group(agent.pid().cast_signed())
+                .await
+            {
                 warn!(%error, "cannot forget a process group");
             }
         }
         self.stderr_tail = ended.stderr;
-        Event::Exited { failure, lived: ended.lived }
+        Event::Exited {
+            failure,
+            lived: ended.lived,
+        }
     }
 
     /// Steps, and what follows from the steps, until nothing does.
@@ -318,10 +330,14 @@ impl Supervisor {
             Effect::Interrupt => self.with_agent(Agent::interrupt),
             Effect::Withdraw(why) => self.deps.approvals.withdraw(self.record.id, why),
             Effect::Arm(timer) => {
-                if timer == Timer::Idle && let Some(agent) = &self.agent {
+                if timer == Timer::Idle
+                    && let Some(agent) = &self.agent
+                {
                     agent.slot.idle();
                 }
-                self.timer = self.limit(timer).map(|limit| (timer, Instant::now() + limit));
+                self.timer = self
+                    .limit(timer)
+                    .map(|limit| (timer, Instant::now() + limit));
             }
             Effect::Disarm => self.timer = None,
             Effect::Ready => self.ready = Some(Ok(())),
@@ -368,17 +384,24 @@ impl Supervisor {
             Timer::Interrupt => Some(INTERRUPT_GRACE),
             Timer::Idle => {
                 let team = config.teams.get(&self.record.to);
-                seconds(team.and_then(|t| t.idle_timeout).unwrap_or(config.settings.idle_timeout))
+                seconds(
+                    team.and_then(|t| t.idle_timeout)
+                        .unwrap_or(config.settings.idle_timeout),
+                )
             }
             Timer::BackOff(delay) => Some(delay),
         }
     }
 
     async fn timed_out(&mut self) {
-        let Some((timer, _)) = self.timer.take() else { return };
+        let Some((timer, _)) = self.timer.take() else {
+            return;
+        };
         if timer == Timer::Silence && self.waiting {
             // The agent waits for a human: its silence is right.
-            self.timer = self.limit(timer).map(|limit| (timer, Instant::now() + limit));
+            self.timer = self
+                .limit(timer)
+                .map(|limit| (timer, Instant::now() + limit));
             return;
         }
         self.step(Event::TimedOut(timer)).await;
@@ -390,8 +413,16 @@ impl Supervisor {
             Ok(slot) => slot,
             Err(problem) => return exited(problem, Cure::Room),
         };
-        let team = self.deps.config.borrow().teams.get(&self.record.to).cloned();
-        let Some(team) = team else { return exited(removed(), Cure::Human) };
+        let team = self
+            .deps
+            .config
+            .borrow()
+            .teams
+            .get(&self.record.to)
+            .cloned();
+        let Some(team) = team else {
+            return exited(removed(), Cure::Human);
+        };
         self.record.last_used_at = clock::now();
         // Before the start: a conversation that nobody knows of could never be resumed.
         if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
@@ -408,20 +439,33 @@ impl Supervisor {
             base: self.deps.home.root(),
         }
         .program()
-        .map_err(|problem| Failure { problem, cure: Cure::Human })
-        .and_then(|program| self.processes.start(program).map_err(|e| claude::not_started(&e)));
+        .map_err(|problem| Failure {
+            problem,
+            cure: Cure::Human,
+        })
+        .and_then(|program| {
+            self.processes
+                .start(program)
+                .map_err(|e| claude::not_started(&e))
+        });
         let (process, output) = match started {
             Ok(started) => started,
             Err(failure) => {
                 self.deps.tokens.revoke(&token);
-                return Event::Exited { failure, lived: Duration::ZERO };
+                return Event::Exited {
+                    failure,
+                    lived: Duration::ZERO,
+                };
             }
         };
         let agent = Agent::new(process, output, token, slot);
         info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), "agent started");
         if let Some(started) = agent.started()
-            && let Err(error) =
-                self.deps.store.note_group(agent.pid().cast_signed(), started).await
+            && let Err(error) = self
+                .deps
+                .store
+                .note_group(agent.pid().cast_signed(), started)
+                .await
         {
             warn!(%error, "cannot note the agent's process group");
         }
@@ -455,8 +499,9 @@ impl Supervisor {
             self.waiting = waiting;
             // The silence is counted from the answer on.
             if let Some((Timer::Silence, _)) = self.timer {
-                self.timer =
-                    self.limit(Timer::Silence).map(|l| (Timer::Silence, Instant::now() + l));
+                self.timer = self
+                    .limit(Timer::Silence)
+                    .map(|l| (Timer::Silence, Instant::now() + l));
             }
             self.last_activity = clock::now();
             self.publish();
@@ -483,7 +528,9 @@ impl Supervisor {
     fn publish(&self) {
         let view = self.view();
         self.views.send_modify(|views| {
-            let sessions = Arc::make_mut(views).entry(self.record.to.clone()).or_default();
+            let sessions = Arc::make_mut(views)
+                .entry(self.record.to.clone())
+                .or_default();
             match sessions.iter_mut().find(|s| s.from == view.from) {
                 Some(old) => *old = view,
                 None => sessions.push(view),
@@ -526,7 +573,10 @@ async fn at(when: Option<Instant>) {
 }
 
 fn exited(problem: Problem, cure: Cure) -> Event {
-    Event::Exited { failure: Failure { problem, cure }, lived: Duration::ZERO }
+    Event::Exited {
+        failure: Failure { problem, cure },
+        lived: Duration::ZERO,
+    }
 }
 
 fn no_process() -> Problem {

@@ -1,187 +1,20 @@
 //! Sessions on a fake Claude Code: how they start, answer, fail and end, and that no process is
 //! ever left behind.
 
-use std::{
-    future::Future, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration,
-};
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use iris_domain::{
-    Problem,
-    config::{Config, Team},
-    ids::{Party, TeamName},
-    message::{MESSAGE_MAX, MessageStatus, SendOutcome},
+    config::Team,
+    ids::Party,
+    message::{MESSAGE_MAX, MessageStatus},
     problem::Code,
-    snapshot::{SessionView, TeamState},
+    snapshot::TeamState,
 };
-use iris_engine::{
-    approvals::Approvals,
-    environment::Environment,
-    home::Home,
-    process,
-    secrets::Secret,
-    store::Store,
-    teams::{Teams, TeamsDeps},
-    tokens::Tokens,
-};
-use tempfile::TempDir;
-use tokio::{sync::watch, time::timeout};
-use tokio_util::task::TaskTracker;
+use iris_engine::process;
 
-/// No test waits longer than this for anything.
-const LIMIT: Duration = Duration::from_secs(30);
+mod house;
 
-struct House {
-    dir: TempDir,
-    teams: Teams,
-    store: Store,
-    config: watch::Sender<Arc<Config>>,
-    tasks: TaskTracker,
-}
-
-fn name(name: &str) -> TeamName {
-    name.parse().unwrap()
-}
-
-impl House {
-    /// A house whose one team, `api`, starts as the words say.
-    async fn with(words: &str) -> Self {
-        Self::changed(words, |_| {}).await
-    }
-
-    async fn changed(words: &str, change: impl FnOnce(&mut Config)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path().join("iris"));
-        for path in ["iris", "project", "home"] {
-            std::fs::create_dir(dir.path().join(path)).unwrap();
-        }
-        let mut config = Config::default();
-        config.settings.spawn_timeout = 20;
-        config.teams.insert(name("api"), team(dir.path(), words));
-        change(&mut config);
-        let env = [
-            ("PATH", "/usr/bin:/bin".into()),
-            ("HOME", dir.path().join("home").into()),
-        ];
-        let env: Environment = env.into_iter().map(|(k, v)| (k.into(), v)).collect();
-        let tasks = TaskTracker::new();
-        let store = Store::open(&home).await.unwrap().store;
-        let (config, config_rx) = watch::channel(Arc::new(config));
-        let approvals = Approvals::start(config_rx.clone(), store.clone(), vec![], &tasks).await;
-        let teams = Teams::start(TeamsDeps {
-            home,
-            env,
-            config: config_rx,
-            store: store.clone(),
-            tokens: Tokens::new(Secret::new("console".into())),
-            approvals,
-            endpoint: "http://127.0.0.1:1/mcp".into(),
-            tasks: tasks.clone(),
-        })
-        .await;
-        Self {
-            dir,
-            teams,
-            store,
-            config,
-            tasks,
-        }
-    }
-
-    async fn wake(&self) -> Result<SessionView, Problem> {
-        within(self.teams.wake(Party::Console, name("api"))).await
-    }
-
-    async fn send(&self, text: &str) -> SendOutcome {
-        self.send_from(Party::Console, text).await
-    }
-
-    async fn send_from(&self, from: Party, text: &str) -> SendOutcome {
-        within(self.teams.send(from, name("api"), text.into(), None)).await
-    }
-
-    /// The answer to a message that must be answered.
-    async fn answer(&self, text: &str) -> String {
-        let outcome = self.send(text).await;
-        assert_eq!(outcome.status, MessageStatus::Answered, "{outcome:?}");
-        outcome.response.unwrap()
-    }
-
-    /// Waits until the console's session is as wanted.
-    async fn until(&self, why: &str, wanted: impl Fn(&SessionView) -> bool) -> SessionView {
-        let mut views = self.teams.watch();
-        let waiting = async {
-            loop {
-                let view = views
-                    .borrow_and_update()
-                    .get(&name("api"))
-                    .and_then(|sessions| {
-                        sessions.iter().find(|s| s.from == Party::Console).cloned()
-                    });
-                if let Some(view) = view.filter(&wanted) {
-                    return view;
-                }
-                views.changed().await.unwrap();
-            }
-        };
-        timeout(LIMIT, waiting)
-            .await
-            .unwrap_or_else(|_| panic!("{why}"))
-    }
-
-    fn edit(&self, change: impl FnOnce(&mut Config)) {
-        self.config
-            .send_modify(|config| change(Arc::make_mut(config)));
-    }
-
-    /// Ends the house and asserts that nothing of it is left.
-    async fn end(self) {
-        within(self.teams.shutdown()).await;
-        assert_eq!(
-            self.store.noted_groups().await.unwrap(),
-            [],
-            "every group is forgotten"
-        );
-        let marks = self.dir.path().display().to_string();
-        assert_eq!(
-            processes_with(&marks),
-            Vec::<i32>::new(),
-            "a process was left behind"
-        );
-        drop(self.teams);
-        self.tasks.close();
-    }
-}
-
-fn team(dir: &Path, words: &str) -> Team {
-    let mut team = Team::at(dir.join("project").display().to_string());
-    team.claude_path = Some(env!("CARGO_BIN_EXE_fake-claude").into());
-    team.env.insert("FAKE_CLAUDE".into(), words.into());
-    // Not used by anything: what descends from the agent is known by it.
-    team.env.insert("MARK".into(), dir.display().to_string());
-    team
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(LIMIT, future).await.expect("it took too long")
-}
-
-/// The processes (zombies have no environment) whose environment holds the text.
-fn processes_with(text: &str) -> Vec<i32> {
-    let needle = format!("MARK={text}");
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|env| env.split(|b| *b == 0).any(|e| e == needle.as_bytes()))
-        })
-        .collect()
-}
-
-fn is_alive(pid: &str) -> bool {
-    Path::new("/proc").join(pid).exists()
-}
+use house::{House, is_alive, name, within};
 
 #[tokio::test]
 async fn a_team_wakes_answers_and_sleeps() {

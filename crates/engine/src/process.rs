@@ -6,7 +6,7 @@
 //! double fork does not hide where a process comes from ([`is_descendant`]).
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     ffi::OsString,
     io,
     path::PathBuf,
@@ -17,7 +17,6 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 use tokio::{
-    io::AsyncWriteExt as _,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -26,9 +25,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 mod lines;
+mod pipes;
 mod tree;
 
-use lines::Lines;
+use pipes::{feed, read_err, read_out};
 pub use tree::{end_left_behind, is_descendant, started};
 
 /// A longer line of stdout is no message of Claude Code: its largest carry a tool's output, which
@@ -69,7 +69,7 @@ pub struct Program {
 
 /// An environment for a program. Its `Debug` shows names only.
 #[derive(Clone, Default)]
-pub struct Environ(pub std::collections::BTreeMap<OsString, OsString>);
+pub struct Environ(pub BTreeMap<OsString, OsString>);
 
 impl std::fmt::Debug for Environ {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -479,68 +479,4 @@ async fn ladder(child: &mut Child, group: &Group) -> io::Result<ExitStatus> {
     }
     group.signal(Signal::KILL);
     child.wait().await
-}
-
-async fn feed(
-    stdin: Option<ChildStdin>,
-    mut lines: mpsc::Receiver<Vec<u8>>,
-    eof: CancellationToken,
-) {
-    let Some(mut stdin) = stdin else { return };
-    let feeding = async {
-        while let Some(line) = lines.recv().await {
-            stdin.write_all(&line).await?;
-            stdin.flush().await?;
-        }
-        io::Result::Ok(())
-    };
-    tokio::select! {
-        written = feeding => {
-            if let Err(error) = written {
-                debug!(%error, "the process stopped reading");
-            }
-            // The owner went away or the process reads no more: EOF either way.
-        }
-        () = eof.cancelled() => {}
-    }
-}
-
-async fn read_out(stdout: Option<ChildStdout>, events: &mpsc::Sender<Output>) {
-    let Some(stdout) = stdout else { return };
-    let mut lines = Lines::new(stdout, LINE_MAX);
-    loop {
-        let output = match lines.next().await {
-            Ok(Some(line)) if line.length > LINE_MAX as u64 => Output::TooLong(line.length),
-            Ok(Some(line)) => Output::Line(line.text()),
-            Ok(None) => return,
-            Err(error) => {
-                warn!(%error, "cannot read the output of a process");
-                return;
-            }
-        };
-        // Without a receiver the pipe is still read, so that the process can end in order.
-        if events.send(output).await.is_err() {
-            debug!("nobody reads the output of the process");
-        }
-    }
-}
-
-async fn read_err(stderr: Option<ChildStderr>, tail: &mut VecDeque<String>) {
-    let Some(stderr) = stderr else { return };
-    let mut lines = Lines::new(stderr, STDERR_LINE_MAX);
-    loop {
-        match lines.next().await {
-            Ok(Some(line)) => {
-                if tail.len() == STDERR_LINES {
-                    tail.pop_front();
-                }
-                tail.push_back(line.text());
-            }
-            Ok(None) => return,
-            Err(error) => {
-                warn!(%error, "cannot read the errors of a process");
-                return;
-            }
-        }
-    }
 }

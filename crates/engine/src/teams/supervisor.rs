@@ -42,6 +42,8 @@ use crate::{
 /// that does not let itself be killed takes longer.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
+mod view;
+
 /// What a supervisor is told.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -506,48 +508,6 @@ impl Supervisor {
             self.last_activity = clock::now();
             self.publish();
         }
-    }
-
-    fn view(&self) -> SessionView {
-        SessionView {
-            id: self.record.id,
-            from: self.record.from.clone(),
-            state: self.session.shown(self.waiting),
-            pid: self.agent.as_ref().map(Agent::pid),
-            queued: u32::try_from(self.session.queued()).unwrap_or(u32::MAX),
-            problem: self.session.problem().cloned(),
-            stderr_tail: if self.session.problem().is_some() {
-                self.stderr_tail.clone()
-            } else {
-                Vec::new()
-            },
-            last_activity: self.last_activity,
-        }
-    }
-
-    fn publish(&self) {
-        let view = self.view();
-        self.views.send_modify(|views| {
-            let sessions = Arc::make_mut(views)
-                .entry(self.record.to.clone())
-                .or_default();
-            match sessions.iter_mut().find(|s| s.from == view.from) {
-                Some(old) => *old = view,
-                None => sessions.push(view),
-            }
-        });
-    }
-
-    fn unpublish(&self) {
-        self.views.send_modify(|views| {
-            let views = Arc::make_mut(views);
-            if let Some(sessions) = views.get_mut(&self.record.to) {
-                sessions.retain(|s| s.from != self.record.from);
-                if sessions.is_empty() {
-                    views.remove(&self.record.to);
-                }
-            }
-        });
     }
 }
 

@@ -199,11 +199,12 @@ impl Session {
             } => {
                 *ending = Some(why);
                 vec![
+                    // First the interrupt: the agent must not go on with a denial.
+                    Effect::Interrupt,
                     Effect::Withdraw(match why {
                         Ending::Asked => "interrupted",
                         Ending::Silent => "the agent was silent for too long",
                     }),
-                    Effect::Interrupt,
                     Effect::Arm(Timer::Interrupt),
                 ]
             }

@@ -274,8 +274,8 @@ fn an_interrupt_cancels_unless_the_answer_came_first() {
     assert_eq!(
         effects,
         [
-            Effect::Withdraw("interrupted"),
             Effect::Interrupt,
+            Effect::Withdraw("interrupted"),
             Effect::Arm(Timer::Interrupt)
         ]
     );

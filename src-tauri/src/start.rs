@@ -119,7 +119,7 @@ fn application(runtime: &Runtime, shell: Shell, logs: Logs) -> ExitCode {
                 Ok(())
             }
         })
-        .build(tauri::generate_context!());
+        .build(context());
     let app = match built {
         Ok(app) => app,
         Err(error) => {
@@ -155,6 +155,11 @@ async fn log_as_configured(shell: Shell, logs: Arc<Logs>) {
             Some(Err(_)) | None => return,
         }
     }
+}
+
+/// The config and the pages that were built into the binary; expanded once, they are in it once.
+fn context() -> tauri::Context {
+    tauri::generate_context!()
 }
 
 /// Starts everything that the user sees. Nothing here can fail the start: an Iris that lost a
@@ -251,7 +256,7 @@ fn refuse(problem: &Problem) -> ExitCode {
                 .show(move |_| handle.exit(1));
             Ok(())
         })
-        .build(tauri::generate_context!());
+        .build(context());
     match built {
         Ok(app) => {
             app.run_return(|_, event| {

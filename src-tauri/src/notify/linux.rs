@@ -190,7 +190,7 @@ impl Popups {
         }
         let hints = HashMap::from([
             ("urgency", Value::U8(CRITICAL)),
-            ("desktop-entry", Value::from("iris-desktop")),
+            ("desktop-entry", Value::from("Iris")),
         ]);
         let replaces = 0_u32;
         let notification = (

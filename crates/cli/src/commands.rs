@@ -16,7 +16,7 @@ use iris_engine::{
     config_file::TeamEdit,
     control::{Command, PendingItem, StatusReply},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     Context, DONE, FAILED, args, exit_code,
@@ -347,6 +347,8 @@ pub fn headers(context: &Context) -> Result<u8, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -78,11 +78,22 @@ async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
     let mut chunk = [0u8; 16 * 1024];
     loop {
         let n = stream.read(&mut chunk).await.expect("the response is read");
-        assert_ne!(n, 0, "the server closed: {}", String::from_utf8_lossy(buffer));
+        assert_ne!(
+            n,
+            0,
+            "the server closed: {}",
+            String::from_utf8_lossy(buffer)
+        );
         buffer.extend_from_slice(&chunk[..n]);
-        let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") else {
+            continue;
+        };
         let head = String::from_utf8_lossy(&buffer[..end]).to_lowercase();
-        assert!(head.starts_with("http/1.1 200"), "{}", String::from_utf8_lossy(buffer));
+        assert!(
+            head.starts_with("http/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(buffer)
+        );
         let length = head
             .lines()
             .find_map(|l| l.strip_prefix("content-length:"))

@@ -51,7 +51,6 @@ async fn calls() {
         env: Environment::default(),
         port: Some(0),
         secrets: Secrets::memory(),
-        show: None,
     })
     .await
     .expect("the engine starts");
@@ -83,7 +82,15 @@ async fn calls() {
         for round in 0..ROUNDS {
             bares.push(load::run(bare, "/mcp", "none", connections, each, list_teams).await);
             lists.push(
-                load::run(iris, "/mcp", console.expose(), connections, each, list_teams).await,
+                load::run(
+                    iris,
+                    "/mcp",
+                    console.expose(),
+                    connections,
+                    each,
+                    list_teams,
+                )
+                .await,
             );
             approves.push(
                 load::run(iris, &path, token.expose(), connections, each, move |n| {
@@ -93,7 +100,10 @@ async fn calls() {
             );
         }
         let bare = median(bares);
-        for (name, measured) in [("list_teams", median(lists)), ("permission, audited", median(approves))] {
+        for (name, measured) in [
+            ("list_teams", median(lists)),
+            ("permission, audited", median(approves)),
+        ] {
             println!(
                 "| {name} | {connections} | {:.0} | {:.2} | {:.2} | {:.0} | {:.2} |",
                 measured.rate(),
@@ -137,7 +147,9 @@ async fn bare_axum() -> SocketAddr {
             "structuredContent": {"teams": [{"name": "alpha", "config": {}}]}, "isError": false}}))
     }
     use axum::serve::ListenerExt as _;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let address = listener.local_addr().expect("an address");
     // Without nodelay axum would lose by its default, not by its work.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a TCP socket"));

@@ -37,16 +37,19 @@ pub async fn measure() {
     ready.sort_unstable();
     println!("| iris serve | {:.0} | {idle} |", ms(ready[STARTS / 2]));
 
-    let missing = ["dbus-daemon", "Xvfb", "xfce4-panel", "xfconf-query"]
+    let missing = ["dbus-daemon", "Xvfb"]
         .into_iter()
         .find(|program| !require::has(program));
     if let Some(program) = missing {
         println!("iris-desktop is not measured: {program} is missing");
         return;
     }
-    let desktop = Desktop::start_with_panel().await;
+    let desktop = Desktop::start().await;
     let iris = Iris::prepare().await.desktop(&desktop).await;
-    println!("| iris-desktop, no window | | {} |", watch(iris.pid()).await);
+    println!(
+        "| iris-desktop, no window | | {} |",
+        watch(iris.pid()).await
+    );
     drop(iris);
     drop(desktop);
     notification().await;
@@ -85,7 +88,9 @@ fn pss(pid: u32) -> u64 {
 /// Processor time of a process, ticks.
 fn cpu(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
-    let fields: Vec<&str> = stat[stat.rfind(')').expect("a name") + 2..].split(' ').collect();
+    let fields: Vec<&str> = stat[stat.rfind(')').expect("a name") + 2..]
+        .split(' ')
+        .collect();
     fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime")
 }
 

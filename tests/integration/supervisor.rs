@@ -174,7 +174,8 @@ async fn a_start_is_bounded() {
 
 #[tokio::test]
 async fn a_bad_config_is_one_sentence() {
-    let cases: [(&str, fn(&mut Team)); 4] = [
+    type Spoil = fn(&mut Team);
+    let cases: [(&str, Spoil); 4] = [
         ("Iris looked at: /nowhere/claude", |t| {
             t.claude_path = Some("/nowhere/claude".into())
         }),

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub const TEAM_NAME_MAX: usize = 64;
 
 /// The name of a team: 1–64 of `A-Z a-z 0-9 _ - @ .`, not starting with `.` or `-`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(type = "string"))]
 pub struct TeamName(String);
@@ -21,7 +23,9 @@ pub enum TeamNameError {
     #[error("a team name has 1 to {TEAM_NAME_MAX} characters")]
     Length,
     /// A character that is not allowed where it stands.
-    #[error("a team name is made of letters, digits, `_`, `-`, `@` and `.`, and starts with a letter, a digit, `_` or `@`; `{0}` is not allowed there")]
+    #[error(
+        "a team name is made of letters, digits, `_`, `-`, `@` and `.`, and starts with a letter, a digit, `_` or `@`; `{0}` is not allowed there"
+    )]
     Character(char),
     /// `console` is the human's own identity.
     #[error("`console` is the name of you, the human; call the team something else")]
@@ -43,7 +47,11 @@ impl FromStr for TeamName {
         }
         for (i, c) in s.chars().enumerate() {
             let inner = c.is_ascii_alphanumeric() || matches!(c, '_' | '@');
-            let ok = if i == 0 { inner } else { inner || matches!(c, '-' | '.') };
+            let ok = if i == 0 {
+                inner
+            } else {
+                inner || matches!(c, '-' | '.')
+            };
             if !ok {
                 return Err(TeamNameError::Character(c));
             }
@@ -102,7 +110,11 @@ impl fmt::Display for Party {
 impl FromStr for Party {
     type Err = TeamNameError;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        if s == Self::CONSOLE { Ok(Self::Console) } else { Ok(Self::Team(s.parse()?)) }
+        if s == Self::CONSOLE {
+            Ok(Self::Console)
+        } else {
+            Ok(Self::Team(s.parse()?))
+        }
     }
 }
 

@@ -45,7 +45,10 @@ impl Snapshot {
         } else {
             TeamState::Asleep
         };
-        self.teams.iter().map(|t| t.state).fold(worst, TeamState::max)
+        self.teams
+            .iter()
+            .map(|t| t.state)
+            .fold(worst, TeamState::max)
     }
 }
 

@@ -84,7 +84,12 @@ impl Engine {
     /// `Conflict`: another Iris has this home. `Network`: the port is taken. `Storage`: the home or
     /// the database cannot be used. A broken config is no error: it is in the snapshot.
     pub async fn start(deps: Deps) -> Result<Self, Problem> {
-        let Deps { home, env, port, secrets } = deps;
+        let Deps {
+            home,
+            env,
+            port,
+            secrets,
+        } = deps;
         let lock = home.lock()?;
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
@@ -102,8 +107,7 @@ impl Engine {
         let endpoint = format!("http://{}:{port}/mcp", Ipv4Addr::LOCALHOST);
 
         let tokens = Tokens::new(secrets.console_token(&home).await);
-        let approvals =
-            Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
+        let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),
@@ -176,7 +180,10 @@ impl Engine {
     /// Hears of a second start of Iris by a user who wants to see the window. One taker; where it is
     /// dropped, there is no window, and the second start is told so.
     pub fn show_requests(&self) -> Option<mpsc::Receiver<()>> {
-        self.show.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.show
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Ends everything in order: nothing can be asked, what waits is denied and recorded, agents
@@ -188,12 +195,18 @@ impl Engine {
         self.config.close().await;
         self.shutdown.cancel();
         self.tasks.close();
-        if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("Some tasks did not end in {SHUTDOWN_LIMIT:?}.");
         }
         self.note("iris.stopped", "").await;
         self.store.close().await;
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
 
     async fn note(&self, event: &str, detail: &str) {
@@ -206,7 +219,11 @@ impl Engine {
             host: String::new(),
             tool: event.into(),
             digest: String::new(),
-            input: if detail.is_empty() { serde_json::Value::Null } else { detail.into() },
+            input: if detail.is_empty() {
+                serde_json::Value::Null
+            } else {
+                detail.into()
+            },
             decision: Verb::Noted,
             decided_by: "iris".into(),
             policy_hash: String::new(),
@@ -219,7 +236,9 @@ impl Engine {
 }
 
 fn port_of(env: &Environment) -> Result<Option<u16>, Problem> {
-    let Some(text) = env.text("IRIS_HTTP_PORT") else { return Ok(None) };
+    let Some(text) = env.text("IRIS_HTTP_PORT") else {
+        return Ok(None);
+    };
     text.parse().map(Some).map_err(|_| {
         Problem::new(
             Code::InvalidInput,

@@ -34,7 +34,9 @@ impl Environment {
 
     /// The user's home directory.
     pub fn home_dir(&self) -> Option<PathBuf> {
-        self.get("HOME").filter(|s| !s.is_empty()).map(PathBuf::from)
+        self.get("HOME")
+            .filter(|s| !s.is_empty())
+            .map(PathBuf::from)
     }
 }
 

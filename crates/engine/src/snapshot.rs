@@ -85,14 +85,17 @@ impl Sources {
     }
 }
 
-fn team_view(
-    name: &TeamName,
-    team: &Team,
-    sessions: Vec<SessionView>,
-    waiting: usize,
-) -> TeamView {
-    let worst = sessions.iter().map(|s| s.state).max().unwrap_or(TeamState::Asleep);
-    let state = if waiting > 0 { worst.max(TeamState::Waiting) } else { worst };
+fn team_view(name: &TeamName, team: &Team, sessions: Vec<SessionView>, waiting: usize) -> TeamView {
+    let worst = sessions
+        .iter()
+        .map(|s| s.state)
+        .max()
+        .unwrap_or(TeamState::Asleep);
+    let state = if waiting > 0 {
+        worst.max(TeamState::Waiting)
+    } else {
+        worst
+    };
     TeamView {
         name: name.clone(),
         state,

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use zbus::{
@@ -39,6 +40,8 @@ pub struct Notification {
     pub timeout: i32,
     /// Whether it is still shown.
     pub open: bool,
+    /// When it came.
+    pub received: Instant,
 }
 
 /// The service.
@@ -218,6 +221,7 @@ impl Server {
             urgency,
             timeout,
             open,
+            received: Instant::now(),
         });
         id
     }

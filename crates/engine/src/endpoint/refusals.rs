@@ -185,7 +185,12 @@ async fn write<F: Future<Output = ()>>(
         }
         if written < pace.rows {
             written += 1;
-            tracing::warn!(caller = row.caller, tool = row.tool, why = row.decided_by, "refused");
+            tracing::warn!(
+                caller = row.caller,
+                tool = row.tool,
+                why = row.decided_by,
+                "refused"
+            );
             append(row).await;
         } else {
             unwritten += 1;

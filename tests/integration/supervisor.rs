@@ -12,6 +12,8 @@ use iris_domain::{
 };
 use iris_engine::process;
 
+// `cfg(test)` says to the lints that these are tests' means, outside of a test function.
+#[cfg(test)]
 mod house;
 
 use house::{House, is_alive, name, within};

@@ -157,12 +157,12 @@ impl Supervisor {
                 () = at(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
             match woken {
-                Woken::Told(Some(command)) => self.told(command).await,
-                Woken::Told(None) => self.close().await,
+                Woken::Told(Some(command)) => self.told(command),
+                Woken::Told(None) => self.close(),
                 Woken::Place(place) => {
                     self.taking = None;
                     let event = self.launch(place).await;
-                    self.step(event).await;
+                    self.step(event);
                 }
                 Woken::Output(output) => self.output(output).await,
                 Woken::Approvals(live) => {
@@ -175,7 +175,7 @@ impl Supervisor {
                         agent.mcp_status();
                     }
                 }
-                Woken::Timer => self.timed_out().await,
+                Woken::Timer => self.timed_out(),
             }
             if self.closing && self.is_gone() {
                 break;
@@ -188,19 +188,19 @@ impl Supervisor {
         self.agent.is_none() && self.taking.is_none()
     }
 
-    async fn told(&mut self, command: Command) {
+    fn told(&mut self, command: Command) {
         match command {
             Command::Wake(reply) => {
                 self.wakers.push(reply);
-                self.step(Event::Wake).await;
+                self.step(Event::Wake);
             }
             Command::Send { id, text, reply } => {
                 self.messages.insert(id, Message { text, reply });
-                self.step(Event::Message(id)).await;
+                self.step(Event::Message(id));
             }
             Command::Interrupt(reply) => {
                 let running = self.session.running().is_some();
-                self.step(Event::Interrupt).await;
+                self.step(Event::Interrupt);
                 if reply.send(running).is_err() {
                     debug!("who interrupted is gone");
                 }
@@ -214,16 +214,16 @@ impl Supervisor {
                     return;
                 }
                 self.sleepers.push(reply);
-                self.step(Event::Sleep).await;
+                self.step(Event::Sleep);
             }
-            Command::Evict => self.step(Event::Evict).await,
-            Command::Close => self.close().await,
+            Command::Evict => self.step(Event::Evict),
+            Command::Close => self.close(),
         }
     }
 
-    async fn close(&mut self) {
+    fn close(&mut self) {
         self.closing = true;
-        self.step(Event::Sleep).await;
+        self.step(Event::Sleep);
     }
 
     async fn output(&mut self, output: crate::process::Output) {
@@ -231,14 +231,14 @@ impl Supervisor {
         let Some(agent) = &mut self.agent else { return };
         let heard = agent.hear(output, running);
         if !matches!(heard, Heard::Ended(_)) {
-            self.step(Event::Output).await;
+            self.step(Event::Output);
         }
         match heard {
-            Heard::Event(event) => self.step(event).await,
+            Heard::Event(event) => self.step(event),
             Heard::Started => self.mark_started().await,
             Heard::Ended(ended) => {
                 let event = self.ended(ended).await;
-                self.step(event).await;
+                self.step(event);
             }
             Heard::Nothing => {}
         }
@@ -271,13 +271,13 @@ impl Supervisor {
     }
 
     /// Steps, and what follows from the steps, until nothing does.
-    async fn step(&mut self, event: Event) {
+    fn step(&mut self, event: Event) {
         // An agent may write thousands of lines a second.
         let quiet = event == Event::Output;
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.session.on(event) {
-                events.extend(self.perform(effect).await);
+                events.extend(self.perform(effect));
             }
         }
         if !quiet {
@@ -302,7 +302,7 @@ impl Supervisor {
     }
 
     /// Carries out an effect; returns what follows at once.
-    async fn perform(&mut self, effect: Effect) -> Option<Event> {
+    fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
             Effect::Spawn => {
                 self.stderr_tail.clear();
@@ -395,7 +395,7 @@ impl Supervisor {
         }
     }
 
-    async fn timed_out(&mut self) {
+    fn timed_out(&mut self) {
         let Some((timer, _)) = self.timer.take() else {
             return;
         };
@@ -406,7 +406,7 @@ impl Supervisor {
                 .map(|limit| (timer, Instant::now() + limit));
             return;
         }
-        self.step(Event::TimedOut(timer)).await;
+        self.step(Event::TimedOut(timer));
     }
 
     /// Starts the process, now that there is a place for it.

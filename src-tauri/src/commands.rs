@@ -1,6 +1,11 @@
 //! What the window may ask for. Each command parses, calls a handle of the engine, and returns; an
 //! error is a `Problem`. Only the main window may call them (`capabilities/main.json`).
 
+#![expect(
+    clippy::let_underscore_must_use,
+    reason = "tauri's command macro writes one per command"
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use iris_domain::{

@@ -1,6 +1,7 @@
-//! The endpoint over real sockets, spoken to byte by byte. The handler is a small one, so that
-//! what is tested is the way in, not the tools.
+//! The endpoint over real sockets, spoken to byte by byte. But in [`whole`] the handler is a small
+//! one, so that what is tested is the way in, not the tools.
 
 mod answers;
 mod kit;
 mod refused;
+mod whole;

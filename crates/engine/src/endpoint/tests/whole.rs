@@ -10,7 +10,15 @@ use iris_domain::{
     request::Asker,
     snapshot::Snapshot,
 };
-use iris_engine::{
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
     approvals::Approvals,
     endpoint::{self, EndpointDeps},
     environment::Environment,
@@ -20,13 +28,6 @@ use iris_engine::{
     teams::{Teams, TeamsDeps},
     tokens::Tokens,
 };
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Only a defect takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);

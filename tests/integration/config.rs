@@ -67,11 +67,14 @@ async fn an_unknown_key_is_an_error_with_a_suggestion() {
         "the typo is named: {problem}"
     );
 
-    let checked = iris.cli(&["config", "check"]).await.refused();
-    assert!(
-        checked.contains("denny") && checked.contains("deny"),
-        "a suggestion: {checked}"
-    );
+    let checked = iris.cli(&["config", "check"]).await;
+    assert_eq!(checked.code, 1, "{checked}");
+    for said in ["5:9", "`denny`", "`deny`"] {
+        assert!(
+            checked.stdout.contains(said),
+            "{said}: where, what, and what was meant: {checked}"
+        );
+    }
     let file = iris.home().join("other.json");
     fs::write(&file, "{}").unwrap();
     iris.cli(&["config", "check", file.to_str().unwrap()])

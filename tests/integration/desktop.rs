@@ -144,8 +144,8 @@ async fn allow_in_the_window() {
         .css("[data-testid='team-row'][data-team='alpha']")
         .await;
     window.screenshot("teams").await;
-    window.release().await;
     iris.stop();
+    window.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,8 +167,8 @@ async fn answered_on_the_command_line_every_surface_withdraws() {
     desktop.notifications.none().await;
     desktop.tray.gone(&["touch it.txt", "Allow"]).await;
     let mut iris = asked.allowed_on("cli").await;
-    window.release().await;
     iris.stop();
+    window.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,8 +212,8 @@ async fn a_task_is_given_and_denied_with_words_in_the_window() {
     window.click("nav-teams").await;
     window.shows("not like this").await;
     window.screenshot("team-answer").await;
-    window.release().await;
     iris.stop();
+    window.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,8 +228,8 @@ async fn a_second_start_shows_the_window_of_the_first() {
     window.find("nav-approvals").await;
     window.screenshot("empty").await;
     assert_eq!(iris.pid(), first, "there is one Iris");
-    window.release().await;
     iris.stop();
+    window.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +243,10 @@ async fn teams_start_and_stop_in_the_tray_and_quit_ends_everything() {
     assert_eq!(iris.agents().len(), 1);
     desktop.tray.click(&["alpha", "Stop"]).await;
     iris.state_becomes("alpha", "asleep").await;
-    assert!(iris.agents().is_empty());
+    eventually("the agent's process ends", async || {
+        iris.agents().is_empty().then_some(())
+    })
+    .await;
 
     desktop.tray.click(&["alpha", "Start"]).await;
     iris.state_becomes("alpha", "idle").await;

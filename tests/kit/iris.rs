@@ -28,6 +28,9 @@ use setup::Variables;
 /// How long an orderly stop may take: the agents' stop ladder and room for a busy machine.
 const STOP: Duration = Duration::from_secs(30);
 
+/// How long the processes of a window may outlive the application.
+const WEBKIT: Duration = Duration::from_secs(5);
+
 /// A running Iris with all that belongs to it. Dropping it stops it in order, and fails the test
 /// when a process is left behind.
 #[derive(Debug)]
@@ -184,8 +187,14 @@ impl Iris {
             }
             Runner::Gone => return None,
         };
-        let left = processes::marked(self.dir.path());
-        if left.is_empty() {
+        // WebKit's own processes notice the end of the application a moment later.
+        let webkit = |process: &Process| process.exe.to_string_lossy().contains("WebKit");
+        let mut left = Vec::new();
+        let ended = wait::blocking(WEBKIT, || {
+            left = processes::marked(self.dir.path());
+            !left.iter().any(webkit)
+        });
+        if ended && left.is_empty() {
             return wrong;
         }
         let left: Vec<_> = left

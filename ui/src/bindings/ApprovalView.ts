@@ -4,4 +4,59 @@ import type { Party } from "./Party";
 import type { SessionId } from "./SessionId";
 import type { TeamName } from "./TeamName";
 
-export type ApprovalView = { id: ApprovalId, team: TeamName, session: SessionId, from: Party, host: string, path: string, tool: string, input: unknown, summary: string, why: string, digest: string, createdAt: string, expiresAt?: string, };
+/**
+ * An approval that waits, with everything about it.
+ */
+export type ApprovalView = { 
+/**
+ * Its short name.
+ */
+id: ApprovalId, 
+/**
+ * The team whose agent asks.
+ */
+team: TeamName, 
+/**
+ * The conversation it asks in.
+ */
+session: SessionId, 
+/**
+ * Who gave that agent its task.
+ */
+from: Party, 
+/**
+ * Where the tool would run: `local`, or the SSH destination.
+ */
+host: string, 
+/**
+ * The project directory of the team.
+ */
+path: string, 
+/**
+ * The tool, as Claude Code names it.
+ */
+tool: string, 
+/**
+ * The input, as it would run.
+ */
+input: unknown, 
+/**
+ * The heart of the input in one line, safe to show.
+ */
+summary: string, 
+/**
+ * Why Iris asks: the rule or the mode.
+ */
+why: string, 
+/**
+ * SHA-256 over team, session, tool and canonical input, hex: what was shown is what runs.
+ */
+digest: string, 
+/**
+ * When it was asked.
+ */
+createdAt: string, 
+/**
+ * When it is denied if nobody answers; `None`: it waits for ever.
+ */
+expiresAt?: string, };

@@ -3,4 +3,35 @@ import type { ApprovalId } from "./ApprovalId";
 import type { TeamName } from "./TeamName";
 import type { Verb } from "./Verb";
 
-export type EndedApproval = { id: ApprovalId, team: TeamName, tool: string, summary: string, decision: Verb, decidedBy: string, time: string, };
+/**
+ * An approval that ended.
+ */
+export type EndedApproval = { 
+/**
+ * Its short name.
+ */
+id: ApprovalId, 
+/**
+ * The team whose agent asked.
+ */
+team: TeamName, 
+/**
+ * The tool.
+ */
+tool: string, 
+/**
+ * The heart of the input in one line.
+ */
+summary: string, 
+/**
+ * How it ended.
+ */
+decision: Verb, 
+/**
+ * Who or what decided, as in the audit log.
+ */
+decidedBy: string, 
+/**
+ * When.
+ */
+time: string, };

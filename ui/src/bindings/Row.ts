@@ -2,4 +2,73 @@
 import type { Kind } from "./Kind";
 import type { Verb } from "./Verb";
 
-export type Row = { seq: number, prev: string, hash: string, time: string, kind: Kind, caller: string, team: string, session: string, host: string, tool: string, digest: string, input: unknown, decision: Verb, decidedBy: string, policyHash: string, waitMs: number, };
+/**
+ * A row in the chain.
+ */
+export type Row = { 
+/**
+ * Its place, from 1, without gaps.
+ */
+seq: number, 
+/**
+ * The hash of the row before; 64 zeros for the first.
+ */
+prev: string, 
+/**
+ * SHA-256, hex, over `prev`, `seq` and the draft's canonical JSON ([`hash`]).
+ */
+hash: string, 
+/**
+ * When it happened.
+ */
+time: string, 
+/**
+ * What kind of event it is.
+ */
+kind: Kind, 
+/**
+ * Who caused it: `console`, a team, `iris`, or `unknown`.
+ */
+caller: string, 
+/**
+ * The team it concerns; empty when none.
+ */
+team: string, 
+/**
+ * The session it concerns; empty when none.
+ */
+session: string, 
+/**
+ * Where the tool runs; empty when nowhere.
+ */
+host: string, 
+/**
+ * The tool, or the event's name (`config.changed`).
+ */
+tool: string, 
+/**
+ * Digest of the request (`crate::request::ToolRequest::digest`); empty when none.
+ */
+digest: string, 
+/**
+ * The input that ran or would have run; for events, their details. Null when none. When a
+ * human edited it before allowing: `{"asked": …, "ran": …}`; `digest` is then that of `asked`,
+ * so that such a row cannot be mistaken for a request whose own input has these two keys.
+ */
+input: unknown, 
+/**
+ * Allow, deny, or noted.
+ */
+decision: Verb, 
+/**
+ * The rule, the human and surface, `timeout`, … as `crate::decision` prints them.
+ */
+decidedBy: string, 
+/**
+ * Hash of the policy that held; empty when none.
+ */
+policyHash: string, 
+/**
+ * From asked to decided, milliseconds.
+ */
+waitMs: number, };

@@ -5,4 +5,39 @@ import type { Problem } from "./Problem";
 import type { SessionId } from "./SessionId";
 import type { TeamName } from "./TeamName";
 
-export type SendOutcome = { id: string, from: Party, to: TeamName, session?: SessionId, status: MessageStatus, response?: string, error?: Problem, duration: number, };
+/**
+ * The outcome of one `send`.
+ */
+export type SendOutcome = { 
+/**
+ * The message's identity.
+ */
+id: string, 
+/**
+ * The sender.
+ */
+from: Party, 
+/**
+ * The team it went to.
+ */
+to: TeamName, 
+/**
+ * The conversation it went into.
+ */
+session?: SessionId, 
+/**
+ * What became of it.
+ */
+status: MessageStatus, 
+/**
+ * The agent's answer: all text of its last turn.
+ */
+response?: string, 
+/**
+ * Why it failed, and what to do.
+ */
+error?: Problem, 
+/**
+ * Wall time of the call, start-up included, milliseconds.
+ */
+duration: number, };

@@ -4,4 +4,39 @@ import type { Problem } from "./Problem";
 import type { SessionId } from "./SessionId";
 import type { TeamState } from "./TeamState";
 
-export type SessionView = { id: SessionId, from: Party, state: TeamState, pid?: number, queued: number, problem?: Problem, stderrTail: Array<string>, lastActivity: string, };
+/**
+ * A conversation `from -> to` as shown.
+ */
+export type SessionView = { 
+/**
+ * The Claude session.
+ */
+id: SessionId, 
+/**
+ * Who started it.
+ */
+from: Party, 
+/**
+ * Its state.
+ */
+state: TeamState, 
+/**
+ * The agent's process, while there is one.
+ */
+pid?: number, 
+/**
+ * Messages that wait for the running turn to end.
+ */
+queued: number, 
+/**
+ * Why it is in trouble, and what to do.
+ */
+problem?: Problem, 
+/**
+ * The last lines of the agent's stderr, when it ended badly.
+ */
+stderrTail?: Array<string>, 
+/**
+ * When it last did something.
+ */
+lastActivity: string, };

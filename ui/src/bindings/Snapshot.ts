@@ -4,4 +4,32 @@ import type { EndedApproval } from "./EndedApproval";
 import type { Problem } from "./Problem";
 import type { TeamView } from "./TeamView";
 
-export type Snapshot = { version: string, endpoint: string, teams: Array<TeamView>, approvals: Array<ApprovalView>, recent: Array<EndedApproval>, problems: Array<Problem>, };
+/**
+ * Everything a surface shows.
+ */
+export type Snapshot = { 
+/**
+ * The version of the running Iris.
+ */
+version: string, 
+/**
+ * Where agents and the console reach the MCP server, `http://127.0.0.1:PORT/mcp`.
+ */
+endpoint: string, 
+/**
+ * Every configured team, by name.
+ */
+teams: Array<TeamView>, 
+/**
+ * Every approval that waits for a human, oldest first.
+ */
+approvals: Array<ApprovalView>, 
+/**
+ * The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
+ * that still shows one can say who answered.
+ */
+recent: Array<EndedApproval>, 
+/**
+ * What is wrong with Iris itself (config, keychain, audit), worst first.
+ */
+problems: Array<Problem>, };

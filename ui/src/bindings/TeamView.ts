@@ -5,4 +5,47 @@ import type { SessionView } from "./SessionView";
 import type { TeamName } from "./TeamName";
 import type { TeamState } from "./TeamState";
 
-export type TeamView = { name: TeamName, state: TeamState, host: string, waiting: number, problem?: Problem, description?: string, color?: string, path: string, mode: GrantPermission, sessions: Array<SessionView>, };
+/**
+ * A team as shown.
+ */
+export type TeamView = { 
+/**
+ * Its name.
+ */
+name: TeamName, 
+/**
+ * The worst state of its sessions.
+ */
+state: TeamState, 
+/**
+ * Where it runs: `local`, or the SSH destination.
+ */
+host: string, 
+/**
+ * How many approvals wait for it.
+ */
+waiting: number, 
+/**
+ * Why it is in trouble, and what to do.
+ */
+problem?: Problem, 
+/**
+ * What the user wrote about it.
+ */
+description?: string, 
+/**
+ * `#rrggbb`.
+ */
+color?: string, 
+/**
+ * The project directory as configured.
+ */
+path: string, 
+/**
+ * What happens to a request that no rule decides.
+ */
+mode: GrantPermission, 
+/**
+ * Its conversations that were ever woken in this run.
+ */
+sessions: Array<SessionView>, };

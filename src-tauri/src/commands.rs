@@ -17,7 +17,7 @@ use iris_domain::{
     problem::Code,
     snapshot::{EndedApproval, Snapshot},
 };
-use iris_engine::{config_file::TeamEdit, store::AuditQuery};
+use iris_engine::{config_file::TeamEdit, human, store::AuditQuery};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tauri::{Builder, State, WebviewWindow, Wry};
@@ -58,7 +58,7 @@ async fn answer(shell: State<'_, Shell>, id: ApprovalId, answer: Value) -> Answe
     shell
         .engine
         .approvals
-        .answer(id, answer, shell.human(Surface::Window))
+        .answer(id, answer, human(Surface::Window))
         .await
 }
 
@@ -68,8 +68,7 @@ async fn wake(shell: State<'_, Shell>, team: Value) -> Answered<()> {
     let team: TeamName = parsed("team", team)?;
     shell
         .engine
-        .teams
-        .wake(Party::Console, team)
+        .start_team(team, human(Surface::Window))
         .await
         .map(drop)
 }
@@ -79,8 +78,7 @@ async fn wake(shell: State<'_, Shell>, team: Value) -> Answered<()> {
 async fn sleep(shell: State<'_, Shell>, team: Value) -> Answered<()> {
     shell
         .engine
-        .teams
-        .sleep(None, parsed("team", team)?)
+        .stop_team(parsed("team", team)?, human(Surface::Window))
         .await
         .map(drop)
 }

@@ -4,12 +4,12 @@ use std::future::Future;
 
 use iris_domain::{
     Problem,
-    decision::{Answer, Human, Surface},
-    ids::{ApprovalId, Party, TeamName},
+    decision::{Answer, Surface},
+    ids::{ApprovalId, TeamName},
     request::ToolRequest,
     snapshot::ApprovalView,
 };
-use iris_engine::Engine;
+use iris_engine::{Engine, human};
 use tauri::AppHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -60,18 +60,16 @@ pub(crate) fn is_question(view: &ApprovalView) -> bool {
 pub(crate) struct Shell {
     /// The engine.
     pub(crate) engine: Engine,
-    user: String,
     quit: CancellationToken,
     stopped: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Shell {
-    /// A shell around a running engine; `user` is who answers here, as the audit log names them.
-    pub(crate) fn new(engine: Engine, user: String) -> Self {
+    /// A shell around a running engine.
+    pub(crate) fn new(engine: Engine) -> Self {
         Self {
             engine,
-            user,
             quit: CancellationToken::new(),
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -103,14 +101,6 @@ impl Shell {
         self.tasks.wait().await;
     }
 
-    /// The person at this surface.
-    pub(crate) fn human(&self, surface: Surface) -> Human {
-        Human {
-            surface,
-            user: self.user.clone(),
-        }
-    }
-
     /// Does what was clicked. Returns at once; what goes wrong is said in a notification.
     pub(crate) fn act(&self, app: &AppHandle, intent: Intent, surface: Surface) {
         match intent {
@@ -122,14 +112,14 @@ impl Shell {
             Intent::Start(team) => {
                 let shell = self.clone();
                 self.spawn(async move {
-                    let woken = shell.engine.teams.wake(Party::Console, team.clone()).await;
+                    let woken = shell.engine.start_team(team.clone(), human(surface)).await;
                     shell.report(&format!("{team} did not start"), woken.map(|_| ()));
                 });
             }
             Intent::Stop(team) => {
                 let shell = self.clone();
                 self.spawn(async move {
-                    let slept = shell.engine.teams.sleep(None, team.clone()).await;
+                    let slept = shell.engine.stop_team(team.clone(), human(surface)).await;
                     shell.report(&format!("{team} did not stop"), slept.map(|_| ()));
                 });
             }
@@ -139,8 +129,11 @@ impl Shell {
     fn answer(&self, id: ApprovalId, answer: Answer, surface: Surface) {
         let shell = self.clone();
         self.spawn(async move {
-            let human = shell.human(surface);
-            let ended = shell.engine.approvals.answer(id, answer, human).await;
+            let ended = shell
+                .engine
+                .approvals
+                .answer(id, answer, human(surface))
+                .await;
             shell.report("Your answer did not count", ended.map(|_| ()));
         });
     }

@@ -85,16 +85,14 @@ fn start(runtime: &Runtime, env: Environment) -> Result<Started, Problem> {
     for line in tightened {
         tracing::warn!("{line}");
     }
-    let user = user(&env);
-    let port = port(&env)?;
     let deps = Deps {
         home: home.clone(),
         env,
-        port,
+        port: None,
         secrets: Secrets::keychain(),
     };
     match runtime.block_on(Engine::start(deps)) {
-        Ok(engine) => Ok(Started::Running(Shell::new(engine, user), logs)),
+        Ok(engine) => Ok(Started::Running(Shell::new(engine), logs)),
         Err(problem) if problem.code == Code::Conflict => {
             control::ask_to_show(&home)?;
             tracing::info!("another Iris runs on this home; it was asked to show its window");
@@ -291,39 +289,6 @@ fn display(env: &Environment) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 fn display(_env: &Environment) -> Result<(), String> {
     Ok(())
-}
-
-/// The port that the environment asks for, which wins over the config's.
-fn port(env: &Environment) -> Result<Option<u16>, Problem> {
-    let Some(text) = env.text("IRIS_HTTP_PORT") else {
-        return Ok(None);
-    };
-    text.parse().map(Some).map_err(|_| {
-        Problem::new(
-            Code::InvalidInput,
-            format!("IRIS_HTTP_PORT is `{text}`, which is no port"),
-            "set it to a number from 0 to 65535, or unset it",
-        )
-    })
-}
-
-/// Who answers at this desktop, for the audit log.
-fn user(env: &Environment) -> String {
-    if let Some(name) = env
-        .text("USER")
-        .or(env.text("LOGNAME"))
-        .or(env.text("USERNAME"))
-    {
-        return name.to_owned();
-    }
-    #[cfg(unix)]
-    {
-        format!("uid {}", nix::unistd::getuid())
-    }
-    #[cfg(not(unix))]
-    {
-        "unknown".to_owned()
-    }
 }
 
 /// To the terminal that started Iris, if one did: before there is a log or a window.

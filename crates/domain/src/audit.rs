@@ -97,6 +97,25 @@ pub struct Row {
 }
 
 impl Draft {
+    /// The row of an event that nobody decided: `iris` did `tool`. Callers set what else holds.
+    pub fn event(time: Timestamp, kind: Kind, tool: &str) -> Self {
+        Self {
+            time,
+            kind,
+            caller: "iris".to_owned(),
+            team: String::new(),
+            session: String::new(),
+            host: String::new(),
+            tool: tool.to_owned(),
+            digest: String::new(),
+            input: Value::Null,
+            decision: Verb::Noted,
+            decided_by: "iris".to_owned(),
+            policy_hash: String::new(),
+            wait_ms: 0,
+        }
+    }
+
     /// The text that is stored and hashed: JSON with sorted keys and no white space.
     ///
     /// # Errors

@@ -9,9 +9,10 @@ use std::{
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
-    decision::Verb,
+    decision::{AllowedBy, Human, Surface},
+    ids::{Party, TeamName},
     problem::Code,
-    snapshot::Snapshot,
+    snapshot::{SessionView, Snapshot},
 };
 use tokio::{
     net::TcpListener,
@@ -167,7 +168,12 @@ impl Engine {
             &engine.tasks,
             engine.shutdown.clone(),
         )?;
-        engine.note("iris.started", &endpoint).await;
+        engine
+            .note(Draft {
+                input: endpoint.clone().into(),
+                ..Draft::event(clock::now(), Kind::Operation, "iris.started")
+            })
+            .await;
         tracing::info!(endpoint, "Iris accepts connections.");
         Ok(engine)
     }
@@ -201,7 +207,8 @@ impl Engine {
         {
             tracing::warn!("Some tasks did not end in {SHUTDOWN_LIMIT:?}.");
         }
-        self.note("iris.stopped", "").await;
+        self.note(Draft::event(clock::now(), Kind::Operation, "iris.stopped"))
+            .await;
         self.store.close().await;
         self.lock
             .lock()
@@ -209,30 +216,48 @@ impl Engine {
             .take();
     }
 
-    async fn note(&self, event: &str, detail: &str) {
-        let draft = Draft {
-            time: clock::now(),
-            kind: Kind::Operation,
-            caller: "iris".into(),
-            team: String::new(),
-            session: String::new(),
-            host: String::new(),
-            tool: event.into(),
-            digest: String::new(),
-            input: if detail.is_empty() {
-                serde_json::Value::Null
-            } else {
-                detail.into()
-            },
-            decision: Verb::Noted,
-            decided_by: "iris".into(),
-            policy_hash: String::new(),
-            wait_ms: 0,
+    /// Starts the console's conversation with a team because a human said so; returns when the agent
+    /// is ready, or why it is not.
+    pub async fn start_team(&self, team: TeamName, human: Human) -> Result<SessionView, Problem> {
+        self.note_operation("team.start", &team, human).await;
+        self.teams.wake(Party::Console, team).await
+    }
+
+    /// Ends every process of a team because a human said so. `Ok(false)`: there was none.
+    pub async fn stop_team(&self, team: TeamName, human: Human) -> Result<bool, Problem> {
+        self.note_operation("team.stop", &team, human).await;
+        self.teams.sleep(None, team).await
+    }
+
+    async fn note_operation(&self, event: &str, team: &TeamName, human: Human) {
+        let row = Draft {
+            caller: Party::CONSOLE.to_owned(),
+            team: team.to_string(),
+            decided_by: AllowedBy::Human(human).to_string(),
+            ..Draft::event(clock::now(), Kind::Operation, event)
         };
-        if let Err(error) = self.store.append(draft).await {
+        self.note(row).await;
+    }
+
+    /// Writes down an event. What it tells of happens all the same when that fails: a full disk must
+    /// not keep anybody from stopping an agent.
+    async fn note(&self, row: Draft) {
+        let event = row.tool.clone();
+        if let Err(error) = self.store.append(row).await {
             tracing::error!(%error, event, "An event is missing in the audit log.");
         }
     }
+}
+
+/// The person at a surface of this process: the user whom it runs as.
+pub fn human(surface: Surface) -> Human {
+    let uid = nix::unistd::geteuid();
+    let user = match nix::unistd::User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        // Without an entry in the user database the number is the name.
+        Ok(None) | Err(_) => format!("uid {uid}"),
+    };
+    Human { surface, user }
 }
 
 fn port_of(env: &Environment) -> Result<Option<u16>, Problem> {

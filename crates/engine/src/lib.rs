@@ -16,4 +16,4 @@ mod snapshot;
 pub mod store;
 pub mod teams;
 pub mod tokens;
-pub use engine::{Deps, Engine};
+pub use engine::{Deps, Engine, human};

@@ -72,5 +72,11 @@ export const desktop: Api = {
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),
   onSnapshot: (handler) => listen<Snapshot>('snapshot', (event) => handler(event.payload)),
-  onShowApproval: (handler) => listen<ApprovalId>('show-approval', (event) => handler(event.payload)),
+  onShowApproval: async (handler) => {
+    const stop = await listen<ApprovalId>('show-approval', (event) => handler(event.payload));
+    // A window that was opened to show an approval hears no event yet: its address names it.
+    const wanted = new URLSearchParams(location.hash.slice(1)).get('approval');
+    if (wanted) handler(wanted);
+    return stop;
+  },
 };

@@ -445,19 +445,8 @@ fn ended(id: &ApprovalId, row: &Draft) -> Option<EndedApproval> {
 /// Writes a row that says that rows are missing: what was denied meanwhile could not be recorded.
 async fn probe(store: Store, failed: u64) -> Written {
     let row = Draft {
-        time: clock::now(),
-        kind: Kind::Operation,
-        caller: "iris".into(),
-        team: String::new(),
-        session: String::new(),
-        host: String::new(),
-        tool: "audit.recovered".into(),
-        digest: String::new(),
         input: json!({"failedWrites": failed}),
-        decision: Verb::Noted,
-        decided_by: "iris".into(),
-        policy_hash: String::new(),
-        wait_ms: 0,
+        ..Draft::event(clock::now(), Kind::Operation, "audit.recovered")
     };
     Written {
         event: None,

@@ -7,7 +7,6 @@ use iris_domain::{
     Problem,
     audit::{Draft, Kind},
     config::{self, Change, Changes, Config},
-    decision::Verb,
     problem::Code,
 };
 use serde_json::{Value, json};
@@ -256,19 +255,11 @@ impl Keeper {
             Cause::Console => ("console", "console"),
         };
         let draft = Draft {
-            time: clock::now(),
-            kind: Kind::Config,
             caller: caller.into(),
             team: team.into(),
-            session: String::new(),
-            host: String::new(),
-            tool: event.into(),
-            digest: String::new(),
             input,
-            decision: Verb::Noted,
             decided_by: by.into(),
-            policy_hash: String::new(),
-            wait_ms: 0,
+            ..Draft::event(clock::now(), Kind::Config, event)
         };
         if let Err(error) = (self.recorder)(draft).await {
             tracing::error!(

@@ -8,8 +8,8 @@ use std::{
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
-    decision::{AllowedBy, Answer, Human, Surface, Verb},
-    ids::{ApprovalId, Party, TeamName},
+    decision::{Answer, Human, Surface, Verb},
+    ids::{ApprovalId, Party},
     problem::Code,
     snapshot::Snapshot,
 };
@@ -51,23 +51,7 @@ impl EngineCommands {
 
     async fn answer(&self, id: &str, answer: Answer) -> Result<Value, Problem> {
         let id = named(&self.snapshot(), id)?;
-        to_json(&self.engine.approvals.answer(id, answer, human()).await?)
-    }
-
-    /// Writes down what the human asks for. It is done all the same when that fails: a full disk
-    /// must not keep anybody from stopping an agent.
-    async fn note(&self, event: &'static str, team: &TeamName) {
-        let draft = Draft {
-            kind: Kind::Operation,
-            caller: Party::CONSOLE.to_owned(),
-            team: team.to_string(),
-            decision: Verb::Noted,
-            decided_by: AllowedBy::Human(human()).to_string(),
-            ..row(event)
-        };
-        if let Err(error) = self.engine.store.append(draft).await {
-            error!(%error, event, "control: it could not be recorded");
-        }
+        to_json(&self.engine.approvals.answer(id, answer, cli()).await?)
     }
 
     fn ask_to_show(&self) -> Result<Value, Problem> {
@@ -103,10 +87,9 @@ impl Commands for EngineCommands {
                 engine.config.add_team(name, edit).await.map(|()| json!({}))
             }
             Command::TeamList {} => to_json(&self.snapshot().teams),
-            Command::TeamStart { team } => to_json(&engine.teams.wake(Party::Console, team).await?),
+            Command::TeamStart { team } => to_json(&engine.start_team(team, cli()).await?),
             Command::TeamStop { team } => {
-                self.note("team.stop", &team).await;
-                Ok(json!({ "stopped": engine.teams.sleep(None, team).await? }))
+                Ok(json!({ "stopped": engine.stop_team(team, cli()).await? }))
             }
             Command::TeamRemove { team } => {
                 engine.config.remove_team(team).await.map(|()| json!({}))
@@ -145,32 +128,16 @@ impl Commands for EngineCommands {
             return;
         };
         let draft = Draft {
+            caller: "unknown".to_owned(),
             input: json!({ "pid": peer.pid, "uid": peer.uid, "unwrittenBefore": unwritten }),
-            ..row(&format!("control.{command}"))
+            decision: Verb::Deny,
+            decided_by: "iris:control".to_owned(),
+            ..Draft::event(clock::now(), Kind::Call, &format!("control.{command}"))
         };
         // The call is refused whether or not this can be written.
         if let Err(error) = self.engine.store.append(draft).await {
             error!(%error, command, "control: a refused call could not be recorded");
         }
-    }
-}
-
-/// A row with its time and event; it denies until the caller says otherwise.
-fn row(event: &str) -> Draft {
-    Draft {
-        time: clock::now(),
-        kind: Kind::Call,
-        caller: "unknown".to_owned(),
-        team: String::new(),
-        session: String::new(),
-        host: String::new(),
-        tool: event.to_owned(),
-        digest: String::new(),
-        input: Value::Null,
-        decision: Verb::Deny,
-        decided_by: "iris:control".to_owned(),
-        policy_hash: String::new(),
-        wait_ms: 0,
     }
 }
 
@@ -238,17 +205,8 @@ fn named(snapshot: &Snapshot, typed: &str) -> Result<ApprovalId, Problem> {
 }
 
 /// The peer's user is ours (the server checked it), so our own name is the human's.
-fn human() -> Human {
-    let uid = nix::unistd::geteuid();
-    let user = match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        // Without an entry in the user database the number is the name.
-        Ok(None) | Err(_) => format!("uid {uid}"),
-    };
-    Human {
-        surface: Surface::Cli,
-        user,
-    }
+fn cli() -> Human {
+    crate::human(Surface::Cli)
 }
 
 fn to_json(value: &impl Serialize) -> Result<Value, Problem> {

@@ -12,6 +12,7 @@ use iris_domain::{
     audit::{Draft, Kind},
     decision::Verb,
     display,
+    ids::Party,
 };
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::Instant};
@@ -106,40 +107,26 @@ impl Refusals {
 }
 
 fn draft(kind: Kind, caller: Option<&Caller>, tool: &str, why: &str, input: Value) -> Draft {
-    let (name, team, session, host) = match caller {
-        None => (
-            "unknown".to_owned(),
-            String::new(),
-            String::new(),
-            String::new(),
-        ),
-        Some(Caller::Console) => (
-            "console".to_owned(),
-            String::new(),
-            String::new(),
-            String::new(),
-        ),
-        Some(Caller::Agent(asker)) => (
-            asker.team.to_string(),
-            asker.team.to_string(),
-            asker.session.to_string(),
-            asker.host.clone(),
-        ),
-    };
-    Draft {
-        time: clock::now(),
-        kind,
-        caller: name,
-        team,
-        session,
-        host,
-        tool: tool.to_owned(),
-        digest: String::new(),
+    let refused = Draft {
+        caller: "unknown".to_owned(),
         input,
         decision: Verb::Deny,
         decided_by: why.to_owned(),
-        policy_hash: String::new(),
-        wait_ms: 0,
+        ..Draft::event(clock::now(), kind, tool)
+    };
+    match caller {
+        None => refused,
+        Some(Caller::Console) => Draft {
+            caller: Party::CONSOLE.to_owned(),
+            ..refused
+        },
+        Some(Caller::Agent(asker)) => Draft {
+            caller: asker.team.to_string(),
+            team: asker.team.to_string(),
+            session: asker.session.to_string(),
+            host: asker.host.clone(),
+            ..refused
+        },
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use iris_domain::{audit::Row, decision::Answer, message::SendOutcome, snapshot::Snapshot};
+use iris_domain::{
+    audit::Row,
+    decision::{Answer, Surface},
+    message::SendOutcome,
+    snapshot::Snapshot,
+};
 use ts_rs::{Config, TS};
 
 /// `IRIS_UPDATE=1 cargo test -p iris-tests bindings` writes them.
@@ -14,6 +19,7 @@ fn typescript_types_are_up_to_date() {
     Answer::export_all(&config).unwrap();
     SendOutcome::export_all(&config).unwrap();
     Row::export_all(&config).unwrap();
+    Surface::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

@@ -25,9 +25,6 @@ pub use window::{WebDriver, Window};
 
 use crate::{eventually, program::Program};
 
-/// What a desktop test needs from the machine.
-pub const PROGRAMS: [&str; 3] = ["dbus-daemon", "Xvfb", "WebKitWebDriver"];
-
 /// The password of the throw-away keyring.
 const KEYRING_PASSWORD: &str = "test-pass";
 

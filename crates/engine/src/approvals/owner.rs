@@ -36,6 +36,8 @@ use crate::{
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How many messages are taken before what changed is shown: a burst is one change.
 const BURST: usize = 256;
+
+/// What the owner is told.
 pub(super) enum Message {
     Ask(Box<Asked>, oneshot::Sender<Reply>),
     Answer {
@@ -176,7 +178,7 @@ impl Owner {
                         self.written(written);
                     }
                 }
-                () = sleep_until(wake), if wake.is_some() => self.time_passed(Instant::now()),
+                () = clock::reached(wake) => self.time_passed(Instant::now()),
             }
             self.show();
             if !self.closers.is_empty() && self.book.is_empty() && self.writes.is_empty() {
@@ -408,13 +410,6 @@ impl Owner {
         if let Some(asker) = self.askers.remove(&ticket) {
             send(asker, reply);
         }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use iris_domain::{Problem, problem::Code};
 use rustix::fs::{Access, access};
 
-use super::expand;
+use crate::config_file::expand;
 
 /// Where its installers put it, beside the `PATH`, which a desktop session often has short.
 const PLACES: &[&str] = &[
@@ -22,6 +22,20 @@ const PLACES: &[&str] = &[
     "/usr/bin/claude",
 ];
 
+/// Where a program of that name would be on this `PATH`. A relative entry does not count: an agent
+/// starts in its project, and would take a program of the project for the user's own.
+pub fn on_path(path: Option<&OsStr>, name: &str) -> Vec<PathBuf> {
+    let dirs = path.map(split_paths).into_iter().flatten();
+    dirs.filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(name))
+        .collect()
+}
+
+/// Whether it is a file that this user may run.
+pub fn is_program(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+
 /// Finds Claude Code: `claude_path` (`~` expands, relative to `base`; a bare name is looked up on
 /// `PATH`), or `claude` on `PATH` and in the usual places. A failure lists where it looked.
 pub fn find(
@@ -30,15 +44,11 @@ pub fn find(
     home: Option<&Path>,
     base: &Path,
 ) -> Result<PathBuf, Problem> {
-    let on_path = |name: &str| {
-        path.map(|p| split_paths(p).map(|dir| dir.join(name)).collect())
-            .unwrap_or_default()
-    };
     let candidates: Vec<PathBuf> = match claude_path {
         Some(given) if given.contains('/') => vec![expand(given, home, base)?],
-        Some(name) => on_path(name),
+        Some(name) => on_path(path, name),
         None => {
-            let mut all: Vec<PathBuf> = on_path("claude");
+            let mut all: Vec<PathBuf> = on_path(path, "claude");
             let usual = PLACES
                 .iter()
                 .filter_map(|place| expand(place, home, base).ok());
@@ -51,7 +61,7 @@ pub fn find(
         if !candidate.is_file() {
             continue;
         }
-        if access(candidate, Access::EXEC_OK).is_ok() {
+        if is_program(candidate) {
             return Ok(candidate.clone());
         }
         unusable.get_or_insert(candidate);
@@ -139,6 +149,12 @@ mod tests {
         assert_eq!(
             find(Some("bin/claude"), None, None, base).unwrap(),
             bin.join("claude")
+        );
+
+        let relative = Some(OsStr::new(":.:bin"));
+        assert!(
+            find(Some("claude"), relative, None, base).is_err(),
+            "what a relative entry means changes with the project"
         );
 
         put(&home.join("plain"), 0o644);

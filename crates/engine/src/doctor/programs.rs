@@ -1,14 +1,12 @@
 //! The programs that Iris runs.
 
-use std::{
-    ffi::OsStr,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{io, path::Path, process::Stdio};
 
 use super::Check;
-use crate::environment::Environment;
+use crate::{
+    claude::{self, is_program, on_path},
+    environment::Environment,
+};
 
 /// The oldest Claude Code that Iris was measured with.
 const CLAUDE_MIN: Version = Version(2, 1, 197);
@@ -38,16 +36,10 @@ impl Version {
 
 pub(super) async fn claude(env: &Environment) -> Check {
     const NAME: &str = "claude";
-    let usual: Vec<PathBuf> = env
-        .home_dir()
-        .map(|home| vec![home.join(".local/bin"), home.join(".claude/local")])
-        .unwrap_or_default();
-    let Some(path) = find(env, "claude", &usual) else {
-        return Check::failed(
-            NAME,
-            "Claude Code is neither on the PATH nor in ~/.local/bin or ~/.claude/local",
-            "Install it (https://code.claude.com/docs/en/setup), or set `claudePath` of your teams.",
-        );
+    let home = env.home_dir();
+    let path = match claude::find(None, env.get("PATH"), home.as_deref(), Path::new("/")) {
+        Ok(path) => path,
+        Err(problem) => return Check::failed(NAME, problem.message, problem.hint),
     };
     let shown = path.display();
     let said = match run(env, &path, "--version").await {
@@ -79,7 +71,10 @@ pub(super) async fn claude(env: &Environment) -> Check {
 
 pub(super) async fn ssh(env: &Environment) -> Check {
     const FIX: &str = "Install the OpenSSH client (Debian: `apt install openssh-client`). Local teams do without.";
-    let Some(path) = find(env, "ssh", &[]) else {
+    let Some(path) = on_path(env.get("PATH"), "ssh")
+        .into_iter()
+        .find(|path| is_program(path))
+    else {
         return Check::warning("ssh", "there is no ssh on the PATH", FIX);
     };
     match run(env, &path, "-V").await {
@@ -96,24 +91,12 @@ fn first_line(text: &str) -> String {
     iris_domain::display::one_line(text.lines().next().unwrap_or_default(), 80)
 }
 
-fn find(env: &Environment, program: &str, usual: &[PathBuf]) -> Option<PathBuf> {
-    let on_path = env.get("PATH").unwrap_or(OsStr::new(""));
-    std::env::split_paths(on_path)
-        .filter(|dir| dir.is_absolute())
-        .chain(usual.iter().cloned())
-        .map(|dir| dir.join(program))
-        .find(|path| {
-            path.metadata()
-                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-        })
-}
-
 /// What a program says about itself, on either stream. It is killed when the check ends before it.
 #[expect(
     clippy::disallowed_methods,
     reason = "asks for a version and is gone; no agent is started"
 )]
-async fn run(env: &Environment, path: &Path, argument: &str) -> Result<String, String> {
+async fn run(env: &Environment, path: &Path, argument: &str) -> io::Result<String> {
     let output = tokio::process::Command::new(path)
         .arg(argument)
         .env_clear()
@@ -125,19 +108,24 @@ async fn run(env: &Environment, path: &Path, argument: &str) -> Result<String, S
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
-        .await
-        .map_err(|error| error.to_string())?;
+        .await?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).trim().to_owned();
     if output.status.success() {
         Ok(said)
     } else {
-        Err(format!("{}: {}", output.status, first_line(&said)))
+        Err(io::Error::other(format!(
+            "{}: {}",
+            output.status,
+            first_line(&said)
+        )))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -175,7 +163,7 @@ mod tests {
             std::fs::write(&fresh, script).unwrap();
             std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
             std::fs::rename(&fresh, &program).unwrap();
-            let check = claude(&env).await;
+            let check = super::claude(&env).await;
             assert_eq!(check.health, expected, "{check:?}");
         }
     }

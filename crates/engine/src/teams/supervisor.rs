@@ -21,7 +21,7 @@ use iris_domain::{
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 use tracing::{debug, info, warn};
 
@@ -153,8 +153,8 @@ impl Supervisor {
                 place = taken(&mut self.taking) => Woken::Place(place),
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
-                () = at(self.ask_mcp_at) => Woken::AskMcp,
-                () = at(self.timer.map(|(_, when)| when)) => Woken::Timer,
+                () = clock::reached(self.ask_mcp_at) => Woken::AskMcp,
+                () = clock::reached(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
             match woken {
                 Woken::Told(Some(command)) => self.told(command),
@@ -521,13 +521,6 @@ async fn taken(taking: &mut Option<Taking>) -> Result<Slot, Problem> {
 async fn heard(agent: &mut Option<Agent>) -> crate::process::Output {
     match agent {
         Some(agent) => agent.next().await,
-        None => pending().await,
-    }
-}
-
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
         None => pending().await,
     }
 }

@@ -9,6 +9,7 @@
     reason = "these are tests, and helpers of tests"
 )]
 
+mod architecture;
 mod bindings;
 mod cli;
 mod config;

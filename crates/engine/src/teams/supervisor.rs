@@ -12,10 +12,8 @@ use std::{
 use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
-    config::Team,
     ids::{MessageId, SessionId},
     problem::Code,
-    request::Asker,
     session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
     snapshot::SessionView,
 };
@@ -30,18 +28,13 @@ use super::{
     agent::{Agent, Heard},
     slots::{Slot, Slots},
 };
-use crate::{
-    approvals::ApprovalsView,
-    claude::{self, Invocation},
-    clock,
-    process::{Ended, Processes},
-    store::SessionRecord,
-};
+use crate::{approvals::ApprovalsView, clock, process::Processes, store::SessionRecord};
 
 /// How long an interrupted turn may take to end. Claude Code ends a turn at once (measured); a tool
 /// that does not let itself be killed takes longer.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
+mod life;
 mod view;
 
 /// What a supervisor is told.
@@ -244,32 +237,6 @@ impl Supervisor {
         }
     }
 
-    /// The process is gone: its token is worth nothing, its group is forgotten, its place is free.
-    async fn ended(&mut self, ended: Ended) -> Event {
-        let failure = claude::ended(&ended);
-        self.ask_mcp_at = None;
-        if let Some(agent) = self.agent.take() {
-            self.deps.tokens.revoke(&agent.token);
-            info!(
-                team = %self.record.to, session = %self.record.id, pid = agent.pid(),
-                lived = ?ended.lived, status = ?ended.status, "the agent ended"
-            );
-            if let Err(error) = self
-                .deps
-                .store
-                .forget_group(agent.pid().cast_signed())
-                .await
-            {
-                warn!(%error, "cannot forget a process group");
-            }
-        }
-        self.stderr_tail = ended.stderr;
-        Event::Exited {
-            failure,
-            lived: ended.lived,
-        }
-    }
-
     /// Steps, and what follows from the steps, until nothing does.
     fn step(&mut self, event: Event) {
         // An agent may write thousands of lines a second.
@@ -409,92 +376,6 @@ impl Supervisor {
         self.step(Event::TimedOut(timer));
     }
 
-    /// Starts the process, now that there is a place for it.
-    async fn launch(&mut self, place: Result<Slot, Problem>) -> Event {
-        let slot = match place {
-            Ok(slot) => slot,
-            Err(problem) => return exited(problem, Cure::Room),
-        };
-        let team = self
-            .deps
-            .config
-            .borrow()
-            .teams
-            .get(&self.record.to)
-            .cloned();
-        let Some(team) = team else {
-            return exited(removed(), Cure::Human);
-        };
-        self.record.last_used_at = clock::now();
-        // Before the start: a conversation that nobody knows of could never be resumed.
-        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
-            return exited(not_saved(&error), Cure::Human);
-        }
-        let token = self.deps.tokens.mint(self.asker(&team));
-        let started = Invocation {
-            team: &team,
-            session: self.record.id,
-            resume: self.record.started,
-            endpoint: &self.deps.endpoint,
-            token: &token,
-            env: &self.deps.env,
-            base: self.deps.home.root(),
-        }
-        .program()
-        .map_err(|problem| Failure {
-            problem,
-            cure: Cure::Human,
-        })
-        .and_then(|program| {
-            self.processes
-                .start(program)
-                .map_err(|e| claude::not_started(&e))
-        });
-        let (process, output) = match started {
-            Ok(started) => started,
-            Err(failure) => {
-                self.deps.tokens.revoke(&token);
-                return Event::Exited {
-                    failure,
-                    lived: Duration::ZERO,
-                };
-            }
-        };
-        let agent = Agent::new(process, output, token, slot);
-        info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), "agent started");
-        if let Some(started) = agent.started()
-            && let Err(error) = self
-                .deps
-                .store
-                .note_group(agent.pid().cast_signed(), started)
-                .await
-        {
-            warn!(%error, "cannot note the agent's process group");
-        }
-        self.agent = Some(agent);
-        Event::Spawned
-    }
-
-    fn asker(&self, team: &Team) -> Asker {
-        Asker {
-            team: self.record.to.clone(),
-            session: self.record.id,
-            from: self.record.from.clone(),
-            host: team.host().to_owned(),
-        }
-    }
-
-    async fn mark_started(&mut self) {
-        if self.record.started {
-            return;
-        }
-        self.record.started = true;
-        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
-            // The next start finds out: Claude Code says that the conversation exists.
-            warn!(%error, "cannot keep that the conversation has begun");
-        }
-    }
-
     fn see_approvals(&mut self, view: &ApprovalsView) {
         let waiting = view.pending.iter().any(|a| a.session == self.record.id);
         if waiting != self.waiting {
@@ -537,21 +418,5 @@ fn no_process() -> Problem {
         Code::Unavailable,
         "The team was stopped before its agent was started.",
         "Start the team again.",
-    )
-}
-
-fn removed() -> Problem {
-    Problem::new(
-        Code::NotFound,
-        "The team was removed from the config.",
-        "Add it again with `iris team add NAME PATH`.",
-    )
-}
-
-fn not_saved(error: &crate::store::StoreError) -> Problem {
-    Problem::new(
-        Code::Storage,
-        format!("The conversation cannot be kept: {error}."),
-        "See that the disk is not full and that Iris may write to its home.",
     )
 }

@@ -31,8 +31,11 @@ pub fn find(
     base: &Path,
 ) -> Result<PathBuf, Problem> {
     let on_path = |name: &str| {
-        path.map(|p| split_paths(p).map(|dir| dir.join(name)).collect())
-            .unwrap_or_default()
+        // What is relative would be looked for here, and run from the project.
+        let dirs = path.into_iter().flat_map(split_paths);
+        dirs.filter(|dir| dir.is_absolute())
+            .map(|dir| dir.join(name))
+            .collect::<Vec<_>>()
     };
     let candidates: Vec<PathBuf> = match claude_path {
         Some(given) if given.contains('/') => vec![expand(given, home, base)?],

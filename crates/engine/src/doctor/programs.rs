@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::Check;
-use crate::environment::Environment;
+use crate::{claude, environment::Environment, home::Home};
 
 /// The oldest Claude Code that Iris was measured with.
 const CLAUDE_MIN: Version = Version(2, 1, 197);
@@ -36,18 +36,18 @@ impl Version {
     }
 }
 
-pub(super) async fn claude(env: &Environment) -> Check {
+/// Looks where teams look that have no `claudePath`.
+pub(super) async fn claude(home: &Home, env: &Environment) -> Check {
     const NAME: &str = "claude";
-    let usual: Vec<PathBuf> = env
-        .home_dir()
-        .map(|home| vec![home.join(".local/bin"), home.join(".claude/local")])
-        .unwrap_or_default();
-    let Some(path) = find(env, "claude", &usual) else {
-        return Check::failed(
-            NAME,
-            "Claude Code is neither on the PATH nor in ~/.local/bin or ~/.claude/local",
-            "Install it (https://code.claude.com/docs/en/setup), or set `claudePath` of your teams.",
-        );
+    let found = claude::find(
+        None,
+        env.get("PATH"),
+        env.home_dir().as_deref(),
+        home.root(),
+    );
+    let path = match found {
+        Ok(path) => path,
+        Err(problem) => return Check::failed(NAME, problem.message, problem.hint),
     };
     let shown = path.display();
     let said = match run(env, &path, "--version").await {
@@ -79,7 +79,7 @@ pub(super) async fn claude(env: &Environment) -> Check {
 
 pub(super) async fn ssh(env: &Environment) -> Check {
     const FIX: &str = "Install the OpenSSH client (Debian: `apt install openssh-client`). Local teams do without.";
-    let Some(path) = find(env, "ssh", &[]) else {
+    let Some(path) = on_path(env, "ssh") else {
         return Check::warning("ssh", "there is no ssh on the PATH", FIX);
     };
     match run(env, &path, "-V").await {
@@ -96,11 +96,10 @@ fn first_line(text: &str) -> String {
     iris_domain::display::one_line(text.lines().next().unwrap_or_default(), 80)
 }
 
-fn find(env: &Environment, program: &str, usual: &[PathBuf]) -> Option<PathBuf> {
-    let on_path = env.get("PATH").unwrap_or(OsStr::new(""));
-    std::env::split_paths(on_path)
+fn on_path(env: &Environment, program: &str) -> Option<PathBuf> {
+    let path = env.get("PATH").unwrap_or(OsStr::new(""));
+    std::env::split_paths(path)
         .filter(|dir| dir.is_absolute())
-        .chain(usual.iter().cloned())
         .map(|dir| dir.join(program))
         .find(|path| {
             path.metadata()
@@ -155,6 +154,7 @@ mod tests {
     async fn an_old_claude_and_a_broken_one_are_told_apart() {
         let tmp = tempfile::tempdir().unwrap();
         let env: Environment = [("PATH".into(), tmp.path().into())].into_iter().collect();
+        let home = Home::at(tmp.path().join("iris"));
         let program = tmp.path().join("claude");
         for (script, expected) in [
             (
@@ -175,7 +175,7 @@ mod tests {
             std::fs::write(&fresh, script).unwrap();
             std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
             std::fs::rename(&fresh, &program).unwrap();
-            let check = claude(&env).await;
+            let check = super::claude(&home, &env).await;
             assert_eq!(check.health, expected, "{check:?}");
         }
     }

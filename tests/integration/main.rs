@@ -9,9 +9,12 @@
     reason = "these are tests, and helpers of tests"
 )]
 
+mod answers;
 mod bindings;
+mod claude_trouble;
 mod cli;
 mod config;
+mod cut_short;
 mod desktop;
 mod home;
 mod journeys;
@@ -19,6 +22,7 @@ mod kit;
 mod secrets;
 mod self_approval;
 mod supervisor;
+mod times;
 
 #[test]
 fn every_file_is_part_of_this_binary() {

@@ -237,9 +237,11 @@ async fn an_edited_input_runs_and_is_what_the_record_shows() {
     let sending = iris.send_in_background("alpha", "FAKE:bash touch asked.txt");
     let pending = iris.pending_one().await;
     let input = json!({"command": "touch edited.txt", "description": "edited"}).to_string();
-    iris.cli(&["approve", &pending.id, "--input", &input])
-        .await
-        .ok();
+    let said = iris.cli(&["approve", &pending.id, "--input", &input]).await;
+    assert!(
+        said.ok().contains("touch edited.txt"),
+        "the human reads what runs"
+    );
     assert!(sending.response().await.starts_with("done: OK"));
     assert!(project.join("edited.txt").exists(), "the edited input runs");
     assert!(

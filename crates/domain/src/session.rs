@@ -465,7 +465,7 @@ fn queue_full() -> Problem {
 
 fn put_to_sleep() -> Problem {
     Problem::new(
-        Code::Unavailable,
+        Code::Agent,
         "The team was stopped before it answered.",
         "Start the team and send the message again.",
     )

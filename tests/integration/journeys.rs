@@ -1,8 +1,7 @@
 //! The journey: a team's agent (the real Claude Code) asks, a human answers on the command line,
-//! the agent goes on; and every way in which it can be cut short.
+//! the agent goes on.
 
 use iris_tests::{Iris, eventually, iris::user, require};
-use nix::sys::signal::Signal;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,132 +134,6 @@ async fn unanswered_it_is_denied_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn interrupted_while_pending_nothing_runs() {
-    require!("claude");
-    let mut iris = Iris::start().await;
-    let project = iris.add_team("alpha").await;
-
-    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
-    let pending = iris.pending_one().await;
-    iris.cli(&["interrupt", "alpha"]).await.ok();
-    let outcome = sending.outcome().await;
-    assert_eq!(outcome["status"], "cancelled", "{outcome:#}");
-    iris.pending_count(0).await;
-    withdrawn(&iris).await;
-    let _said = iris.cli(&["approve", &pending.id]).await.refused();
-
-    let answer = iris
-        .send_in_background("alpha", "and now?")
-        .response()
-        .await;
-    assert_eq!(
-        answer, "echo: and now?",
-        "an interrupted agent takes the next task"
-    );
-    assert!(!project.join("it.txt").exists());
-    iris.stop();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn stopped_while_pending_nothing_runs() {
-    require!("claude");
-    let mut iris = Iris::start().await;
-    let project = iris.add_team("alpha").await;
-
-    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
-    iris.pending_one().await;
-    iris.cli(&["team", "stop", "alpha"]).await.ok();
-    assert!(iris.agents().is_empty(), "a stopped team has no process");
-    assert!(iris.pending().await.is_empty(), "its approval is withdrawn");
-    let outcome = sending.outcome().await;
-    assert_ne!(
-        outcome["status"], "answered",
-        "the sender is told the truth: {outcome:#}"
-    );
-    withdrawn(&iris).await;
-    assert_eq!(iris.state("alpha").await, "asleep");
-
-    let answer = iris
-        .send_in_background("alpha", "awake again?")
-        .response()
-        .await;
-    assert_eq!(answer, "echo: awake again?", "a message wakes it");
-    assert!(!project.join("it.txt").exists());
-    iris.stop();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_killed_while_pending_is_reported_and_replaced() {
-    require!("claude");
-    let mut iris = Iris::start().await;
-    let project = iris.add_team("alpha").await;
-
-    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
-    iris.pending_one().await;
-    let agents = iris.agents();
-    assert_eq!(agents.len(), 1, "one session is one process: {agents:?}");
-    agents[0].signal(Signal::SIGKILL);
-
-    let outcome = sending.outcome().await;
-    assert_eq!(outcome["status"], "failed", "{outcome:#}");
-    assert!(
-        outcome["error"]["hint"].is_string(),
-        "a failure says what to do: {outcome:#}"
-    );
-    iris.pending_count(0).await;
-    withdrawn(&iris).await;
-
-    let answer = iris
-        .send_in_background("alpha", "who is there?")
-        .response()
-        .await;
-    assert_eq!(
-        answer, "echo: who is there?",
-        "a new process continues the session"
-    );
-    assert!(!project.join("it.txt").exists());
-    iris.verify_audit().await;
-    iris.stop();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn iris_killed_while_pending_allows_nothing_and_says_what_was_lost() {
-    require!("claude");
-    let mut iris = Iris::start().await;
-    let project = iris.add_team("alpha").await;
-
-    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
-    let pending = iris.pending_one().await;
-    iris.kill9();
-    drop(sending);
-
-    iris.restart().await;
-    eventually("the old agent is ended", async || {
-        iris.agents().is_empty().then_some(())
-    })
-    .await;
-    assert!(
-        iris.pending().await.is_empty(),
-        "an old approval cannot be answered any more"
-    );
-    let _said = iris.cli(&["approve", &pending.id]).await.refused();
-    let row = iris.decision("alpha").await;
-    assert_eq!(
-        (row.decision.as_str(), row.decided_by.as_str()),
-        ("deny", "lost")
-    );
-    iris.verify_audit().await;
-    assert!(!project.join("it.txt").exists(), "nothing was allowed");
-
-    let answer = iris
-        .send_in_background("alpha", "once more")
-        .response()
-        .await;
-    assert_eq!(answer, "echo: once more", "the session goes on");
-    iris.stop();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn parallel_calls_are_asked_and_decided_one_by_one() {
     require!("claude");
     let mut iris = Iris::start().await;
@@ -364,9 +237,11 @@ async fn an_edited_input_runs_and_is_what_the_record_shows() {
     let sending = iris.send_in_background("alpha", "FAKE:bash touch asked.txt");
     let pending = iris.pending_one().await;
     let input = json!({"command": "touch edited.txt", "description": "edited"}).to_string();
-    iris.cli(&["approve", &pending.id, "--input", &input])
-        .await
-        .ok();
+    let said = iris.cli(&["approve", &pending.id, "--input", &input]).await;
+    assert!(
+        said.ok().contains("touch edited.txt"),
+        "the human reads what runs"
+    );
     assert!(sending.response().await.starts_with("done: OK"));
     assert!(project.join("edited.txt").exists(), "the edited input runs");
     assert!(
@@ -449,21 +324,6 @@ async fn an_agent_uses_the_team_tools() {
         "beta answers alpha: {answer}"
     );
     iris.stop();
-}
-
-/// The only decision about alpha's tools is a withdrawal, recorded as a denial.
-async fn withdrawn(iris: &Iris) {
-    let row = eventually("the withdrawal is recorded", async || {
-        iris.decisions("alpha").await.into_iter().next()
-    })
-    .await;
-    assert_eq!(row.decision, "deny");
-    assert!(row.decided_by.starts_with("withdrawn:"), "{row:?}");
-    assert_eq!(
-        iris.decisions("alpha").await.len(),
-        1,
-        "one approval is one row"
-    );
 }
 
 /// How the record names an answer on the command line.

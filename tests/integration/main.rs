@@ -9,10 +9,13 @@
     reason = "these are tests, and helpers of tests"
 )]
 
+mod answers;
 mod architecture;
 mod bindings;
+mod claude_trouble;
 mod cli;
 mod config;
+mod cut_short;
 mod desktop;
 mod home;
 mod journeys;
@@ -20,6 +23,7 @@ mod kit;
 mod secrets;
 mod self_approval;
 mod supervisor;
+mod times;
 
 #[test]
 fn every_file_is_part_of_this_binary() {

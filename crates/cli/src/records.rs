@@ -104,13 +104,7 @@ fn directly<T>(
     if !context.home.database().exists() {
         return Ok(None);
     }
-    let unreadable = |error: StoreError| {
-        Problem::new(
-            Code::Storage,
-            error.to_string(),
-            "Check that IRIS_HOME is readable and writable for you and its disk is not full.",
-        )
-    };
+    let unreadable = |error: StoreError| error.problem();
     let _lock = context.home.lock()?;
     runtime(1)?.block_on(async {
         let opened = Store::open(&context.home).await.map_err(unreadable)?;

@@ -88,10 +88,12 @@ async fn run(context: &Context, port: Option<u16>, logs: &Logs) -> Result<u8, Pr
             },
         }
     }
+    // Only a second Ctrl-C is a human who does not want to wait. A terminal that closes, or a service
+    // manager, sends several signals at once; the end in order takes seconds at most.
     tokio::select! {
         () = engine.shutdown() => Ok(DONE),
-        signal = ends.next() => {
-            tracing::warn!(signal, "ending at once; the next start cleans up");
+        _ = ends.interrupt.recv() => {
+            tracing::warn!("ending at once; the next start cleans up");
             Ok(FAILED)
         }
     }

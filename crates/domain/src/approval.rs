@@ -428,12 +428,13 @@ impl Book {
         } else {
             deny_by_iris("audit", AUDIT)
         };
+        let summary = entry.asked.summary(&decision);
         let view = entry.asked.view;
         let ended = EndedApproval {
             id: view.id,
             team: view.team,
             tool: view.tool,
-            summary: view.summary,
+            summary,
             decision: decision.verb(),
             decided_by: decision.by(),
             time: now,

@@ -130,7 +130,7 @@ pub fn who(decided_by: &str) -> String {
         "rule" => format!("the rule {}", rest.replacen(':', " ", 1)),
         "mode" => format!("the team's mode ({rest})"),
         "timeout" => "the time limit".into(),
-        "withdrawn" => format!("the agent's end of the call ({rest})"),
+        "withdrawn" => format!("its withdrawal ({rest})"),
         "lost" => "the end of the last Iris".into(),
         "iris" => format!("Iris ({rest})"),
         _ => decided_by.to_owned(),
@@ -237,10 +237,7 @@ mod tests {
             ),
             (DeniedBy::Mode("no"), "the team's mode (no)"),
             (DeniedBy::Timeout, "the time limit"),
-            (
-                DeniedBy::Withdrawn("hung up"),
-                "the agent's end of the call (hung up)",
-            ),
+            (DeniedBy::Withdrawn("hung up"), "its withdrawal (hung up)"),
             (DeniedBy::Lost, "the end of the last Iris"),
             (DeniedBy::Iris("audit"), "Iris (audit)"),
         ] {

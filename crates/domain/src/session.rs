@@ -224,18 +224,24 @@ impl Session {
                 effects.push(Effect::NotReady(put_to_sleep()));
             }
             State::Waking(_) | State::Idle | State::Working { .. } => {
+                // Who woke a ready one was told so.
+                if matches!(self.state, State::Waking(_)) {
+                    effects.push(Effect::NotReady(put_to_sleep()));
+                }
                 self.state = State::Stopping(Then::Asleep);
                 self.problem = None;
                 effects.extend([
                     Effect::Withdraw("the agent was put to sleep"),
-                    Effect::NotReady(put_to_sleep()),
                     Effect::Disarm,
                     Effect::Stop,
                 ]);
             }
-            State::Stopping(_) => {
+            State::Stopping(then) => {
+                if *then != Then::Asleep {
+                    effects.push(Effect::NotReady(put_to_sleep()));
+                }
                 self.state = State::Stopping(Then::Asleep);
-                effects.push(Effect::NotReady(put_to_sleep()));
+                self.problem = None;
             }
         }
         effects
@@ -459,7 +465,7 @@ fn queue_full() -> Problem {
 
 fn put_to_sleep() -> Problem {
     Problem::new(
-        Code::Unavailable,
+        Code::Agent,
         "The team was stopped before it answered.",
         "Start the team and send the message again.",
     )

@@ -59,7 +59,7 @@ impl Snapshot {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub enum TeamState {
-    /// No process.
+    /// No process, or one that is being ended and takes no more work.
     #[default]
     Asleep,
     /// Ready, nothing to do.

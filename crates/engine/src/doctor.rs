@@ -81,7 +81,7 @@ pub async fn check(
 ) -> Vec<Check> {
     let (config, port) = config(home, env);
     let (claude, ssh, keychain, notifications, tray, port) = tokio::join!(
-        bounded("claude", programs::claude(env)),
+        bounded("claude", programs::claude(home, env)),
         bounded("ssh", programs::ssh(env)),
         bounded("keychain", keychain(secrets)),
         bounded("notifications", desktop::notifications()),

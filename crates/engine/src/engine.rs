@@ -230,6 +230,10 @@ impl Engine {
     }
 
     async fn note_operation(&self, event: &str, team: &TeamName, human: Human) {
+        if !self.config.watch().borrow().teams.contains_key(team) {
+            // It will be refused; nothing happens that could be told of.
+            return;
+        }
         let row = Draft {
             caller: Party::CONSOLE.to_owned(),
             team: team.to_string(),

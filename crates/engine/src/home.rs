@@ -20,6 +20,9 @@ const FILE_MODE: u32 = 0o600;
 /// What group and others have.
 const SHARED_BITS: u32 = 0o077;
 
+/// SQLite's names are at most 512 bytes; room for `/iris.db.corrupt-…` and what it puts beside it.
+const ROOT_MAX: usize = 450;
+
 /// `$IRIS_HOME`, `~/.iris` by default: a directory that only the user can enter.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -50,6 +53,12 @@ pub enum HomeError {
     NotDirectory {
         /// The path.
         path: PathBuf,
+    },
+    /// SQLite could not name its files there.
+    #[error("the path of IRIS_HOME has {bytes} bytes; {ROOT_MAX} is the most")]
+    TooLong {
+        /// The length of the path.
+        bytes: usize,
     },
     /// The file system said no.
     #[error("cannot {doing} {}: {error}", .path.display())]
@@ -82,6 +91,10 @@ impl From<HomeError> for Problem {
             HomeError::NotDirectory { .. } => (
                 Code::Storage,
                 "Move that file away, or give IRIS_HOME another directory.",
+            ),
+            HomeError::TooLong { .. } => (
+                Code::InvalidInput,
+                "Give IRIS_HOME a shorter path, for example ~/.iris.",
             ),
             HomeError::Io { .. } => (
                 Code::Storage,
@@ -145,6 +158,10 @@ impl Home {
     /// # Errors
     /// Refuses a home that is another user's or is not a directory.
     pub fn prepare(&self) -> Result<Vec<String>, HomeError> {
+        let bytes = self.root.as_os_str().len();
+        if bytes > ROOT_MAX {
+            return Err(HomeError::TooLong { bytes });
+        }
         let mut tightened = Vec::new();
         for dir in [self.root.clone(), self.run(), self.logs()] {
             tightened.extend(private_dir(&dir)?);
@@ -260,6 +277,13 @@ mod tests {
                 assert_eq!(mode(dir), 0o700, "{}", dir.display());
             }
         }
+    }
+
+    #[test]
+    fn a_home_that_is_too_long_for_its_database_says_so() {
+        let tmp = tempfile::tempdir().unwrap();
+        let home = Home::at(tmp.path().join("long/".repeat(ROOT_MAX)));
+        assert!(matches!(home.prepare(), Err(HomeError::TooLong { .. })));
     }
 
     #[test]

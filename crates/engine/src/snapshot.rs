@@ -85,9 +85,26 @@ impl Sources {
     }
 }
 
+/// A session in trouble without a process, while a later one of the team works: what was wrong is
+/// mended, and the session finds out when it is next wanted.
+fn overtaken(session: &SessionView, all: &[SessionView]) -> bool {
+    let works = |s: &SessionView| {
+        matches!(
+            s.state,
+            TeamState::Idle | TeamState::Working | TeamState::Waiting
+        )
+    };
+    session.state == TeamState::Trouble
+        && session.pid.is_none()
+        && all
+            .iter()
+            .any(|other| works(other) && other.last_activity > session.last_activity)
+}
+
 fn team_view(name: &TeamName, team: &Team, sessions: Vec<SessionView>, waiting: usize) -> TeamView {
     let worst = sessions
         .iter()
+        .filter(|s| !overtaken(s, &sessions))
         .map(|s| s.state)
         .max()
         .unwrap_or(TeamState::Asleep);
@@ -101,11 +118,53 @@ fn team_view(name: &TeamName, team: &Team, sessions: Vec<SessionView>, waiting: 
         state,
         host: team.host().to_owned(),
         waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
-        problem: sessions.iter().find_map(|s| s.problem.clone()),
+        problem: sessions
+            .iter()
+            .filter(|s| !overtaken(s, &sessions))
+            .find_map(|s| s.problem.clone()),
         description: team.description.clone(),
         color: team.color.clone(),
         path: team.path.clone(),
         mode: team.grant_permission,
         sessions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iris_domain::{
+        ids::{Party, SessionId},
+        problem::Code,
+    };
+
+    use super::*;
+
+    fn session(state: TeamState, last_activity: i64) -> SessionView {
+        SessionView {
+            id: SessionId(uuid::Uuid::from_u128(1)),
+            from: Party::Console,
+            state,
+            pid: None,
+            queued: 0,
+            problem: (state == TeamState::Trouble)
+                .then(|| Problem::new(Code::Agent, "It does not work.", "Mend it.")),
+            stderr_tail: Vec::new(),
+            last_activity: jiff::Timestamp::from_second(last_activity).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_trouble_ends_when_the_team_works_again() {
+        use TeamState::{Asleep, Idle, Trouble};
+        for (sessions, shown) in [
+            (vec![session(Trouble, 1)], Trouble),
+            (vec![session(Trouble, 1), session(Idle, 2)], Idle),
+            (vec![session(Trouble, 2), session(Idle, 1)], Trouble),
+            (vec![session(Trouble, 1), session(Asleep, 2)], Trouble),
+        ] {
+            let view = team_view(&"api".parse().unwrap(), &Team::at("p"), sessions, 0);
+            assert_eq!(view.state, shown);
+            assert_eq!(view.problem.is_some(), shown == Trouble);
+        }
     }
 }

@@ -56,6 +56,12 @@ pub enum StoreError {
         /// What SQLite said.
         reason: String,
     },
+    /// A folder, or a link that leads nowhere, stands in its place.
+    #[error("{path} is not a file")]
+    NoFile {
+        /// What stands there.
+        path: String,
+    },
     /// A later Iris made it, with tables that this one does not know.
     #[error("{path} was written by a newer Iris (its format is {found}, this one knows {known})")]
     Newer {
@@ -81,11 +87,16 @@ impl StoreError {
             Self::Read { .. } => {
                 "Check the disk and the file's permissions; `iris audit verify` says whether the audit log is whole."
             }
+            Self::NoFile { .. } => {
+                "Move it away and start Iris again: it makes a new database there."
+            }
             Self::Newer { .. } => "Start the newer Iris, or set IRIS_HOME to another folder.",
             Self::Closed => "Iris is shutting down; start it again.",
         };
         let code = match self {
-            Self::Write { .. } | Self::Read { .. } | Self::Newer { .. } => Code::Storage,
+            Self::Write { .. } | Self::Read { .. } | Self::NoFile { .. } | Self::Newer { .. } => {
+                Code::Storage
+            }
             Self::Closed => Code::Unavailable,
         };
         Problem::new(code, format!("{self}."), hint)

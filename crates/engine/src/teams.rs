@@ -154,10 +154,7 @@ impl Teams {
         if text.len() > MESSAGE_MAX {
             return Err(Problem::new(
                 Code::InvalidInput,
-                format!(
-                    "The message has {} bytes; {MESSAGE_MAX} is the most.",
-                    text.len()
-                ),
+                format!("The message is longer than {MESSAGE_MAX} bytes, which is the most."),
                 "Put the text in a file of the project and send its path.",
             ));
         }

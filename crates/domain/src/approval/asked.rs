@@ -56,6 +56,20 @@ impl Asked {
         })
     }
 
+    /// The heart of what runs, or of what does not.
+    pub(super) fn summary(&self, decision: &Decision) -> String {
+        match decision {
+            Decision::Allow {
+                edited: Some(ran), ..
+            } => self
+                .runs(Some(ran.clone()))
+                .map_or_else(|_| self.view.summary.clone(), |request| request.summary()),
+            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => {
+                self.view.summary.clone()
+            }
+        }
+    }
+
     /// The row without a decision, as kept while it waits.
     pub(super) fn draft(&self, now: Timestamp) -> Draft {
         let view = &self.view;

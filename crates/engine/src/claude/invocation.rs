@@ -62,7 +62,7 @@ impl Invocation<'_> {
         let team = self.team;
         if team.remote.is_some() {
             return Err(Problem::new(
-                Code::Unavailable,
+                Code::Config,
                 "This Iris cannot run teams on other hosts yet.",
                 "Remove `remote` from the team to run it on this computer.",
             ));
@@ -282,6 +282,6 @@ mod tests {
             env: &Environment::default(),
             base: Path::new("/"),
         };
-        assert_eq!(invocation.program().unwrap_err().code, Code::Unavailable);
+        assert_eq!(invocation.program().unwrap_err().code, Code::Config);
     }
 }

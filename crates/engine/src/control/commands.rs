@@ -22,7 +22,7 @@ use super::{
     Command, PendingItem, StatusReply,
     server::{Commands, Peer},
 };
-use crate::{Engine, clock, store::StoreError};
+use crate::{Engine, clock};
 
 /// Rows of refused calls per [`REFUSAL_PERIOD`]: enough to see an agent try, too few to fill a disk.
 const REFUSALS_MAX: u32 = 20;
@@ -106,10 +106,20 @@ impl Commands for EngineCommands {
                 let interrupted = engine.teams.interrupt(Party::Console, team).await?;
                 Ok(json!({ "interrupted": interrupted }))
             }
-            Command::Audit { query } => {
-                to_json(&engine.store.audit(query).await.map_err(unreadable)?)
-            }
-            Command::AuditVerify {} => to_json(&engine.store.verify().await.map_err(unreadable)?),
+            Command::Audit { query } => to_json(
+                &engine
+                    .store
+                    .audit(query)
+                    .await
+                    .map_err(|error| error.problem())?,
+            ),
+            Command::AuditVerify {} => to_json(
+                &engine
+                    .store
+                    .verify()
+                    .await
+                    .map_err(|error| error.problem())?,
+            ),
             Command::Headers {} => Ok(json!({
                 "Authorization": format!("Bearer {}", engine.tokens.console().expose()),
             })),
@@ -217,14 +227,6 @@ fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
             "This is a defect in Iris; please report it with the log.",
         )
     })
-}
-
-fn unreadable(error: StoreError) -> Problem {
-    Problem::new(
-        Code::Storage,
-        error.to_string(),
-        "Check the disk that IRIS_HOME is on, then restart Iris.",
-    )
 }
 
 #[cfg(test)]

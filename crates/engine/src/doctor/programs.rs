@@ -6,6 +6,7 @@ use super::Check;
 use crate::{
     claude::{self, is_program, on_path},
     environment::Environment,
+    home::Home,
 };
 
 /// The oldest Claude Code that Iris was measured with.
@@ -34,10 +35,16 @@ impl Version {
     }
 }
 
-pub(super) async fn claude(env: &Environment) -> Check {
+/// Looks where teams look that have no `claudePath`.
+pub(super) async fn claude(home: &Home, env: &Environment) -> Check {
     const NAME: &str = "claude";
-    let home = env.home_dir();
-    let path = match claude::find(None, env.get("PATH"), home.as_deref(), Path::new("/")) {
+    let found = claude::find(
+        None,
+        env.get("PATH"),
+        env.home_dir().as_deref(),
+        home.root(),
+    );
+    let path = match found {
         Ok(path) => path,
         Err(problem) => return Check::failed(NAME, problem.message, problem.hint),
     };
@@ -143,6 +150,7 @@ mod tests {
     async fn an_old_claude_and_a_broken_one_are_told_apart() {
         let tmp = tempfile::tempdir().unwrap();
         let env: Environment = [("PATH".into(), tmp.path().into())].into_iter().collect();
+        let home = Home::at(tmp.path().join("iris"));
         let program = tmp.path().join("claude");
         for (script, expected) in [
             (
@@ -163,7 +171,7 @@ mod tests {
             std::fs::write(&fresh, script).unwrap();
             std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
             std::fs::rename(&fresh, &program).unwrap();
-            let check = super::claude(&env).await;
+            let check = super::claude(&home, &env).await;
             assert_eq!(check.health, expected, "{check:?}");
         }
     }

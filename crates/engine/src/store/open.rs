@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use iris_domain::{Problem, ids::ApprovalId, problem::Code};
+use iris_domain::{Problem, display::one_line, ids::ApprovalId, problem::Code};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{StoreError, WaitingRecord};
@@ -19,6 +19,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Up to this size the whole file is checked when it is opened, bytes: some tens of milliseconds.
 /// Of a larger one only what starting needs is read; damage further in shows when it is read.
 const CHECK_MAX: u64 = 16 * 1024 * 1024;
+
+/// What SQLite says of a damaged file is cut to this many characters.
+const REASON_MAX: usize = 200;
 
 /// The tables, one step per format; `user_version` counts the steps that were made.
 const MIGRATIONS: [&str; 1] = [include_str!("schema1.sql")];
@@ -37,6 +40,11 @@ enum Failure {
 }
 
 pub(super) fn open(path: &Path) -> Result<Files, StoreError> {
+    if path.symlink_metadata().is_ok() && !path.is_file() {
+        return Err(StoreError::NoFile {
+            path: path.display().to_string(),
+        });
+    }
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new()
             .recursive(true)
@@ -48,6 +56,8 @@ pub(super) fn open(path: &Path) -> Result<Files, StoreError> {
         Ok(files) => Ok(files),
         Err(Failure::Other(error)) => Err(error),
         Err(Failure::Corrupt(reason)) => {
+            // SQLite may quote a whole script.
+            let reason = one_line(&reason, REASON_MAX);
             let kept = keep_aside(path).map_err(|error| cannot_write(path, error))?;
             tracing::error!(kept = %kept.display(), reason, "The database is corrupt; a new one was started.");
             let mut files = prepare(path).map_err(|failure| match failure {

@@ -352,7 +352,7 @@ async fn what_cannot_be_opened_says_so() {
     fs::create_dir_all(place.home().database()).unwrap();
     assert!(matches!(
         Store::open(&place.home()).await,
-        Err(StoreError::Write { .. })
+        Err(StoreError::NoFile { .. })
     ));
     let file = place.folder.path().join("file");
     fs::write(&file, "").unwrap();

@@ -72,7 +72,10 @@ impl Slots {
                 Attempt::Full => {
                     return Err(Problem::new(
                         Code::Busy,
-                        format!("All {max} agent processes are at work."),
+                        match max {
+                            1 => "The one agent that may run is at work.".to_owned(),
+                            _ => format!("All {max} agents that may run are at work."),
+                        },
                         "Wait until one is done, stop a team, or raise `settings.maxProcesses`.",
                     ));
                 }

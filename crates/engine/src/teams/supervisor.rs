@@ -415,7 +415,7 @@ fn exited(problem: Problem, cure: Cure) -> Event {
 
 fn no_process() -> Problem {
     Problem::new(
-        Code::Unavailable,
+        Code::Agent,
         "The team was stopped before its agent was started.",
         "Start the team again.",
     )

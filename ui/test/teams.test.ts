@@ -9,7 +9,21 @@ async function teams(...args: Parameters<typeof open>) {
   return opened;
 }
 
+test('the first look is where the first step is', async () => {
+  const { iris } = await open();
+  expect(iris.view).toBe('teams');
+  expect(find('team-add')).not.toBeNull();
+});
+
 describe('adding a team', () => {
+  test('an empty form is not scolded', async () => {
+    await teams();
+    await click('team-add');
+    expect(get('team-name-problem').classList.contains('bad')).toBe(false);
+    await type('team-name-input', 'not good');
+    expect(get('team-name-problem').classList.contains('bad')).toBe(true);
+  });
+
   test('a chosen folder proposes a free name; only what was said is sent', async () => {
     const { api } = await teams({ teams: [aTeam('billing')] });
     await click('team-add');

@@ -104,6 +104,10 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function heart(input: unknown): string {
   if (input === null || input === undefined) return '';
   if (isObject(input)) {
+    // What ran instead of what was asked.
+    if (isObject(input.ran)) return heart(input.ran);
+    const [first] = Array.isArray(input.questions) ? (input.questions as unknown[]) : [];
+    if (isObject(first) && typeof first.question === 'string') return first.question;
     for (const key of ['command', 'file_path', 'notebook_path', 'url', 'query', 'description']) {
       const value = input[key];
       if (typeof value === 'string') return value;

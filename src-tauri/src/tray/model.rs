@@ -142,15 +142,17 @@ fn approval(view: &ApprovalView) -> Item {
     let details = line(&format!("details:{id}"), "Details…");
     let deny = line(&format!("deny:{id}"), "Deny");
     let mut items = vec![note(format!("where:{id}"), &place(view))];
-    if is_question(view) {
+    let text = if is_question(view) {
         // A bare Allow would answer it with nothing; the window has its choices.
         items.extend([line(&format!("details:{id}"), "Answer…"), deny]);
+        format!("{} asks: {}", view.team, view.summary)
     } else {
         items.extend([line(&format!("allow:{id}"), "Allow"), deny, details]);
-    }
+        format!("{} asks: {} · {}", view.team, view.tool, view.summary)
+    };
     Item::Submenu {
         id: format!("approval:{id}"),
-        text: label(&format!("{} · {} · {}", view.team, view.tool, view.summary)),
+        text: label(&text),
         items,
     }
 }

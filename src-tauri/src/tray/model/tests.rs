@@ -77,12 +77,12 @@ fn a_full_menu() {
     assert_eq!(
         drawn(&tray.menu),
         [
-            "alpha · Bash · make a &&&& make b >",
+            "alpha asks: Bash · make a &&&& make b >",
             "  [on this computer in /work/alpha]",
             "  Allow",
             "  Deny",
             "  Details…",
-            "alpha · AskUserQuestion · Which colour? >",
+            "alpha asks: Which colour? >",
             "  [on this computer in /work/alpha]",
             "  Answer…",
             "  Deny",

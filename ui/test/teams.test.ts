@@ -15,6 +15,12 @@ test('the first look is where the first step is', async () => {
   expect(find('team-add')).not.toBeNull();
 });
 
+test('a config that cannot be read is not taken for one without teams', async () => {
+  await teams({ problems: [problem('config', 'config.json, line 3: a comma is missing here', 'Put one.')] });
+  expect(find('team-add'), 'it could not be added').toBeNull();
+  expect(document.body.textContent).toContain('Iris does not know your teams');
+});
+
 describe('adding a team', () => {
   test('an empty form is not scolded', async () => {
     await teams();

@@ -91,6 +91,7 @@ test('deciders in words; an unknown one is shown as it is', () => {
   expect(decider('iris:audit')).toBe('by Iris: the audit log could not be written');
   expect(decider('iris:')).toBe('by Iris');
   expect(decider('console')).toBe('by you');
+  expect(decider('file')).toBe('in the config file');
   expect(decider('human:watch:me')).toBe('by you (watch)');
   expect(decider('something new')).toBe('by something new');
 });

@@ -58,10 +58,11 @@ export interface Clipped {
   characters: number;
 }
 
-/** Longer texts are clipped: about a screen, so that the end is in sight together with the start. */
-export const CLIP_CHARACTERS = 3000;
+/** Longer texts are clipped: what the window shows of them as it opens, so that the end is in sight
+ * together with the start. */
+export const CLIP_CHARACTERS = 1500;
 /** The same in lines. */
-export const CLIP_LINES = 24;
+export const CLIP_LINES = 20;
 
 /** Head and tail of a long text, `null` for one that is short enough to show whole. */
 export function clip(text: string, maxChars = CLIP_CHARACTERS, maxLines = CLIP_LINES): Clipped | null {

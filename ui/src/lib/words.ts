@@ -40,6 +40,8 @@ export function decider(decidedBy: string): string {
       return second ? `by Iris: ${IRIS_REASONS[second] ?? visible(second)}` : 'by Iris';
     case 'console':
       return 'by you';
+    case 'file':
+      return 'in the config file';
     default:
       return decidedBy ? `by ${visible(decidedBy)}` : '';
   }

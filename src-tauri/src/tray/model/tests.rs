@@ -302,3 +302,20 @@ fn lines_change_in_place() {
         "labels change, nothing is rebuilt"
     );
 }
+
+#[test]
+fn a_long_problem_goes_over_several_lines() {
+    let mut snapshot = samples::snapshot();
+    let told = "config.json, line 3, column 13: teams.alpha: `path` is missing, and so the last good config holds";
+    snapshot.problems = vec![samples::problem(told)];
+    let menu = model(&snapshot).menu;
+    assert_eq!(
+        drawn(&menu)[..3],
+        [
+            "[⚠ config.json, line 3, column 13: teams.alpha: `path` is missing, and so]",
+            "[the last good config holds]",
+            "[install it && try again]",
+        ],
+        "nothing is left out"
+    );
+}

@@ -9,6 +9,14 @@ async function teams(...args: Parameters<typeof open>) {
   return opened;
 }
 
+test('quitting asks first', async () => {
+  const { api } = await open();
+  await click('quit');
+  expect(api.calls.some((c) => c.name === 'quit')).toBe(false);
+  await click('quit-confirm');
+  expect(api.calls.at(-1)?.name).toBe('quit');
+});
+
 test('the first look is where the first step is', async () => {
   const { iris } = await open();
   expect(iris.view).toBe('teams');

@@ -154,6 +154,10 @@ export class FakeApi implements Api {
     return this.folder;
   }
 
+  async quit(): Promise<void> {
+    await this.#call('quit');
+  }
+
   async onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void> {
     this.#listeners.add(handler);
     return () => this.#listeners.delete(handler);

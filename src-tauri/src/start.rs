@@ -270,6 +270,8 @@ fn display(env: &Environment) -> Result<(), String> {
     if env.text("DISPLAY").is_none() && env.text("WAYLAND_DISPLAY").is_none() {
         return Err("there is no display (DISPLAY and WAYLAND_DISPLAY are not set)".into());
     }
+    // Panels show it when the pointer rests on the tray icon; unset, it is the program's file name.
+    gtk::glib::set_application_name("Iris");
     gtk::init().map_err(|_| {
         let display = env
             .text("WAYLAND_DISPLAY")

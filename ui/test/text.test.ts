@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { clip, oneLine, segments, visible } from '../src/lib/display';
+import { clip, heart, oneLine, segments, visible } from '../src/lib/display';
 import { nameProblem, proposeName } from '../src/lib/names';
 import { ago, span } from '../src/lib/time';
 import { decider } from '../src/lib/words';
@@ -92,6 +92,17 @@ test('deciders in words; an unknown one is shown as it is', () => {
   expect(decider('rule:deny:WebFetch(domain:x.org)')).toBe('by the deny rule WebFetch(domain:x.org)');
   expect(decider('mode:yes')).toBe('by the team’s mode “yes”');
   expect(decider('iris:audit')).toBe('by Iris: the audit log could not be written');
+  expect(decider('iris:')).toBe('by Iris');
+  expect(decider('console')).toBe('by you');
+  expect(decider('file')).toBe('in the config file');
   expect(decider('human:watch:me')).toBe('by you (watch)');
   expect(decider('something new')).toBe('by something new');
+});
+
+test('the heart of an input', () => {
+  expect(heart({ description: 'list', command: 'ls' })).toBe('ls');
+  const questions = [{ question: 'Which database?' }];
+  expect(heart({ asked: { questions }, ran: { questions, answers: { 'Which database?': 'SQLite' } } })).toBe('Which database?');
+  expect(heart({ asked: { command: 'rm x' }, ran: { command: 'ls' } }), 'what ran, not what was asked').toBe('ls');
+  expect(heart({})).toBe('');
 });

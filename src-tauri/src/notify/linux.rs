@@ -43,6 +43,9 @@ const QUEUED_MAX: usize = 64;
 /// Never expires on its own; the approval's end withdraws it.
 const NEVER: i32 = 0;
 
+/// The action of a click on the notification itself (the specification's name).
+const ON_BODY: &str = "default";
+
 /// `urgency` of the specification: critical ones stay on the screen and pass "do not disturb".
 const CRITICAL: u8 = 2;
 
@@ -135,6 +138,8 @@ struct Daemon {
     owner: OwnedUniqueName,
     actions: bool,
     markup: bool,
+    /// It draws a button for the click on the notification too: there, it would be Details twice.
+    draws_all: bool,
 }
 
 impl Popups {
@@ -181,7 +186,10 @@ impl Popups {
         let mut text = body(view, &TimeZone::system());
         let mut actions: Vec<&str> = Vec::new();
         if daemon.actions {
-            actions.extend(buttons(view).iter().flat_map(|(key, label)| [*key, *label]));
+            let shown = buttons(view)
+                .iter()
+                .filter(|(key, _)| *key != ON_BODY || !daemon.draws_all);
+            actions.extend(shown.flat_map(|(key, label)| [*key, *label]));
         } else {
             text.push_str("\nOpen Iris to answer");
         }
@@ -217,10 +225,13 @@ impl Popups {
         let reply = self.call("GetCapabilities", &()).await?;
         let can: Vec<String> = reply.body().deserialize()?;
         let has = |what: &str| can.iter().any(|it| it == what);
+        let about = self.call("GetServerInformation", &()).await?;
+        let (name, ..): (String, String, String, String) = about.body().deserialize()?;
         Ok(Daemon {
             owner: sender(&reply)?,
             actions: has("actions"),
             markup: has("body-markup"),
+            draws_all: name == "Xfce Notify Daemon",
         })
     }
 

@@ -67,10 +67,11 @@ export interface Clipped {
   characters: number;
 }
 
-/** Longer texts are clipped: about a screen, so that the end is in sight together with the start. */
-export const CLIP_CHARACTERS = 3000;
+/** Longer texts are clipped: what the window shows of them as it opens, so that the end is in sight
+ * together with the start. */
+export const CLIP_CHARACTERS = 1500;
 /** The same in lines. */
-export const CLIP_LINES = 24;
+export const CLIP_LINES = 20;
 
 /** Head and tail of a long text, `null` for one that is short enough to show whole. */
 export function clip(text: string, maxChars = CLIP_CHARACTERS, maxLines = CLIP_LINES): Clipped | null {
@@ -113,6 +114,10 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function heart(input: unknown): string {
   if (input === null || input === undefined) return '';
   if (isObject(input)) {
+    // What ran instead of what was asked.
+    if (isObject(input.ran)) return heart(input.ran);
+    const [first] = Array.isArray(input.questions) ? (input.questions as unknown[]) : [];
+    if (isObject(first) && typeof first.question === 'string') return first.question;
     for (const key of ['command', 'file_path', 'notebook_path', 'url', 'query', 'description']) {
       const value = input[key];
       if (typeof value === 'string') return value;

@@ -35,6 +35,8 @@ pub fn on_path(path: Option<&OsStr>, name: &str) -> Vec<PathBuf> {
 pub fn is_program(path: &Path) -> bool {
     path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
+/// What to do where it is not found.
+const INSTALL: &str = "Install Claude Code (https://code.claude.com), or set `claudePath` in the config to where it is.";
 
 /// Finds Claude Code: `claude_path` (`~` expands, relative to `base`; a bare name is looked up on
 /// `PATH`), or `claude` on `PATH` and in the usual places. A failure lists where it looked.
@@ -83,18 +85,19 @@ pub fn find(
                     looked.push(text);
                 }
             }
-            Problem::new(
-                Code::Agent,
-                format!(
-                    "Claude Code was not found. Iris looked at: {}.",
-                    if looked.is_empty() {
-                        "nothing, for `PATH` is empty".into()
-                    } else {
-                        looked.join(", ")
-                    }
+            // The places stand in the hint: a message of twelve paths is not read.
+            let (message, hint) = match looked.as_slice() {
+                [] => (
+                    "Claude Code was not found: `PATH` is empty.".to_owned(),
+                    INSTALL.to_owned(),
                 ),
-                "Install Claude Code (https://code.claude.com), or set `claudePath` to where it is.",
-            )
+                [only] => (format!("Claude Code is not at {only}."), INSTALL.to_owned()),
+                _ => (
+                    "Claude Code was not found.".to_owned(),
+                    format!("{INSTALL} Iris looked at: {}.", looked.join(", ")),
+                ),
+            };
+            Problem::new(Code::Agent, message, hint)
         }
     })
 }
@@ -133,6 +136,10 @@ mod tests {
                 .contains(&bin.join("claude-nightly").display().to_string())
         );
         assert!(find(Some("claude"), None, None, base).is_err());
+        let problem = find(None, path, Some(&home), base).unwrap_err();
+        assert_eq!(problem.message, "Claude Code was not found.");
+        let usual = home.join(".local/bin/claude").display().to_string();
+        assert!(problem.hint.contains(&usual), "{problem:?}");
 
         put(&home.join(".local/bin/claude"), 0o755);
         // A usual place, while the PATH has none.

@@ -41,10 +41,35 @@ pub async fn run<F>(
 where
     F: Fn(usize) -> String + Clone + Send + 'static,
 {
+    let (path, token) = (path.to_owned(), token.to_owned());
+    // On a thread of its own, as a client is a program of its own: on the server's threads it would
+    // favour whoever hops least between them.
+    tokio::task::spawn_blocking(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(clients(address, path, token, connections, each, body))
+    })
+    .await
+    .expect("the clients end")
+}
+
+async fn clients<F>(
+    address: SocketAddr,
+    path: String,
+    token: String,
+    connections: usize,
+    each: usize,
+    body: F,
+) -> Measured
+where
+    F: Fn(usize) -> String + Clone + Send + 'static,
+{
     let start = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..connections {
-        let (path, token, body) = (path.to_owned(), token.to_owned(), body.clone());
+        let (path, token, body) = (path.clone(), token.clone(), body.clone());
         clients.spawn(async move {
             let mut stream = TcpStream::connect(address).await.expect("the server accepts");
             stream.set_nodelay(true).expect("a TCP socket");

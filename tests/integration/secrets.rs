@@ -1,6 +1,6 @@
 //! No secret is written anywhere: a whole journey, and then a search through all that is left.
 
-use iris_tests::{Iris, iris::API_KEY, processes, require};
+use iris_tests::{Desktop, Iris, iris::API_KEY, processes, require};
 use serde_json::{Value, json};
 
 const TEAM_SECRET: &str = "value-of-a-team-variable-9c2e";
@@ -86,4 +86,23 @@ fn all_arguments(iris: &Iris) -> String {
         .map(|process| process.command)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The token of the console is made once and kept by the OS, so that what `iris install` set up
+/// works after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_keeps_its_token_in_the_keychain() {
+    require!("dbus-daemon", "Xvfb", "gnome-keyring-daemon", "secret-tool");
+    let desktop = Desktop::start().await.with_keyring().await;
+    let mut iris = Iris::prepare().await.on(&desktop).serve().await;
+    let first = iris.cli(&["headers"]).await.ok();
+    iris.stop();
+    iris.restart().await;
+    let second = iris.cli(&["headers"]).await.ok();
+    assert_eq!(first, second, "the keychain has it");
+    assert!(
+        !iris.stderr().contains("kept in memory"),
+        "no fallback: {}",
+        iris.stderr()
+    );
 }

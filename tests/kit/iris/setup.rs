@@ -193,7 +193,9 @@ impl Setup {
         eventually("the second start ends", async || program.ended()).await
     }
 
-    fn on(mut self, desktop: &Desktop) -> Self {
+    /// On that desktop: its bus, its keyring, its screen.
+    #[must_use = "it is prepared, not started"]
+    pub fn on(mut self, desktop: &Desktop) -> Self {
         self.env.extend(desktop.env());
         // Two desktops may be tested at once; the config has no word for "any port".
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))

@@ -275,18 +275,4 @@ mod tests {
         ));
         drop(release);
     }
-
-    /// With a real Secret Service: run in `dbus-run-session` with an unlocked gnome-keyring.
-    #[tokio::test]
-    #[ignore = "needs a session bus with an unlocked Secret Service"]
-    async fn the_real_one() {
-        let keychain = Keychain::of_the_system();
-        let secret = Secret::random();
-        let name = "test /tmp/ünï code";
-        assert_eq!(keychain.get(name).await, Ok(None));
-        keychain.set(name, secret.clone()).await.unwrap();
-        assert_eq!(Keychain::of_the_system().get(name).await, Ok(Some(secret)));
-        keychain.delete(name).await.unwrap();
-        assert_eq!(keychain.get(name).await, Ok(None));
-    }
 }

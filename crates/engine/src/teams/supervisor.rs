@@ -86,6 +86,8 @@ pub(super) struct Supervisor {
     /// While it waits for a place.
     taking: Option<Taking>,
     agent: Option<Agent>,
+    /// What the process was started with.
+    started_with: Option<Team>,
     messages: HashMap<MessageId, Message>,
     wakers: Vec<oneshot::Sender<Result<SessionView, Problem>>>,
     /// Set when the wakers are to be told, after the view was published.
@@ -106,6 +108,7 @@ enum Woken {
     Place(Result<Slot, Problem>),
     Output(crate::process::Output),
     Approvals(bool),
+    Config(bool),
     AskMcp,
     Timer,
 }
@@ -132,6 +135,7 @@ impl Supervisor {
             session: Session::default(),
             taking: None,
             agent: None,
+            started_with: None,
             messages: HashMap::new(),
             wakers: Vec::new(),
             ready: None,
@@ -147,12 +151,15 @@ impl Supervisor {
     pub async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         let mut approvals = self.deps.approvals.watch();
         let mut approvals_live = true;
+        let mut config = self.deps.config.clone();
+        let mut config_live = true;
         loop {
             let woken = tokio::select! {
                 command = mailbox.recv(), if !self.closing => Woken::Told(command),
                 place = taken(&mut self.taking) => Woken::Place(place),
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
+                changed = config.changed(), if config_live => Woken::Config(changed.is_ok()),
                 () = at(self.ask_mcp_at) => Woken::AskMcp,
                 () = at(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
@@ -168,6 +175,13 @@ impl Supervisor {
                 Woken::Approvals(live) => {
                     approvals_live = live;
                     self.see_approvals(&approvals.borrow_and_update().clone());
+                }
+                Woken::Config(live) => {
+                    config_live = live;
+                    config.mark_unchanged();
+                    if self.is_outdated() {
+                        self.step(Event::Evict);
+                    }
                 }
                 Woken::AskMcp => {
                     self.ask_mcp_at = None;
@@ -340,6 +354,9 @@ impl Supervisor {
                 self.timer = self
                     .limit(timer)
                     .map(|limit| (timer, Instant::now() + limit));
+                if timer == Timer::Idle && self.is_outdated() {
+                    return Some(Event::Evict);
+                }
             }
             Effect::Disarm => self.timer = None,
             Effect::Ready => self.ready = Some(Ok(())),
@@ -367,6 +384,15 @@ impl Supervisor {
             Effect::ResumeConversation => self.record.started = true,
         }
         None
+    }
+
+    /// Whether its process was started with settings that are not the team's any more: rules that
+    /// Claude Code enforces by itself, the model, the environment. An idle one leaves; the next
+    /// message starts it anew.
+    fn is_outdated(&self) -> bool {
+        let config = self.deps.config.borrow();
+        let team = config.teams.get(&self.record.to);
+        self.agent.is_some() && team.map(claude::started_with) != self.started_with
     }
 
     fn with_agent(&mut self, act: impl FnOnce(&mut Agent)) {
@@ -472,6 +498,7 @@ impl Supervisor {
             warn!(%error, "cannot note the agent's process group");
         }
         self.agent = Some(agent);
+        self.started_with = Some(claude::started_with(&team));
         Event::Spawned
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod architecture;
 mod bindings;
 mod claude_trouble;
 mod cli;

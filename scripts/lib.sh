@@ -20,6 +20,13 @@ TEST_PACKAGES=(
   xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
   shellcheck util-linux fonts-dejavu-core
 )
+# To measure the tray application beside a real panel.
+BENCH_PACKAGES=(xfce4-panel xfconf)
+
+# The real Claude Code that the journeys run. Pinned: it changes about daily, and what Iris relies
+# on was measured with this version. It may not be redistributed, so it is fetched here.
+CLAUDE_VERSION=2.1.330
+CLAUDE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/iris-test/claude-$CLAUDE_VERSION
 
 say() {
   printf '[%3ds] %s\n' "$((SECONDS - STARTED))" "$*"
@@ -117,4 +124,23 @@ ui_build() {
     return
   fi
   (cd ui && npm run --silent build)
+}
+
+# Fetches it unless it is there, and says to the tests where it is.
+claude_code() {
+  local arch
+  case $(uname -m) in
+    x86_64) arch=x64 ;;
+    aarch64) arch=arm64 ;;
+    *) fail "There is no Claude Code for $(uname -m)." "The journeys need x86_64 or aarch64." ;;
+  esac
+  local name=claude-code-linux-$arch
+  export IRIS_TEST_CLAUDE=$CLAUDE_CACHE/node_modules/@anthropic-ai/$name/claude
+  [[ -x $IRIS_TEST_CLAUDE && -f $CLAUDE_CACHE/complete ]] && return
+  # The platform's package alone: one binary, no install scripts, nothing global.
+  mkdir -p "$CLAUDE_CACHE" &&
+    npm install --prefix "$CLAUDE_CACHE" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
+      "@anthropic-ai/$name@$CLAUDE_VERSION" &&
+    "$IRIS_TEST_CLAUDE" --version &&
+    touch "$CLAUDE_CACHE/complete"
 }

@@ -6,35 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
 source scripts/lib.sh
 
-# The real Claude Code that the journeys run. Pinned: it changes about daily, and what Iris relies
-# on was measured with this version. It may not be redistributed, so it is fetched here.
-CLAUDE_VERSION=2.1.330
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/iris-test/claude-$CLAUDE_VERSION
-
 need_rust_components() {
   local component
   for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 ||
       fail "cargo $component is missing." "Run: rustup component add rustfmt clippy"
   done
-}
-
-claude_code() {
-  local arch
-  case $(uname -m) in
-    x86_64) arch=x64 ;;
-    aarch64) arch=arm64 ;;
-    *) fail "There is no Claude Code for $(uname -m)." "The journeys need x86_64 or aarch64." ;;
-  esac
-  local name=claude-code-linux-$arch
-  export IRIS_TEST_CLAUDE=$cache/node_modules/@anthropic-ai/$name/claude
-  [[ -x $IRIS_TEST_CLAUDE && -f $cache/complete ]] && return
-  # The platform's package alone: one binary, no install scripts, nothing global.
-  mkdir -p "$cache" &&
-    npm install --prefix "$cache" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
-      "@anthropic-ai/$name@$CLAUDE_VERSION" &&
-    "$IRIS_TEST_CLAUDE" --version &&
-    touch "$cache/complete"
 }
 
 ui_checks() {

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /** The policy of the real window; the preview serves it too, so that a breach shows early. */
 const CSP =
-  "default-src 'self'; connect-src 'self' ipc: http://ipc.localhost; style-src 'self' 'unsafe-inline'";
+  "default-src 'self'; connect-src 'self' ipc: http://ipc.localhost; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
 export default defineConfig(({ mode }) => ({
   plugins: [svelte()],
@@ -14,7 +14,8 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     modulePreload: { polyfill: false },
   },
-  server: { host: '127.0.0.1', port: 5173, strictPort: true },
+  // The icon stands beside the window's folder, where the other surfaces use it too.
+  server: { host: '127.0.0.1', port: 5173, strictPort: true, fs: { allow: ['..'] } },
   preview: { host: '127.0.0.1', headers: { 'Content-Security-Policy': CSP } },
   test: { environment: 'happy-dom', include: ['test/**/*.test.ts'] },
 }));

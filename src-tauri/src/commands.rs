@@ -20,11 +20,11 @@ use iris_domain::{
 use iris_engine::{config_file::TeamEdit, human, store::AuditQuery};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tauri::{Builder, State, WebviewWindow, Wry};
+use tauri::{AppHandle, Builder, State, WebviewWindow, Wry};
 use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
 
-use crate::shell::Shell;
+use crate::shell::{Intent, Shell};
 
 type Answered<T> = Result<T, Problem>;
 
@@ -42,6 +42,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         remove_team,
         audit,
         pick_folder,
+        quit,
     ])
 }
 
@@ -162,6 +163,12 @@ async fn pick_folder(window: WebviewWindow) -> Answered<Option<String>> {
     Ok(folder.map(|folder| folder.to_string()))
 }
 
+/// Ends Iris: the only way to, on a desktop without a tray.
+#[tauri::command]
+fn quit(shell: State<'_, Shell>, app: AppHandle) {
+    shell.act(&app, Intent::Quit, Surface::Window);
+}
+
 /// A part of a call, as what it should be.
 fn parsed<T: DeserializeOwned>(name: &str, value: Value) -> Answered<T> {
     serde_json::from_value(value).map_err(|error| {
@@ -211,7 +218,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 11, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 12, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

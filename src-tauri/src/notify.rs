@@ -40,13 +40,12 @@ fn wanted(snapshot: &Snapshot, turned_on: bool) -> &[ApprovalView] {
 
 /// The title of an approval's notification.
 fn title(view: &ApprovalView) -> String {
-    match is_question(view) {
-        true => one_line(&format!("{} asks you ({})", view.team, view.tool), LINE_MAX),
-        false => one_line(
-            &format!("{} wants to run {}", view.team, view.tool),
-            LINE_MAX,
-        ),
-    }
+    let title = match view.tool.as_str() {
+        "AskUserQuestion" => format!("{} has a question", view.team),
+        "ExitPlanMode" => format!("{} has a plan for you", view.team),
+        tool => format!("{} wants to use {tool}", view.team),
+    };
+    one_line(&title, LINE_MAX)
 }
 
 /// The text of an approval's notification: what would run, where, and how long it waits.

@@ -55,8 +55,8 @@ pub fn run() -> ExitCode {
     };
     tauri::async_runtime::set(runtime.handle().clone());
     let code = match start(&runtime, env) {
-        Ok(Started::Running(shell, logs)) => application(&runtime, shell, logs),
-        Ok(Started::Elsewhere) => ExitCode::SUCCESS,
+        Ok(Some((shell, logs))) => application(&runtime, shell, logs),
+        Ok(None) => ExitCode::SUCCESS,
         Err(problem) => refuse(&problem),
     };
     // What still runs now has been told to stop and did not; it does not hold up the end.
@@ -64,15 +64,8 @@ pub fn run() -> ExitCode {
     code
 }
 
-/// What a start led to.
-enum Started {
-    /// This process is Iris.
-    Running(Shell, Logs),
-    /// Another one is, and shows its window now.
-    Elsewhere,
-}
-
-fn start(runtime: &Runtime, env: Environment) -> Result<Started, Problem> {
+/// Starts Iris; `None`: another process is Iris, and shows its window now.
+fn start(runtime: &Runtime, env: Environment) -> Result<Option<(Shell, Logs)>, Problem> {
     let home = Home::of(&env).ok_or_else(|| {
         Problem::new(
             Code::Config,
@@ -92,11 +85,11 @@ fn start(runtime: &Runtime, env: Environment) -> Result<Started, Problem> {
         secrets: Secrets::keychain(),
     };
     match runtime.block_on(Engine::start(deps)) {
-        Ok(engine) => Ok(Started::Running(Shell::new(engine), logs)),
+        Ok(engine) => Ok(Some((Shell::new(engine), logs))),
         Err(problem) if problem.code == Code::Conflict => {
             control::ask_to_show(&home)?;
             tracing::info!("another Iris runs on this home; it was asked to show its window");
-            Ok(Started::Elsewhere)
+            Ok(None)
         }
         Err(problem) => Err(problem),
     }
@@ -277,6 +270,8 @@ fn display(env: &Environment) -> Result<(), String> {
     if env.text("DISPLAY").is_none() && env.text("WAYLAND_DISPLAY").is_none() {
         return Err("there is no display (DISPLAY and WAYLAND_DISPLAY are not set)".into());
     }
+    // Panels show it when the pointer rests on the tray icon; unset, it is the program's file name.
+    gtk::glib::set_application_name("Iris");
     gtk::init().map_err(|_| {
         let display = env
             .text("WAYLAND_DISPLAY")

@@ -75,7 +75,7 @@ where
 /// Reads one response, whatever its framing; anything but 200 ends the bench.
 async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
     buffer.clear();
-    let mut chunk = [0u8; 16 * 1024];
+    let mut chunk = vec![0_u8; 16 * 1024];
     loop {
         let n = stream.read(&mut chunk).await.expect("the response is read");
         assert_ne!(

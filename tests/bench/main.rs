@@ -2,6 +2,12 @@
 //!
 //! These machines are noisy, so what counts are the ratios: each pair is measured in interleaved
 //! rounds, and the median round is taken.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench ends when something is wrong, and says what it measured"
+)]
 
 use std::{
     io::Write as _,

@@ -178,10 +178,10 @@ async fn a_start_is_bounded() {
 async fn a_bad_config_is_one_sentence() {
     type Spoil = fn(&mut Team);
     let cases: [(&str, Spoil); 4] = [
-        ("Iris looked at: /nowhere/claude", |t| {
+        ("Claude Code is not at /nowhere/claude", |t| {
             t.claude_path = Some("/nowhere/claude".into())
         }),
-        ("/nowhere/project cannot be used", |t| {
+        ("There is no folder /nowhere/project", |t| {
             t.path = "/nowhere/project".into()
         }),
         ("/etc/passwd is not executable", |t| {

@@ -9,7 +9,35 @@ async function teams(...args: Parameters<typeof open>) {
   return opened;
 }
 
+test('quitting asks first', async () => {
+  const { api } = await open();
+  await click('quit');
+  expect(api.calls.some((c) => c.name === 'quit')).toBe(false);
+  await click('quit-confirm');
+  expect(api.calls.at(-1)?.name).toBe('quit');
+});
+
+test('the first look is where the first step is', async () => {
+  const { iris } = await open();
+  expect(iris.view).toBe('teams');
+  expect(find('team-add')).not.toBeNull();
+});
+
+test('a config that cannot be read is not taken for one without teams', async () => {
+  await teams({ problems: [problem('config', 'config.json, line 3: a comma is missing here', 'Put one.')] });
+  expect(find('team-add'), 'it could not be added').toBeNull();
+  expect(document.body.textContent).toContain('Iris does not know your teams');
+});
+
 describe('adding a team', () => {
+  test('an empty form is not scolded', async () => {
+    await teams();
+    await click('team-add');
+    expect(get('team-name-problem').classList.contains('bad')).toBe(false);
+    await type('team-name-input', 'not good');
+    expect(get('team-name-problem').classList.contains('bad')).toBe(true);
+  });
+
   test('a chosen folder proposes a free name; only what was said is sent', async () => {
     const { api } = await teams({ teams: [aTeam('billing')] });
     await click('team-add');

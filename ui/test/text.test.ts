@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { clip, oneLine, segments, visible } from '../src/lib/display';
+import { clip, heart, oneLine, segments, visible } from '../src/lib/display';
 import { nameProblem, proposeName } from '../src/lib/names';
 import { ago, span } from '../src/lib/time';
 import { decider } from '../src/lib/words';
@@ -8,7 +8,8 @@ import { decider } from '../src/lib/words';
 describe('hidden characters', () => {
   // One of each range of the core's rule.
   const HIDDEN = [0x00, 0x1b, 0x0d, 0x7f, 0x9b, 0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b, 0x180f, 0x200b, 0x200f,
-    0x2028, 0x202e, 0x2060, 0x206f, 0x3164, 0xfe00, 0xfe0f, 0xfeff, 0xffa0, 0xfff0, 0xfffb, 0xe0000, 0xe0041, 0xe0fff];
+    0x2028, 0x202e, 0x2060, 0x206f, 0x3164, 0xfe00, 0xfe0f, 0xfeff, 0xffa0, 0xfff0, 0xfffb, 0xe0000, 0xe0041, 0xe0fff,
+    0xa0, 0x200a, 0x202f, 0x205f, 0x3000, 0x2800, 0x338, 0xe0b0, 0xfdd0, 0xfffc, 0x1d173, 0x10ffff];
 
   test.each(HIDDEN)('U+%i is named', (code) => {
     const name = `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`;
@@ -20,7 +21,9 @@ describe('hidden characters', () => {
     ]);
   });
 
-  test.each(['\n', '\t', ' ', 'é', 'שלום', '日本', '😀', '\u2027', '\u202f', '\u200a'])('%j stays', (c) => {
+  test('marks do not pile up', () => expect(visible('a\u0301\u0302\u0303')).toBe('a\u0301\u0302⟨U+0303⟩'));
+
+  test.each(['\n', '\t', ' ', 'é', 'שלום', '日本', '😀', '\u2027', 'tie\u0302\u0301ng'])('%j stays', (c) => {
     expect(visible(c)).toBe(c);
   });
 });
@@ -89,6 +92,17 @@ test('deciders in words; an unknown one is shown as it is', () => {
   expect(decider('rule:deny:WebFetch(domain:x.org)')).toBe('by the deny rule WebFetch(domain:x.org)');
   expect(decider('mode:yes')).toBe('by the team’s mode “yes”');
   expect(decider('iris:audit')).toBe('by Iris: the audit log could not be written');
+  expect(decider('iris:')).toBe('by Iris');
+  expect(decider('console')).toBe('by you');
+  expect(decider('file')).toBe('in the config file');
   expect(decider('human:watch:me')).toBe('by you (watch)');
   expect(decider('something new')).toBe('by something new');
+});
+
+test('the heart of an input', () => {
+  expect(heart({ description: 'list', command: 'ls' })).toBe('ls');
+  const questions = [{ question: 'Which database?' }];
+  expect(heart({ asked: { questions }, ran: { questions, answers: { 'Which database?': 'SQLite' } } })).toBe('Which database?');
+  expect(heart({ asked: { command: 'rm x' }, ran: { command: 'ls' } }), 'what ran, not what was asked').toBe('ls');
+  expect(heart({})).toBe('');
 });

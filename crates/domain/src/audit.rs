@@ -136,20 +136,6 @@ pub fn hash(prev: &str, seq: u64, draft: &str) -> String {
     hex(&sha.finalize())
 }
 
-/// Puts a draft into its place in the chain.
-///
-/// # Errors
-/// As [`Draft::canonical`].
-pub fn seal(prev: &str, seq: u64, draft: Draft) -> Result<Row, serde_json::Error> {
-    let hash = hash(prev, seq, &draft.canonical()?);
-    Ok(Row {
-        seq,
-        draft,
-        prev: prev.to_owned(),
-        hash,
-    })
-}
-
 /// A row as it is stored: the draft is the very text that was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -161,6 +147,25 @@ pub struct Stored {
     pub prev: String,
     /// Its own hash.
     pub hash: String,
+}
+
+/// Why a row does not fit into the chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// A later row stands where one is missing.
+    #[error("row {expected} is missing: row {found} stands in its place")]
+    Missing {
+        /// The place.
+        expected: u64,
+        /// What stands there.
+        found: u64,
+    },
+    /// It names another row as the one before it.
+    #[error("row {0} does not follow the row before it")]
+    Stranger(u64),
+    /// Its text is not the one that its hash covers.
+    #[error("row {0} was changed after it was written")]
+    Changed(u64),
 }
 
 /// Checks a chain from its first row on, one row at a time.
@@ -188,20 +193,20 @@ impl Verifier {
     /// Takes the next row.
     ///
     /// # Errors
-    /// Says in plain words why it does not fit.
-    pub fn follow(&mut self, row: &Stored) -> Result<(), String> {
+    /// Why it does not fit.
+    pub fn follow(&mut self, row: &Stored) -> Result<(), Misfit> {
         let expected = self.rows + 1;
         if row.seq != expected {
-            return Err(format!(
-                "row {expected} is missing: row {} stands in its place",
-                row.seq
-            ));
+            return Err(Misfit::Missing {
+                expected,
+                found: row.seq,
+            });
         }
         if row.prev != self.prev {
-            return Err(format!("row {} does not follow the row before it", row.seq));
+            return Err(Misfit::Stranger(row.seq));
         }
         if row.hash != hash(&row.prev, row.seq, &row.draft) {
-            return Err(format!("row {} was changed after it was written", row.seq));
+            return Err(Misfit::Changed(row.seq));
         }
         self.rows = row.seq;
         self.prev = row.hash.clone();
@@ -237,20 +242,19 @@ mod tests {
         let mut prev = FIRST_PREV.to_owned();
         (1..=n)
             .map(|seq| {
-                let row = seal(&prev, seq, draft(seq as u32)).unwrap();
-                prev.clone_from(&row.hash);
-                let draft = row.draft.canonical().unwrap();
+                let draft = draft(seq as u32).canonical().unwrap();
+                let hash = hash(&prev, seq, &draft);
                 Stored {
                     seq,
                     draft,
-                    prev: row.prev,
-                    hash: row.hash,
+                    prev: std::mem::replace(&mut prev, hash.clone()),
+                    hash,
                 }
             })
             .collect()
     }
 
-    fn check(rows: &[Stored]) -> Result<u64, String> {
+    fn check(rows: &[Stored]) -> Result<u64, Misfit> {
         let mut verifier = Verifier::default();
         rows.iter().try_for_each(|row| verifier.follow(row))?;
         Ok(verifier.rows())
@@ -267,7 +271,7 @@ mod tests {
         let tampered = |change: fn(&mut Vec<Stored>)| {
             let mut rows = chain(4);
             change(&mut rows);
-            check(&rows).unwrap_err()
+            check(&rows).unwrap_err().to_string()
         };
         assert!(
             tampered(|r| r[1].draft = r[1].draft.replace("deny", "allow"))

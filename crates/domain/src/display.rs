@@ -3,15 +3,22 @@
 
 /// The longest summary, characters: two lines of a notification.
 pub const SUMMARY_MAX: usize = 160;
+/// So many marks may stand on one letter: Vietnamese, decomposed, needs two. More of them cover
+/// other lines.
+const MARKS_MAX: usize = 2;
 
-/// Shows control, bidi and zero-width characters as `⟨U+XXXX⟩`; keeps line breaks and tabs.
+/// Shows what cannot be seen, or changes how the text around it looks, as `⟨U+XXXX⟩`: control,
+/// bidi, zero-width and tag characters, blanks that are no space, private glyphs, and combining
+/// marks that pile up. Line breaks and tabs stay.
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut marks = 0;
     for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            c if is_hidden(c) => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
-            c => out.push(c),
+        marks = if is_combining(c) { marks + 1 } else { 0 };
+        if is_hidden(c) || marks > MARKS_MAX {
+            out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c)));
+        } else {
+            out.push(c);
         }
     }
     out
@@ -39,12 +46,31 @@ pub fn one_line(text: &str, max: usize) -> String {
 
 /// Characters that change how the text around them looks, or that cannot be seen.
 fn is_hidden(c: char) -> bool {
+    if matches!(c, ' ' | '\n' | '\t') {
+        return false;
+    }
+    // The last two of each plane, and 32 more, are no characters and never will be.
+    let is_none = u32::from(c) & 0xFFFE == 0xFFFE || matches!(c, '\u{FDD0}'..='\u{FDEF}');
     c.is_control()
+        || c.is_whitespace()
+        || is_none
         || matches!(c,
-            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{070F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFC}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D159}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
+            // Strokes over the letter before: the text looks crossed out.
+            | '\u{0334}'..='\u{0338}'
+            // Private use: a font may draw anything there, another letter even.
+            | '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}')
+}
+
+/// Marks that stand above or below the letter before, of the blocks made for that.
+fn is_combining(c: char) -> bool {
+    matches!(c,
+        '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
 #[cfg(test)]
@@ -59,6 +85,35 @@ mod tests {
         );
         assert_eq!(visible("ä 漢\n\t-"), "ä 漢\n\t-");
         assert_eq!(visible("a\rb"), "a⟨U+000D⟩b");
+        for hidden in [
+            '\u{a0}',
+            '\u{2003}',
+            '\u{3000}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{2800}',
+            '\u{fe0f}',
+            '\u{e0041}',
+            '\u{e0100}',
+            '\u{1d173}',
+            '\u{fffc}',
+            '\u{338}',
+            '\u{e0b0}',
+            '\u{10ffff}',
+        ] {
+            let shown = format!("rm⟨U+{:04X}⟩x", u32::from(hidden));
+            assert_eq!(visible(&format!("rm{hidden}x")), shown);
+        }
+    }
+
+    #[test]
+    fn marks_do_not_pile_up() {
+        let vietnamese = "tie\u{302}\u{301}ng";
+        assert_eq!(visible(vietnamese), vietnamese);
+        assert_eq!(
+            visible("a\u{301}\u{302}\u{303}b\u{304}"),
+            "a\u{301}\u{302}⟨U+0303⟩b\u{304}"
+        );
     }
 
     #[test]

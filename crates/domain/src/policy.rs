@@ -132,7 +132,7 @@ impl Policy {
         match self.mode {
             GrantPermission::Yes => Verdict::Allow(AllowedBy::ModeYes),
             GrantPermission::Ask => Verdict::Ask(
-                "No rule decides it, and this team asks you then (grantPermission: ask).".into(),
+                "No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).".into(),
             ),
             GrantPermission::No => Verdict::Deny(
                 DeniedBy::Mode(mode),

@@ -18,7 +18,7 @@ use iris_domain::{
     audit::{Draft, Kind},
     config::Config,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
-    ids::{ApprovalId, SessionId},
+    ids::{ApprovalId, SessionId, TeamName},
     policy::{Policy, Verdict},
     problem::Code,
     request::{Asker, ToolRequest},
@@ -33,6 +33,9 @@ use crate::{
     store::{Store, StoreError, WaitingRecord},
 };
 use owner::{Message, Owner, Reply};
+
+/// Told to an agent whose team was removed.
+const GONE: &str = "this team is no longer in the config. Stop here.";
 
 /// What surfaces show of approvals.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,9 +90,8 @@ impl Approvals {
         let config = self.config.borrow().clone();
         let digest = request.digest(&asker);
         let Some(team) = config.teams.get(&asker.team) else {
-            let why = "this team is no longer in the config. Stop here.";
             let row = row(&asker, &request, digest, String::new(), asked_at);
-            return self.record(row, deny_by_iris("team", why)).await;
+            return self.record(row, deny_by_iris("team", GONE)).await;
         };
         let policy = Policy::of(team);
         let why = match policy.evaluate(&request) {
@@ -132,6 +134,15 @@ impl Approvals {
                 let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
                 self.record(row, decision).await
             }
+        }
+    }
+
+    /// What the team's deny rules say to a call that arrives without having been asked for: an agent
+    /// that has its token can call Iris past its own permission prompt.
+    pub fn forbids(&self, team: &TeamName, request: &ToolRequest) -> Option<String> {
+        match self.config.borrow().teams.get(team) {
+            Some(team) => Policy::of(team).denies(request).map(|(_, why)| why),
+            None => Some(GONE.to_owned()),
         }
     }
 

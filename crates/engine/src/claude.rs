@@ -9,11 +9,11 @@ mod stream;
 
 pub use environ::clean;
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
-pub use find::find;
-pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, expand, started_with};
+pub use find::{find, is_program, on_path};
+pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, started_with};
 pub use stream::{
-    Event, MessageState, TurnResult, answer_request, decode, initialize, interrupt, is_signed_out,
-    mcp_reconnect, mcp_state, mcp_status, user_message,
+    Event, MessageState, Refused, TurnResult, answer_request, decode, initialize, interrupt,
+    is_signed_out, mcp_reconnect, mcp_state, mcp_status, user_message,
 };
 
 /// The name of Iris's MCP server in the agent: its tools are `mcp__iris__…`.

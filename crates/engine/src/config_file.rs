@@ -1,6 +1,6 @@
 //! `$IRIS_HOME/config.json` on disk: read, watched, and edited without losing comments.
 //!
-//! One task owns it ([`keeper`]). The config that holds is always a good one: a file with errors,
+//! One task owns it (`keeper`). The config that holds is always a good one: a file with errors,
 //! or one that is suddenly gone, changes nothing but [`ConfigFile::problem`].
 
 mod disk;
@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
-pub use self::team_path::resolve_local_path;
+pub use self::team_path::expand;
 use crate::{environment::Environment, home::Home, store::Store};
 
 /// Edits that may wait for the one before: humans make them, one at a time.
@@ -79,13 +79,7 @@ impl ConfigFile {
     pub async fn open(home: &Home, env: &Environment, store: Store, tasks: &TaskTracker) -> Self {
         let recorder: Recorder = Box::new(move |draft| {
             let store = store.clone();
-            Box::pin(async move {
-                store
-                    .append(draft)
-                    .await
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            })
+            Box::pin(async move { store.append(draft).await.map(drop) })
         });
         Self::open_with(home, env, recorder, tasks).await
     }

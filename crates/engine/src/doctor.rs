@@ -224,12 +224,6 @@ mod tests {
         for check in &checks {
             assert_eq!(check.fix.is_some(), check.health != Health::Ok, "{check:?}");
         }
-        assert_eq!(
-            checks[0].health,
-            Health::Failed,
-            "no PATH, no claude: {:?}",
-            checks[0]
-        );
     }
 
     #[test]

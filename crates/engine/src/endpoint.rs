@@ -1,8 +1,8 @@
 //! The MCP endpoint on 127.0.0.1: streamable HTTP for the console (`/mcp`) and for each agent
 //! (`/mcp/{session}`), protocol eras 2025-11-25 and 2026-07-28, stateless.
 //!
-//! A request's way: [`connection`] (how long and how large it may be) → [`guard`] (whether it may
-//! come in, and as whom) → rmcp (the protocol) → [`server`] (never unanswered) → [`tools`].
+//! A request's way: `connection` (how long and how large it may be) → `guard` (whether it may
+//! come in, and as whom) → rmcp (the protocol) → `server` (never unanswered) → `tools`.
 
 mod calls;
 mod connection;

@@ -119,9 +119,7 @@ fn filter_of(level: LogLevel) -> EnvFilter {
 }
 
 /// Libraries that may log whole requests below `warn`, with their tokens and inputs.
-const QUIET: [&str; 9] = [
-    "axum",
-    "h2",
+const QUIET: [&str; 7] = [
     "hyper",
     "hyper_util",
     "keyring_core",

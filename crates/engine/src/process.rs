@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::mpsc,
@@ -24,10 +24,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
+mod group;
 mod lines;
+mod orphans;
 mod pipes;
 mod tree;
 
+use group::Group;
 use pipes::{feed, read_err, read_out};
 pub use tree::{end_left_behind, is_descendant, started};
 
@@ -194,12 +197,7 @@ impl Processes {
         let mut child = spawn(&program)?;
         // `id` is `None` only after the child was waited for.
         let pid = child.id().unwrap_or_default();
-        let group = Group {
-            pgid: pid.cast_signed(),
-            processes: self.clone(),
-            empty: false,
-        };
-        self.groups().insert(group.pgid);
+        let group = Group::new(pid.cast_signed(), self);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (stdin, lines) = mpsc::channel(CHANNEL);
         let (events, output) = mpsc::channel(CHANNEL);
@@ -231,149 +229,6 @@ impl Processes {
     fn groups(&self) -> std::sync::MutexGuard<'_, HashSet<i32>> {
         // A panic while it was held cannot leave a set half changed.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(target_os = "linux")]
-    async fn reap(self) {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut child_ended = match signal(SignalKind::child()) {
-            Ok(signal) => signal,
-            Err(error) => {
-                warn!(%error, "cannot hear of ended children");
-                return;
-            }
-        };
-        loop {
-            self.reap_now();
-            tokio::select! {
-                _ = child_ended.recv() => {}
-                () = self.closed.cancelled() => return,
-            }
-        }
-    }
-
-    /// Takes the exit status of ended strangers, so that they are gone. Never of a child that
-    /// someone else waits for.
-    fn reap_now(&self) {
-        for stranger in self.strangers().into_iter().filter(|s| s.zombie) {
-            let Some(pid) = Pid::from_raw(stranger.pid) else {
-                continue;
-            };
-            if let Err(error) =
-                rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG)
-            {
-                debug!(pid = stranger.pid, %error, "an orphan was reaped by someone else");
-            }
-        }
-    }
-
-    /// Children of Iris that Iris did not start: they were left behind in a known group, or left
-    /// the session of Iris. What other code in this process starts does neither.
-    fn strangers(&self) -> Vec<tree::Stat> {
-        let children = tree::children();
-        let own_session = tree::own_session();
-        let groups = self.groups();
-        children
-            .into_iter()
-            .filter(|c| !groups.contains(&c.pid))
-            .filter(|c| groups.contains(&c.group) || Some(c.session) != own_session)
-            .collect()
-    }
-
-    /// Ends the strangers that carry the mark. One that shed it (`env -i`) and its group as well is
-    /// not known from a browser that the desktop app opened, and is left alone; it stays a
-    /// descendant of this Iris, with no token and no way to the control socket.
-    async fn end_strangers(&self, mark: &str) {
-        let begun = Instant::now();
-        loop {
-            self.reap_now();
-            let mut left = self.strangers();
-            left.retain(|s| !s.zombie && tree::has_in_environment(s.pid, mark));
-            if left.is_empty() {
-                return;
-            }
-            let waited = begun.elapsed();
-            if waited > TERM_GRACE + KILL_GRACE {
-                warn!(pids = ?left.iter().map(|s| s.pid).collect::<Vec<_>>(), "orphans of an agent do not end");
-                return;
-            }
-            // They outlived their agent on purpose; a short notice is enough.
-            let signal = if waited < TERM_GRACE / 6 {
-                Signal::TERM
-            } else {
-                Signal::KILL
-            };
-            for stranger in left {
-                let Some(pid) = Pid::from_raw(stranger.pid) else {
-                    continue;
-                };
-                if let Err(error) = rustix::process::kill_process(pid, signal) {
-                    debug!(pid = stranger.pid, %error, "an orphan was gone already");
-                }
-            }
-            sleep(LOOK).await;
-        }
-    }
-}
-
-/// A process group that is to be emptied.
-#[derive(Debug)]
-struct Group {
-    pgid: i32,
-    processes: Processes,
-    empty: bool,
-}
-
-impl Group {
-    fn signal(&self, signal: Signal) {
-        let Some(pgid) = Pid::from_raw(self.pgid) else {
-            return;
-        };
-        if let Err(error) = rustix::process::kill_process_group(pgid, signal) {
-            debug!(pgid = self.pgid, %error, "the group was gone already");
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.processes.reap_now();
-        Pid::from_raw(self.pgid)
-            .is_none_or(|pgid| rustix::process::test_kill_process_group(pgid).is_err())
-    }
-
-    async fn wait_empty(&self, at_most: Duration) -> bool {
-        let begun = Instant::now();
-        while !self.is_empty() {
-            if begun.elapsed() > at_most {
-                return false;
-            }
-            sleep(LOOK).await;
-        }
-        true
-    }
-
-    /// Ends what the leader left in it.
-    async fn end(&mut self) {
-        if !self.is_empty() {
-            self.signal(Signal::TERM);
-            if !self.wait_empty(TERM_GRACE).await {
-                self.signal(Signal::KILL);
-                if !self.wait_empty(KILL_GRACE).await {
-                    warn!(pgid = self.pgid, "a process does not end even when killed");
-                }
-            }
-        }
-        self.empty = true;
-        self.processes.groups().remove(&self.pgid);
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.empty {
-            // The owning task was dropped with the runtime: no time for the ladder.
-            self.signal(Signal::KILL);
-            self.processes.groups().remove(&self.pgid);
-        }
     }
 }
 
@@ -426,8 +281,7 @@ async fn attend(
         };
         let lived = begun.elapsed();
         eof.cancel();
-        group.end().await;
-        group.processes.end_strangers(&mark).await;
+        group.end(&mark).await;
         gone.cancel();
         (
             status

@@ -1,6 +1,6 @@
 //! The teams' sessions: one supervisor task each.
 //!
-//! The owner task knows which sessions exist; each [`supervisor`] owns one session and its process.
+//! The owner task knows which sessions exist; each `supervisor` owns one session and its process.
 //! A change of a team's settings takes effect when its process is next started; a team that is
 //! removed from the config is stopped.
 

@@ -43,6 +43,9 @@ const QUEUED_MAX: usize = 64;
 /// Never expires on its own; the approval's end withdraws it.
 const NEVER: i32 = 0;
 
+/// The action of a click on the notification itself (the specification's name).
+const ON_BODY: &str = "default";
+
 /// `urgency` of the specification: critical ones stay on the screen and pass "do not disturb".
 const CRITICAL: u8 = 2;
 
@@ -88,7 +91,7 @@ async fn serve(shell: &Shell, app: &AppHandle) -> zbus::Result<()> {
         match event.await.flatten() {
             Some(Event::State) => {}
             Some(Event::Signal(signal)) => {
-                if let Some(intent) = popups.hear(&signal?)? {
+                if let Some(intent) = popups.hear(&signal?) {
                     shell.act(app, intent, Surface::Notification);
                 }
             }
@@ -135,6 +138,8 @@ struct Daemon {
     owner: OwnedUniqueName,
     actions: bool,
     markup: bool,
+    /// It draws a button for the click on the notification too: there, it would be Details twice.
+    draws_all: bool,
 }
 
 impl Popups {
@@ -181,7 +186,10 @@ impl Popups {
         let mut text = body(view, &TimeZone::system());
         let mut actions: Vec<&str> = Vec::new();
         if daemon.actions {
-            actions.extend(buttons(view).iter().flat_map(|(key, label)| [*key, *label]));
+            let shown = buttons(view)
+                .iter()
+                .filter(|(key, _)| *key != ON_BODY || !daemon.draws_all);
+            actions.extend(shown.flat_map(|(key, label)| [*key, *label]));
         } else {
             text.push_str("\nOpen Iris to answer");
         }
@@ -217,10 +225,13 @@ impl Popups {
         let reply = self.call("GetCapabilities", &()).await?;
         let can: Vec<String> = reply.body().deserialize()?;
         let has = |what: &str| can.iter().any(|it| it == what);
+        let about = self.call("GetServerInformation", &()).await?;
+        let (name, ..): (String, String, String, String) = about.body().deserialize()?;
         Ok(Daemon {
             owner: sender(&reply)?,
             actions: has("actions"),
             markup: has("body-markup"),
+            draws_all: name == "Xfce Notify Daemon",
         })
     }
 
@@ -235,30 +246,25 @@ impl Popups {
 
     /// What a signal means; `None`: nothing, or it is not from the daemon that shows our
     /// notification.
-    fn hear(&mut self, signal: &Message) -> zbus::Result<Option<Intent>> {
+    fn hear(&mut self, signal: &Message) -> Option<Intent> {
         let header = signal.header();
-        let (Some(from), Some(member)) = (header.sender(), header.member()) else {
-            return Ok(None);
-        };
-        match member.as_str() {
-            "ActionInvoked" => {
-                let (number, button): (u32, String) = signal.body().deserialize()?;
+        let from = header.sender()?;
+        match said(signal)? {
+            Said::Invoked(number, button) => {
                 let Some(id) = self.shown.of(from, number) else {
                     tracing::debug!(%from, number, "a button of no notification of ours");
-                    return Ok(None);
+                    return None;
                 };
                 tracing::info!(request = %id, button, "notification answered");
-                Ok(pressed(&button, id))
+                pressed(&button, id)
             }
-            "NotificationClosed" => {
-                let (number, _reason): (u32, u32) = signal.body().deserialize()?;
+            Said::Closed(number) => {
                 if let Some(id) = self.shown.of(from, number) {
                     self.shown.forget(&id);
                     self.closed.insert(id);
                 }
-                Ok(None)
+                None
             }
-            _ => Ok(None),
         }
     }
 
@@ -275,6 +281,31 @@ impl Popups {
         }
         self.shown.only_of(owner);
     }
+}
+
+/// What a daemon says of a notification with this number.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Invoked(u32, String),
+    Closed(u32),
+}
+
+/// Reads a signal. Any program can send one of any shape: what is not understood is not heard, and
+/// ends nothing.
+fn said(signal: &Message) -> Option<Said> {
+    let header = signal.header();
+    let body = signal.body();
+    let read = match header.member()?.as_str() {
+        "ActionInvoked" => body
+            .deserialize()
+            .map(|(number, button)| Said::Invoked(number, button)),
+        "NotificationClosed" => body
+            .deserialize::<(u32, u32)>()
+            .map(|(number, _reason)| Said::Closed(number)),
+        _ => return None,
+    };
+    read.inspect_err(|error| tracing::debug!(%error, "a signal of another shape"))
+        .ok()
 }
 
 /// Which notification stands for which approval, and which daemon shows it.
@@ -344,6 +375,22 @@ mod tests {
             .expect("a unique name")
             .to_owned()
             .into()
+    }
+
+    #[test]
+    fn a_signal_of_another_shape_is_not_heard() {
+        let signal = |member, body: &(u32, &str)| {
+            let signal = Message::signal(PATH, NAME, member).expect("a signal");
+            said(&signal.build(body).expect("a body"))
+        };
+        assert_eq!(
+            signal("ActionInvoked", &(3, "allow")),
+            Some(Said::Invoked(3, "allow".into()))
+        );
+        assert_eq!(signal("NotificationClosed", &(3, "no reason")), None);
+        assert_eq!(signal("ActivationToken", &(3, "token")), None);
+        let empty = Message::signal(PATH, NAME, "ActionInvoked").expect("a signal");
+        assert_eq!(said(&empty.build(&()).expect("a body")), None);
     }
 
     #[test]

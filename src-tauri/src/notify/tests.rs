@@ -4,7 +4,7 @@ use crate::samples;
 #[test]
 fn a_notification_says_who_what_where_and_until_when() {
     let view = samples::approval("k7mq2x", "Bash", "rm -rf build");
-    assert_eq!(title(&view), "alpha wants to run Bash");
+    assert_eq!(title(&view), "alpha wants to use Bash");
     assert_eq!(
         body(&view, &TimeZone::UTC),
         "rm -rf build\non this computer in /work/alpha\nWaits until 11:00"
@@ -63,6 +63,11 @@ fn buttons_mean_what_they_say() {
 #[test]
 fn a_question_cannot_be_allowed_blindly() {
     let question = samples::approval("k7mq2x", "AskUserQuestion", "Which colour?");
+    assert_eq!(
+        title(&question),
+        "alpha has a question",
+        "in words, not by its tool's name"
+    );
     assert!(
         buttons(&question).iter().all(|(key, _)| *key != "allow"),
         "it needs an answer"

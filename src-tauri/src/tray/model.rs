@@ -1,8 +1,10 @@
 //! What the tray shows, as a value; what a click on it means; and how one menu becomes the next.
 
 use iris_domain::{
+    Problem,
     display::one_line,
     ids::ApprovalId,
+    problem::Code,
     snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
 };
 
@@ -12,6 +14,8 @@ use crate::shell::{Intent, is_question, place};
 const APPROVALS_MAX: usize = 12;
 /// The longest label, characters: what menus show without growing across the screen.
 const LABEL_MAX: usize = 72;
+/// The longest message or hint, characters: a few lines of a menu.
+const PARAGRAPH_MAX: usize = 280;
 
 /// The tray, as it should look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,11 +109,7 @@ pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
 fn menu(snapshot: &Snapshot) -> Vec<Item> {
     let mut menu = Vec::new();
     for (n, problem) in snapshot.problems.iter().enumerate() {
-        menu.push(note(
-            format!("problem:{n}"),
-            &format!("⚠ {}", problem.message),
-        ));
-        menu.push(note(format!("hint:{n}"), &problem.hint));
+        menu.extend(trouble(&n.to_string(), problem));
     }
     if !menu.is_empty() {
         menu.push(Item::Rule {
@@ -125,7 +125,9 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
             id: "rule:approvals".into(),
         });
     }
-    if snapshot.teams.is_empty() {
+    // A config that cannot be read may well have teams.
+    let is_first = !snapshot.problems.iter().any(|it| it.code == Code::Config);
+    if snapshot.teams.is_empty() && is_first {
         menu.push(line("open:first", "Add your first team…"));
     }
     menu.extend(snapshot.teams.iter().map(team));
@@ -142,15 +144,17 @@ fn approval(view: &ApprovalView) -> Item {
     let details = line(&format!("details:{id}"), "Details…");
     let deny = line(&format!("deny:{id}"), "Deny");
     let mut items = vec![note(format!("where:{id}"), &place(view))];
-    if is_question(view) {
+    let text = if is_question(view) {
         // A bare Allow would answer it with nothing; the window has its choices.
         items.extend([line(&format!("details:{id}"), "Answer…"), deny]);
+        format!("{} asks: {}", view.team, view.summary)
     } else {
         items.extend([line(&format!("allow:{id}"), "Allow"), deny, details]);
-    }
+        format!("{} asks: {} · {}", view.team, view.tool, view.summary)
+    };
     Item::Submenu {
         id: format!("approval:{id}"),
-        text: label(&format!("{} · {} · {}", view.team, view.tool, view.summary)),
+        text: label(&text),
         items,
     }
 }
@@ -171,11 +175,7 @@ fn team(view: &TeamView) -> Item {
     };
     let mut items = Vec::new();
     if let Some(problem) = &view.problem {
-        items.push(note(
-            format!("problem:{name}"),
-            &format!("⚠ {}", problem.message),
-        ));
-        items.push(note(format!("hint:{name}"), &problem.hint));
+        items.extend(trouble(name.as_str(), problem));
     }
     items.push(Item::Line {
         id: format!("start:{name}"),
@@ -306,6 +306,33 @@ fn note(id: String, text: &str) -> Item {
         text: label(text),
         enabled: false,
     }
+}
+
+/// A problem and its next step, whole: a sentence that misses its middle tells nothing, so it goes
+/// over several lines.
+fn trouble(about: &str, problem: &Problem) -> Vec<Item> {
+    let message = format!("⚠ {}", problem.message);
+    let mut items = paragraph(&format!("problem:{about}"), &message);
+    items.extend(paragraph(&format!("hint:{about}"), &problem.hint));
+    items
+}
+
+/// As many notes as the text has lines when it is broken between words.
+fn paragraph(id: &str, text: &str) -> Vec<Item> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in one_line(text, PARAGRAPH_MAX).split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < LABEL_MAX => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    let numbered = lines.iter().enumerate();
+    numbered
+        .map(|(n, line)| note(format!("{id}:{n}"), line))
+        .collect()
 }
 
 /// One line, safe to show, in which `&` is an `&` and not a keyboard shortcut.

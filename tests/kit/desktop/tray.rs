@@ -83,7 +83,7 @@ impl Tray {
     }
 
     /// Waits for an entry whose path contains these words in this order, and clicks it.
-    /// `["bash", "Allow"]` finds `alpha · Bash · touch x/Allow`.
+    /// `["bash", "Allow"]` finds `alpha asks: Bash · touch x/Allow`.
     pub async fn click(&self, words: &[&str]) {
         let id = self.entry(words).await.id;
         menu::click(&self.menu_proxy().await, id).await;

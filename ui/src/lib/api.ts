@@ -49,6 +49,8 @@ export interface Api {
   audit(query: AuditQuery): Promise<Row[]>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
+  /** Ends Iris; it stops every agent. */
+  quit(): Promise<void>;
   /** Calls `handler` with every new state; returns how to stop that. */
   onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void>;
   /** Calls `handler` when another surface asks to show an approval. */
@@ -71,6 +73,7 @@ export const desktop: Api = {
   removeTeam: (name) => invoke('remove_team', { name }),
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),
+  quit: () => invoke('quit'),
   onSnapshot: (handler) => listen<Snapshot>('snapshot', (event) => handler(event.payload)),
   onShowApproval: async (handler) => {
     const stop = await listen<ApprovalId>('show-approval', (event) => handler(event.payload));

@@ -66,7 +66,7 @@ export function demo(): Api {
       anApproval('p2dq', { tool: 'Edit', createdAt: before(48_000), summary: '~/code/api/src/clock.rs',
         input: { file_path: '~/code/api/src/clock.rs', old_string: 'let dir = std::env::temp_dir();\nlet clock = InvoiceClock::open(&dir);', new_string: 'let dir = tempfile::tempdir()?;\nlet clock = InvoiceClock::open(dir.path());', replace_all: false } }),
       anApproval('w9ta', { team: 'docs', path: '~/code/docs', from: 'api', tool: 'AskUserQuestion', createdAt: before(190_000), summary: 'Which database should the guide use?',
-        why: 'the agent asks you a question',
+        why: 'The agent asks you something; only you can answer it.',
         input: { questions: [
           { question: 'Which database should the guide use?', header: 'Database', multiSelect: false, options: [
             { label: 'PostgreSQL', description: 'What production runs' }, { label: 'SQLite', description: 'Nothing to install for readers' } ] },

@@ -1,13 +1,22 @@
 // Text from agents made safe to show. The rule is that of the core (`iris_domain::display`): what
 // text hides is made visible, what is long keeps its head and its tail.
 
-/** Control, bidi and zero-width characters: they change how text looks, or cannot be seen. */
+/** Marks that stand above or below the letter before; more than two in a row cover other lines. */
+const MARKS = '[\\u{300}-\\u{36F}\\u{483}-\\u{489}\\u{1AB0}-\\u{1AFF}\\u{1DC0}-\\u{1DFF}\\u{20D0}-\\u{20FF}\\u{FE20}-\\u{FE2F}]';
+
+/**
+ * What cannot be seen, or changes how the text around it looks: control, bidi, zero-width and tag
+ * characters, blanks that are no space, private glyphs, strokes, and marks that pile up.
+ */
 const HIDDEN = new RegExp(
-  '[\\u{0}-\\u{8}\\u{B}-\\u{1F}\\u{7F}-\\u{9F}' +
-    '\\u{AD}\\u{34F}\\u{61C}\\u{115F}\\u{1160}\\u{17B4}\\u{17B5}' +
-    '\\u{180B}-\\u{180F}\\u{200B}-\\u{200F}\\u{2028}-\\u{202E}' +
-    '\\u{2060}-\\u{206F}\\u{3164}\\u{FE00}-\\u{FE0F}\\u{FEFF}' +
-    '\\u{FFA0}\\u{FFF0}-\\u{FFFB}\\u{E0000}-\\u{E0FFF}]',
+  '[\\u{0}-\\u{8}\\u{B}-\\u{1F}\\u{7F}-\\u{A0}' +
+    '\\u{AD}\\u{334}-\\u{338}\\u{34F}\\u{61C}\\u{70F}\\u{115F}\\u{1160}\\u{1680}\\u{17B4}\\u{17B5}' +
+    '\\u{180B}-\\u{180F}\\u{2000}-\\u{200F}\\u{2028}-\\u{202F}' +
+    '\\u{205F}-\\u{206F}\\u{2800}\\u{3000}\\u{3164}\\u{FE00}-\\u{FE0F}\\u{FEFF}' +
+    '\\u{FFA0}\\u{FFF0}-\\u{FFFC}\\u{13430}-\\u{1343F}\\u{1BCA0}-\\u{1BCA3}' +
+    '\\u{1D159}\\u{1D173}-\\u{1D17A}\\u{E0000}-\\u{E0FFF}' +
+    '\\p{Private_Use}\\p{Surrogate}\\p{Noncharacter_Code_Point}]' +
+    `|(?<=${MARKS}{2})${MARKS}`,
   'gu',
 );
 
@@ -58,10 +67,11 @@ export interface Clipped {
   characters: number;
 }
 
-/** Longer texts are clipped: about a screen, so that the end is in sight together with the start. */
-export const CLIP_CHARACTERS = 3000;
+/** Longer texts are clipped: what the window shows of them as it opens, so that the end is in sight
+ * together with the start. */
+export const CLIP_CHARACTERS = 1500;
 /** The same in lines. */
-export const CLIP_LINES = 24;
+export const CLIP_LINES = 20;
 
 /** Head and tail of a long text, `null` for one that is short enough to show whole. */
 export function clip(text: string, maxChars = CLIP_CHARACTERS, maxLines = CLIP_LINES): Clipped | null {
@@ -104,6 +114,10 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function heart(input: unknown): string {
   if (input === null || input === undefined) return '';
   if (isObject(input)) {
+    // What ran instead of what was asked.
+    if (isObject(input.ran)) return heart(input.ran);
+    const [first] = Array.isArray(input.questions) ? (input.questions as unknown[]) : [];
+    if (isObject(first) && typeof first.question === 'string') return first.question;
     for (const key of ['command', 'file_path', 'notebook_path', 'url', 'query', 'description']) {
       const value = input[key];
       if (typeof value === 'string') return value;

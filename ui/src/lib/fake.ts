@@ -45,7 +45,7 @@ export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): Ap
     tool: 'Bash',
     input: { command: 'cargo test', description: 'Run the tests' },
     summary: 'cargo test',
-    why: 'no rule decides it, and the team’s mode is “ask”',
+    why: 'No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).',
     digest: id.padEnd(64, '3a9f0c'),
     createdAt: new Date(Date.now() - 12_000).toISOString(),
     expiresAt: new Date(Date.now() + 3_588_000).toISOString(),
@@ -152,6 +152,10 @@ export class FakeApi implements Api {
   async pickFolder(): Promise<string | null> {
     await this.#call('pickFolder');
     return this.folder;
+  }
+
+  async quit(): Promise<void> {
+    await this.#call('quit');
   }
 
   async onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void> {

@@ -199,6 +199,8 @@ export class Iris {
 
   #take(snapshot: Snapshot): void {
     const before = this.snapshot;
+    // Nothing can wait yet: a first look starts where the first step is.
+    if (!before && snapshot.teams.length === 0 && snapshot.approvals.length === 0) this.view = 'teams';
     const known = new Set(before?.approvals.map((a) => a.id));
     const fresh = snapshot.approvals.filter((a) => !known.has(a.id));
     // Decided on the state before: an approval that ends just now stays on show to say how.

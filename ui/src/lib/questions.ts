@@ -2,6 +2,9 @@
 // input, `{questions, answers: {question: answer}}` (measured with Claude Code 2.1.330).
 import { isObject } from './display';
 
+/** The tool with which an agent asks. */
+export const QUESTION_TOOL = 'AskUserQuestion';
+
 export interface Choice {
   label: string;
   description: string;

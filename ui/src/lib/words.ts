@@ -37,7 +37,11 @@ export function decider(decidedBy: string): string {
     case 'lost':
       return 'because Iris ended while it waited';
     case 'iris':
-      return `by Iris: ${IRIS_REASONS[second] ?? visible(second)}`;
+      return second ? `by Iris: ${IRIS_REASONS[second] ?? visible(second)}` : 'by Iris';
+    case 'console':
+      return 'by you';
+    case 'file':
+      return 'in the config file';
     default:
       return decidedBy ? `by ${visible(decidedBy)}` : '';
   }

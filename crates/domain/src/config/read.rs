@@ -102,9 +102,12 @@ impl Reader<'_> {
 
     fn object(&mut self, path: &str, found: &ast::Object, shape: &Object) -> Value {
         let mut out = Map::new();
+        let mut misspelt = Vec::new();
         for (name, prop) in self.once_each(path, found) {
             let place = join(path, name);
             let Some(shape) = shape.get(name) else {
+                let known: Vec<&str> = shape.fields().map(|Field(name, _)| *name).collect();
+                misspelt.extend(nearest(name, &known).map(str::to_owned));
                 let hint = suggestion(name, shape.fields().map(|Field(name, _)| *name));
                 let message = format!("unknown key `{name}`");
                 self.problem(prop.range.start, &place, message, hint);
@@ -115,7 +118,9 @@ impl Reader<'_> {
             }
         }
         for key in shape.required {
-            if !found.properties.iter().any(|p| p.name.as_str() == *key) {
+            let is_there = found.properties.iter().any(|p| p.name.as_str() == *key);
+            // One mistake, one problem: what is misspelt is told as that.
+            if !is_there && !misspelt.iter().any(|meant| meant == key) {
                 let message = format!("`{key}` is missing");
                 let hint = format!("Add \"{key}\": {}.", example(key));
                 self.problem(found.range.start, path, message, hint);

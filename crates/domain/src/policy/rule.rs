@@ -24,6 +24,9 @@ pub const IRIS_TOOLS: [&str; 20] = [
     "permissions_decide",
 ];
 
+/// How agents see the names of Iris's tools begin.
+const IRIS: &str = "mcp__iris__";
+
 /// A rule over tool names, case-sensitive: a name, a glob with `*`, or `mcp__SERVER` for every
 /// tool of that MCP server (as in Claude Code's own rules).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl Rule {
             return Err(RuleError::Character(c));
         }
         let pattern = if IRIS_TOOLS.contains(&text) {
-            Pattern::Glob(format!("mcp__iris__{text}"))
+            Pattern::Glob(format!("{IRIS}{text}"))
         } else if text.strip_prefix("mcp__").is_some_and(|server| {
             !server.is_empty() && !server.contains("__") && !server.contains('*')
         }) {
@@ -90,7 +93,11 @@ impl Rule {
     /// Whether it speaks of this tool.
     pub fn matches(&self, tool: &str) -> bool {
         match &self.pattern {
-            Pattern::Glob(glob) => glob_matches(glob.as_bytes(), tool.as_bytes()),
+            // `session_*`: the tools of Iris go by their bare names here, too.
+            Pattern::Glob(glob) => [Some(tool), tool.strip_prefix(IRIS)]
+                .into_iter()
+                .flatten()
+                .any(|name| glob_matches(glob.as_bytes(), name.as_bytes())),
             Pattern::Server(server) => tool
                 .strip_prefix(server.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with("__")),
@@ -148,6 +155,10 @@ mod tests {
             ("mcp__github", "mcp__github__create_issue", true),
             ("mcp__github", "mcp__github2__create_issue", false),
             ("list_teams", "mcp__iris__list_teams", true),
+            ("session_*", "mcp__iris__session_fork", true),
+            ("session_*", "mcp__other__session_fork", false),
+            ("team_*", "mcp__iris__team_sleep", true),
+            ("*_teams", "mcp__iris__list_teams", true),
             ("list_teams", "list_teams", false),
             ("list_teams", "mcp__other__list_teams", false),
             (

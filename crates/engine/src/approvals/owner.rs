@@ -1,5 +1,7 @@
 //! The task that owns the book of approvals and executes its effects.
 
+mod health;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -10,7 +12,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Futures
 use iris_domain::{
     Problem,
     approval::{Asked, Book, Effect, Event, Ticket, deny_by_iris, waited},
-    audit::{Draft, Kind},
+    audit::Draft,
     config::Config,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
     ids::{ApprovalId, SessionId},
@@ -19,23 +21,21 @@ use iris_domain::{
     snapshot::EndedApproval,
 };
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
-use super::{ApprovalsView, id, unwritable};
+use super::{ApprovalsView, id};
 use crate::{
     clock,
     store::{Store, StoreError, WaitingRecord},
 };
 
-/// How often it is tried whether the audit log can be written again, so that the trouble does not
-/// stay on show until the next agent asks.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How many messages are taken before what changed is shown: a burst is one change.
 const BURST: usize = 256;
+
+/// What the owner is told.
 pub(super) enum Message {
     Ask(Box<Asked>, oneshot::Sender<Reply>),
     Answer {
@@ -176,7 +176,7 @@ impl Owner {
                         self.written(written);
                     }
                 }
-                () = sleep_until(wake), if wake.is_some() => self.time_passed(Instant::now()),
+                () = clock::reached(wake) => self.time_passed(Instant::now()),
             }
             self.show();
             if !self.closers.is_empty() && self.book.is_empty() && self.writes.is_empty() {
@@ -317,48 +317,6 @@ impl Owner {
         }
     }
 
-    /// Keeps what surfaces show of the audit log's health.
-    fn wrote(&mut self, outcome: Result<(), StoreError>) {
-        match outcome {
-            Ok(()) => {
-                if let Some(failed) = self.healthy() {
-                    self.write(probe(self.store.clone(), failed));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "A record could not be written; what it was for is denied.");
-                let failed = self.problem.take().map_or(0, |(_, failed)| failed);
-                self.unhealthy(&error, failed + 1);
-            }
-        }
-    }
-
-    /// A row that only says that the log works again was or was not written.
-    fn probed(&mut self, outcome: Result<(), StoreError>) {
-        match outcome {
-            Ok(()) => drop(self.healthy()),
-            Err(error) => {
-                let failed = self.problem.take().map_or(0, |(_, failed)| failed);
-                self.unhealthy(&error, failed);
-            }
-        }
-    }
-
-    /// How many writes failed until now; `None`: it was healthy.
-    fn healthy(&mut self) -> Option<u64> {
-        let (_, failed) = self.problem.take()?;
-        self.probe = None;
-        self.changed = true;
-        Some(failed)
-    }
-
-    fn unhealthy(&mut self, error: &StoreError, failed: u64) {
-        self.problem = Some((unwritable(error), failed));
-        self.probe
-            .get_or_insert_with(|| Instant::now() + PROBE_EVERY);
-        self.changed = true;
-    }
-
     fn time_passed(&mut self, now: Instant) {
         while let Some((at, id)) = self.timers.pop_first() {
             if at > now {
@@ -371,7 +329,7 @@ impl Owner {
         if self.probe.is_some_and(|at| at <= now) {
             self.probe = None;
             let failed = self.problem.as_ref().map_or(0, |(_, failed)| *failed);
-            self.write(probe(self.store.clone(), failed));
+            self.write(health::probe(self.store.clone(), failed));
         }
     }
 
@@ -411,13 +369,6 @@ impl Owner {
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
 fn send<T>(to: oneshot::Sender<T>, what: T) {
     if to.send(what).is_err() {
         tracing::debug!("A caller did not wait for its answer.");
@@ -440,16 +391,4 @@ fn ended(id: &ApprovalId, row: &Draft) -> Option<EndedApproval> {
         decided_by: row.decided_by.clone(),
         time: row.time,
     })
-}
-
-/// Writes a row that says that rows are missing: what was denied meanwhile could not be recorded.
-async fn probe(store: Store, failed: u64) -> Written {
-    let row = Draft {
-        input: json!({"failedWrites": failed}),
-        ..Draft::event(clock::now(), Kind::Operation, "audit.recovered")
-    };
-    Written {
-        event: None,
-        outcome: store.append(row).await.map(drop),
-    }
 }

@@ -1,7 +1,11 @@
 //! What it means when Claude Code does not start, ends, or ends a turn with an error: one sentence
 //! and the next step.
 
-use std::os::unix::process::ExitStatusExt as _;
+use std::{
+    io::{self, ErrorKind},
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+};
 
 use iris_domain::{
     Problem,
@@ -17,14 +21,7 @@ const QUOTED_MAX: usize = 300;
 /// Why the program did not start.
 pub fn not_started(error: &SpawnError) -> Failure {
     let problem = match error {
-        SpawnError::Directory(dir, error) => Problem::new(
-            Code::Config,
-            format!(
-                "The project directory {} cannot be used: {error}.",
-                dir.display()
-            ),
-            "Create it, make it readable, or change the team's `path`.",
-        ),
+        SpawnError::Directory(dir, error) => directory(dir, error),
         SpawnError::NotFound(path) => Problem::new(
             Code::Agent,
             format!("{} is gone.", path.display()),
@@ -40,6 +37,22 @@ pub fn not_started(error: &SpawnError) -> Failure {
         problem,
         cure: Cure::Human,
     }
+}
+
+/// Why a team's folder cannot be worked in.
+fn directory(dir: &Path, error: &io::Error) -> Problem {
+    let dir = dir.display();
+    let message = match error.kind() {
+        ErrorKind::NotFound => format!("There is no folder {dir}."),
+        ErrorKind::NotADirectory => format!("{dir} is not a folder."),
+        ErrorKind::PermissionDenied => format!("You may not enter the folder {dir}."),
+        _ => format!("The folder {dir} cannot be used: {error}."),
+    };
+    Problem::new(
+        Code::Config,
+        message,
+        "Bring it back or make it readable, or choose another folder in the team's settings (`path`).",
+    )
 }
 
 /// Why the process ended, which it should not have. Texts of Claude Code 2.1.330.

@@ -9,7 +9,7 @@ use std::{
 use iris_domain::{Problem, problem::Code};
 use rustix::fs::{Access, access};
 
-use super::expand;
+use crate::config_file::expand;
 
 /// Where its installers put it, beside the `PATH`, which a desktop session often has short.
 const PLACES: &[&str] = &[
@@ -22,6 +22,22 @@ const PLACES: &[&str] = &[
     "/usr/bin/claude",
 ];
 
+/// Where a program of that name would be on this `PATH`. A relative entry does not count: an agent
+/// starts in its project, and would take a program of the project for the user's own.
+pub fn on_path(path: Option<&OsStr>, name: &str) -> Vec<PathBuf> {
+    let dirs = path.map(split_paths).into_iter().flatten();
+    dirs.filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(name))
+        .collect()
+}
+
+/// Whether it is a file that this user may run.
+pub fn is_program(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+/// What to do where it is not found.
+const INSTALL: &str = "Install Claude Code (https://code.claude.com), or set `claudePath` in the config to where it is.";
+
 /// Finds Claude Code: `claude_path` (`~` expands, relative to `base`; a bare name is looked up on
 /// `PATH`), or `claude` on `PATH` and in the usual places. A failure lists where it looked.
 pub fn find(
@@ -30,18 +46,11 @@ pub fn find(
     home: Option<&Path>,
     base: &Path,
 ) -> Result<PathBuf, Problem> {
-    let on_path = |name: &str| {
-        // What is relative would be looked for here, and run from the project.
-        let dirs = path.into_iter().flat_map(split_paths);
-        dirs.filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(name))
-            .collect::<Vec<_>>()
-    };
     let candidates: Vec<PathBuf> = match claude_path {
         Some(given) if given.contains('/') => vec![expand(given, home, base)?],
-        Some(name) => on_path(name),
+        Some(name) => on_path(path, name),
         None => {
-            let mut all: Vec<PathBuf> = on_path("claude");
+            let mut all: Vec<PathBuf> = on_path(path, "claude");
             let usual = PLACES
                 .iter()
                 .filter_map(|place| expand(place, home, base).ok());
@@ -54,7 +63,7 @@ pub fn find(
         if !candidate.is_file() {
             continue;
         }
-        if access(candidate, Access::EXEC_OK).is_ok() {
+        if is_program(candidate) {
             return Ok(candidate.clone());
         }
         unusable.get_or_insert(candidate);
@@ -76,18 +85,19 @@ pub fn find(
                     looked.push(text);
                 }
             }
-            Problem::new(
-                Code::Agent,
-                format!(
-                    "Claude Code was not found. Iris looked at: {}.",
-                    if looked.is_empty() {
-                        "nothing, for `PATH` is empty".into()
-                    } else {
-                        looked.join(", ")
-                    }
+            // The places stand in the hint: a message of twelve paths is not read.
+            let (message, hint) = match looked.as_slice() {
+                [] => (
+                    "Claude Code was not found: `PATH` is empty.".to_owned(),
+                    INSTALL.to_owned(),
                 ),
-                "Install Claude Code (https://code.claude.com), or set `claudePath` to where it is.",
-            )
+                [only] => (format!("Claude Code is not at {only}."), INSTALL.to_owned()),
+                _ => (
+                    "Claude Code was not found.".to_owned(),
+                    format!("{INSTALL} Iris looked at: {}.", looked.join(", ")),
+                ),
+            };
+            Problem::new(Code::Agent, message, hint)
         }
     })
 }
@@ -126,6 +136,10 @@ mod tests {
                 .contains(&bin.join("claude-nightly").display().to_string())
         );
         assert!(find(Some("claude"), None, None, base).is_err());
+        let problem = find(None, path, Some(&home), base).unwrap_err();
+        assert_eq!(problem.message, "Claude Code was not found.");
+        let usual = home.join(".local/bin/claude").display().to_string();
+        assert!(problem.hint.contains(&usual), "{problem:?}");
 
         put(&home.join(".local/bin/claude"), 0o755);
         // A usual place, while the PATH has none.
@@ -142,6 +156,12 @@ mod tests {
         assert_eq!(
             find(Some("bin/claude"), None, None, base).unwrap(),
             bin.join("claude")
+        );
+
+        let relative = Some(OsStr::new(":.:bin"));
+        assert!(
+            find(Some("claude"), relative, None, base).is_err(),
+            "what a relative entry means changes with the project"
         );
 
         put(&home.join("plain"), 0o644);

@@ -13,10 +13,7 @@
 //! - `SendMessage`, `ListAgents` and the like are taken away: with them sessions that share a home
 //!   talk to each other behind Iris's back, or start turns that nobody sent.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::Path};
 
 use iris_domain::{
     Problem,
@@ -27,7 +24,7 @@ use iris_domain::{
 use serde_json::json;
 
 use super::{SERVER, clean, find};
-use crate::{environment::Environment, process::Program, secrets::Secret};
+use crate::{config_file::expand, environment::Environment, process::Program, secrets::Secret};
 
 /// The variable of the agent's environment that holds its token.
 pub const TOKEN_VAR: &str = "IRIS_TOKEN";
@@ -198,27 +195,6 @@ fn claude_rule(rule: &str) -> String {
     }
 }
 
-/// A path of the config: `~` is the home directory, and what is relative starts at `base`.
-pub fn expand(path: &str, home: Option<&Path>, base: &Path) -> Result<PathBuf, Problem> {
-    let Some(rest) = path.strip_prefix('~') else {
-        return Ok(base.join(path));
-    };
-    match (rest.strip_prefix('/'), home) {
-        (Some(rest), Some(home)) => Ok(home.join(rest)),
-        (None, Some(home)) if rest.is_empty() => Ok(home.to_owned()),
-        (Some(_), None) => Err(Problem::new(
-            Code::Config,
-            format!("`{path}` needs a home directory, and HOME is not set."),
-            "Set HOME, or write the whole path.",
-        )),
-        (None, _) => Err(Problem::new(
-            Code::Config,
-            format!("`{path}` names another user's home, which Iris does not look up."),
-            "Write the whole path.",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,22 +284,6 @@ mod tests {
                 .iter()
                 .any(|a| a.starts_with("--settings="))
         );
-    }
-
-    #[test]
-    fn paths_expand() {
-        let home = Some(Path::new("/home/me"));
-        let base = Path::new("/base");
-        for (path, want) in [
-            ("~", "/home/me"),
-            ("~/a b/ü", "/home/me/a b/ü"),
-            ("/abs", "/abs"),
-            ("rel/x", "/base/rel/x"),
-        ] {
-            assert_eq!(expand(path, home, base).unwrap(), Path::new(want), "{path}");
-        }
-        assert!(expand("~root/x", home, base).is_err());
-        assert!(expand("~/x", None, base).is_err());
     }
 
     #[test]

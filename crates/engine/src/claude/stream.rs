@@ -30,6 +30,11 @@ pub struct TurnResult {
     pub is_error: bool,
 }
 
+/// The agent did not do what a control request asked for, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);
+
 /// What an agent says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -37,8 +42,8 @@ pub enum Event {
     Control {
         /// Our id.
         id: String,
-        /// The answer, or the error's text.
-        answer: Result<Value, String>,
+        /// What it answered.
+        answer: Result<Value, Refused>,
     },
     /// A control request of the agent, which waits for an answer.
     Request {
@@ -71,7 +76,7 @@ pub fn decode(line: &str) -> Option<Event> {
                     .cloned()
                     .unwrap_or_default())
             } else {
-                Err(owned("/response/error"))
+                Err(Refused(owned("/response/error")))
             },
         },
         "control_request" => Event::Request {
@@ -247,7 +252,7 @@ mod tests {
             (r#"{"type":"control_response","response":{"subtype":"success","request_id":"i","response":{"a":1}}}"#.to_owned(),
                 Some(Event::Control { id: "i".into(), answer: Ok(json!({"a":1})) })),
             (r#"{"type":"control_response","response":{"subtype":"error","request_id":"i","error":"no"}}"#.to_owned(),
-                Some(Event::Control { id: "i".into(), answer: Err("no".into()) })),
+                Some(Event::Control { id: "i".into(), answer: Err(Refused("no".into())) })),
             (r#"{"type":"control_request","request_id":"r","request":{"subtype":"elicitation"}}"#.to_owned(),
                 Some(Event::Request { id: "r".into(), subtype: "elicitation".into() })),
             (format!(r#"{{"type":"command_lifecycle","command_uuid":"{ID}","state":"started"}}"#),

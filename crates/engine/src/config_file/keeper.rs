@@ -17,12 +17,11 @@ use tokio::{
 
 use super::{
     disk::{self, SaveError},
-    resolve_local_path,
-    team_path::check_directory,
+    team_path::{check_directory, expand},
     watcher::Watcher,
     wording::{broken, refused},
 };
-use crate::{clock, environment::Environment, home::Home};
+use crate::{clock, environment::Environment, home::Home, store::StoreError};
 
 /// An editor's save is several events within a few milliseconds; after this much quiet it is over.
 const QUIET: Duration = Duration::from_millis(50);
@@ -32,9 +31,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// coincidence; more is a program that writes all the time.
 const ATTEMPTS: usize = 4;
 
-/// Writes an audit row; the error says why it is not written.
+/// Writes an audit row.
 pub(super) type Recorder =
-    Box<dyn Fn(Draft) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+    Box<dyn Fn(Draft) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// What the handles ask for.
 #[derive(Debug)]
@@ -134,7 +133,7 @@ impl Keeper {
                     Some(Command::Close) | None => return,
                 },
                 Some(()) = self.pokes.recv() => burst = Some(Burst::more(burst)),
-                () = sleep_until(due), if due.is_some() => {
+                () = clock::reached(due) => {
                     burst = None;
                     self.reload(Cause::File).await;
                 }
@@ -264,7 +263,7 @@ impl Keeper {
         if let Err(error) = (self.recorder)(draft).await {
             tracing::error!(
                 event,
-                error,
+                %error,
                 "a change of the config is not in the audit log"
             );
         }
@@ -325,7 +324,8 @@ impl Keeper {
         if team.remote.is_some() || !fields.iter().any(|(field, _)| *field == "path") {
             return Ok(());
         }
-        let folder = resolve_local_path(&team.path, self.home.root(), &self.env);
+        let home = self.env.home_dir();
+        let folder = expand(&team.path, home.as_deref(), self.home.root())?;
         blocking(move || check_directory(&folder)).await
     }
 
@@ -351,13 +351,6 @@ impl Burst {
 
     fn due(&self) -> Instant {
         (self.last + QUIET).min(self.first + PATIENCE)
-    }
-}
-
-/// Only polled with a time.
-async fn sleep_until(due: Option<Instant>) {
-    if let Some(due) = due {
-        tokio::time::sleep_until(due).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a local team's directory is, and whether it can be used.
+//! What a path of the config means, and whether a team's directory can be used.
 
 use std::{
     fs,
@@ -8,19 +8,28 @@ use std::{
 
 use iris_domain::{Problem, problem::Code};
 
-use crate::environment::Environment;
-
-/// The directory that a local team's `path` means: `~` is the user's home directory, and a
-/// relative path starts at `home_root`, the config file's folder.
-pub fn resolve_local_path(team_path: &str, home_root: &Path, env: &Environment) -> PathBuf {
-    let in_home = match team_path {
-        "~" => Some(""),
-        path => path.strip_prefix("~/"),
+/// A path of the config: `~` is the home directory, and what is relative starts at `base`, the
+/// config file's folder.
+///
+/// # Errors
+/// When it names a home directory that is not known.
+pub fn expand(path: &str, home: Option<&Path>, base: &Path) -> Result<PathBuf, Problem> {
+    let Some(rest) = path.strip_prefix('~') else {
+        return Ok(base.join(path));
     };
-    match (in_home, env.home_dir()) {
-        (Some(""), Some(home)) => home,
-        (Some(rest), Some(home)) => home.join(rest.trim_start_matches('/')),
-        (_, None) | (None, Some(_)) => home_root.join(team_path),
+    match (rest.is_empty() || rest.starts_with('/'), home) {
+        // A second slash would begin an absolute path.
+        (true, Some(home)) => Ok(home.join(rest.trim_start_matches('/'))),
+        (true, None) => Err(Problem::new(
+            Code::Config,
+            format!("`{path}` needs a home directory, and HOME is not set."),
+            "Set HOME, or write the whole path.",
+        )),
+        (false, _) => Err(Problem::new(
+            Code::Config,
+            format!("`{path}` names another user's home, which Iris does not look up."),
+            "Write the whole path.",
+        )),
     }
 }
 

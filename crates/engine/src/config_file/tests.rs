@@ -60,7 +60,7 @@ impl Bench {
                 if audit_works {
                     Ok(())
                 } else {
-                    Err("disk full".into())
+                    Err(crate::store::StoreError::Closed)
                 }
             })
         });

@@ -309,7 +309,8 @@ async fn a_real_child_process_is_refused_and_its_parent_is_not() {
 #[test]
 #[ignore = "runs in the child process of the test above"]
 fn as_a_child() {
-    let home = std::env::var_os("IRIS_TEST_CHILD_HOME").unwrap();
+    let env = crate::environment::Environment::of_this_process();
+    let home = env.get("IRIS_TEST_CHILD_HOME").unwrap();
     let command = Command::Approve {
         id: "k3".into(),
         input: None,

@@ -24,7 +24,7 @@ pub(super) async fn notifications() -> Check {
         Ok(Owner::Running) => Check::ok(NAME, "a notification service is running"),
         Ok(Owner::Activatable) => Check::ok(NAME, "a notification service starts when needed"),
         Ok(Owner::Nobody) => Check::warning(NAME, "no notification service in this session", FIX),
-        Err(error) => Check::warning(NAME, error, FIX),
+        Err(error) => Check::warning(NAME, error.to_string(), FIX),
     }
 }
 
@@ -34,24 +34,29 @@ pub(super) async fn tray() -> Check {
     match owner("org.kde.StatusNotifierWatcher").await {
         Ok(Owner::Running | Owner::Activatable) => Check::ok(NAME, "a panel shows tray icons"),
         Ok(Owner::Nobody) => Check::warning(NAME, "nothing in this session shows tray icons", FIX),
-        Err(error) => Check::warning(NAME, error, FIX),
+        Err(error) => Check::warning(NAME, error.to_string(), FIX),
     }
 }
 
+/// Why a session bus says nothing.
 #[cfg(target_os = "linux")]
-async fn owner(name: &'static str) -> Result<Owner, String> {
-    let no_bus = |error: zbus::Error| format!("there is no session bus: {error}");
-    let refused = |error: zbus::fdo::Error| format!("the session bus does not say: {error}");
-    let connection = zbus::Connection::session().await.map_err(no_bus)?;
-    let bus = zbus::fdo::DBusProxy::new(&connection)
-        .await
-        .map_err(no_bus)?;
-    let name = zbus::names::BusName::from_static_str(name)
-        .map_err(|error| format!("{name} is no bus name: {error}"))?;
-    if bus.name_has_owner(name.clone()).await.map_err(refused)? {
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("there is no session bus: {0}")]
+    NoBus(#[from] zbus::Error),
+    #[error("the session bus does not say: {0}")]
+    Refused(#[from] zbus::fdo::Error),
+}
+
+#[cfg(target_os = "linux")]
+async fn owner(name: &'static str) -> Result<Owner, NoAnswer> {
+    let connection = zbus::Connection::session().await?;
+    let bus = zbus::fdo::DBusProxy::new(&connection).await?;
+    let name = zbus::names::BusName::from_static_str(name).map_err(zbus::Error::from)?;
+    if bus.name_has_owner(name.clone()).await? {
         return Ok(Owner::Running);
     }
-    let activatable = bus.list_activatable_names().await.map_err(refused)?;
+    let activatable = bus.list_activatable_names().await?;
     Ok(if activatable.iter().any(|n| n.as_str() == name.as_str()) {
         Owner::Activatable
     } else {
@@ -62,6 +67,6 @@ async fn owner(name: &'static str) -> Result<Owner, String> {
 /// Other systems have both built in.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unused_async, reason = "as on Linux")]
-async fn owner(_name: &'static str) -> Result<Owner, String> {
+async fn owner(_name: &'static str) -> Result<Owner, std::convert::Infallible> {
     Ok(Owner::Running)
 }

@@ -1,14 +1,13 @@
 //! The programs that Iris runs.
 
-use std::{
-    ffi::OsStr,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{io, path::Path, process::Stdio};
 
 use super::Check;
-use crate::{claude, environment::Environment, home::Home};
+use crate::{
+    claude::{self, is_program, on_path},
+    environment::Environment,
+    home::Home,
+};
 
 /// The oldest Claude Code that Iris was measured with.
 const CLAUDE_MIN: Version = Version(2, 1, 197);
@@ -79,7 +78,10 @@ pub(super) async fn claude(home: &Home, env: &Environment) -> Check {
 
 pub(super) async fn ssh(env: &Environment) -> Check {
     const FIX: &str = "Install the OpenSSH client (Debian: `apt install openssh-client`). Local teams do without.";
-    let Some(path) = on_path(env, "ssh") else {
+    let Some(path) = on_path(env.get("PATH"), "ssh")
+        .into_iter()
+        .find(|path| is_program(path))
+    else {
         return Check::warning("ssh", "there is no ssh on the PATH", FIX);
     };
     match run(env, &path, "-V").await {
@@ -96,23 +98,12 @@ fn first_line(text: &str) -> String {
     iris_domain::display::one_line(text.lines().next().unwrap_or_default(), 80)
 }
 
-fn on_path(env: &Environment, program: &str) -> Option<PathBuf> {
-    let path = env.get("PATH").unwrap_or(OsStr::new(""));
-    std::env::split_paths(path)
-        .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(program))
-        .find(|path| {
-            path.metadata()
-                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-        })
-}
-
 /// What a program says about itself, on either stream. It is killed when the check ends before it.
 #[expect(
     clippy::disallowed_methods,
     reason = "asks for a version and is gone; no agent is started"
 )]
-async fn run(env: &Environment, path: &Path, argument: &str) -> Result<String, String> {
+async fn run(env: &Environment, path: &Path, argument: &str) -> io::Result<String> {
     let output = tokio::process::Command::new(path)
         .arg(argument)
         .env_clear()
@@ -124,19 +115,24 @@ async fn run(env: &Environment, path: &Path, argument: &str) -> Result<String, S
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
-        .await
-        .map_err(|error| error.to_string())?;
+        .await?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).trim().to_owned();
     if output.status.success() {
         Ok(said)
     } else {
-        Err(format!("{}: {}", output.status, first_line(&said)))
+        Err(io::Error::other(format!(
+            "{}: {}",
+            output.status,
+            first_line(&said)
+        )))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

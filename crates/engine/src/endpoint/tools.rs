@@ -11,6 +11,7 @@ use iris_domain::{
     Problem,
     ids::{Party, TeamName},
     problem::Code,
+    request::ToolRequest,
     snapshot::Snapshot,
 };
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{refusals::Refusals, schema};
-use crate::{approvals::Approvals, clock, teams::Teams, tokens::Caller};
+use crate::{approvals::Approvals, claude::SERVER, clock, teams::Teams, tokens::Caller};
 
 /// What the tools work on.
 pub(super) struct Tools {
@@ -180,6 +181,10 @@ impl Tools {
         name: Name,
         arguments: JsonObject,
     ) -> CallToolResult {
+        let arguments = match self.admit(caller, name, arguments) {
+            Ok(arguments) => arguments,
+            Err(problem) => return failed(name, &problem),
+        };
         let done = match name {
             Name::PermissionsApprove => {
                 return permission::approve(self, caller, arguments).await;
@@ -196,6 +201,46 @@ impl Tools {
         };
         done.unwrap_or_else(|problem| failed(name, &problem))
     }
+
+    /// The deny rules of the caller's team, on arrival: whether its permission prompt was asked
+    /// first is the caller's word only. The prompt itself may always be asked.
+    fn admit(
+        &self,
+        caller: &Caller,
+        name: Name,
+        arguments: JsonObject,
+    ) -> Result<JsonObject, Problem> {
+        let Caller::Agent(asker) = caller else {
+            return Ok(arguments);
+        };
+        if name == Name::PermissionsApprove {
+            return Ok(arguments);
+        }
+        let tool = format!("mcp__{SERVER}__{}", name.as_str());
+        let request = ToolRequest::new(tool, Value::Object(arguments), "direct".to_owned())
+            .map_err(|error| unusable(name, &error.to_string()))?;
+        if let Some(why) = self.approvals.forbids(&asker.team, &request) {
+            self.refusals.call(caller, name.as_str(), "rule:deny", &why);
+            return Err(Problem::new(
+                Code::Forbidden,
+                why,
+                "Use another tool, or say what you need this one for.",
+            ));
+        }
+        match request.input {
+            Value::Object(arguments) => Ok(arguments),
+            // `new` takes objects only.
+            _ => Err(unusable(name, "they are no object")),
+        }
+    }
+}
+
+fn unusable(name: Name, why: &str) -> Problem {
+    Problem::new(
+        Code::InvalidInput,
+        format!("the arguments of {} cannot be used: {why}", name.as_str()),
+        "The tool's input schema says what it takes.",
+    )
 }
 
 /// As whom the caller acts. Identity comes from the token: a `fromTeam` that says otherwise is
@@ -241,13 +286,8 @@ fn may(refusals: &Refusals, caller: &Caller, name: Name, target: &TeamName) -> R
 
 /// The arguments of a call, checked against their type.
 fn read<A: DeserializeOwned>(name: Name, arguments: JsonObject) -> Result<A, Problem> {
-    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
-        Problem::new(
-            Code::InvalidInput,
-            format!("the arguments of {} cannot be used: {error}", name.as_str()),
-            "The tool's input schema says what it takes.",
-        )
-    })
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|error| unusable(name, &error.to_string()))
 }
 
 /// A tool's result: structured, and the same as text.

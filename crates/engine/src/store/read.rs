@@ -53,7 +53,7 @@ pub(super) fn verify(connection: &Connection) -> rusqlite::Result<ChainCheck> {
             hash: row.get(3)?,
         };
         if let Err(why) = verifier.follow(&stored) {
-            let broken = Some((verifier.rows() + 1, why));
+            let broken = Some((verifier.rows() + 1, why.to_string()));
             return Ok(ChainCheck {
                 rows: verifier.rows(),
                 broken,

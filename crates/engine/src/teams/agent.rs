@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::slots::Slot;
 use crate::{
-    claude::{self, MessageState, TurnResult},
+    claude::{self, MessageState, Refused, TurnResult},
     process::{Ended, Output, Process},
     secrets::Secret,
 };
@@ -178,7 +178,7 @@ impl Agent {
         }
     }
 
-    fn answered(&self, asked: Asked, answer: Result<Value, String>) -> Heard {
+    fn answered(&self, asked: Asked, answer: Result<Value, Refused>) -> Heard {
         Heard::Event(match (asked, answer) {
             (Asked::Initialize, Ok(answer)) if claude::is_signed_out(&answer) => {
                 Event::Unusable(claude::not_signed_in())
@@ -198,7 +198,7 @@ impl Agent {
             )),
             (Asked::McpReconnect, answer) => {
                 if let Err(error) = answer {
-                    debug!(pid = self.pid(), error, "the agent could not reconnect");
+                    debug!(pid = self.pid(), %error, "the agent could not reconnect");
                 }
                 Event::Reconnected
             }
@@ -206,7 +206,7 @@ impl Agent {
                 if let Err(error) = answer {
                     warn!(
                         pid = self.pid(),
-                        error, "the agent did not take the interrupt"
+                        %error, "the agent did not take the interrupt"
                     );
                 }
                 return Heard::Nothing;

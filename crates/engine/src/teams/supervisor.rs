@@ -15,13 +15,12 @@ use iris_domain::{
     config::Team,
     ids::{MessageId, SessionId},
     problem::Code,
-    request::Asker,
     session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
     snapshot::SessionView,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 use tracing::{debug, info, warn};
 
@@ -30,18 +29,13 @@ use super::{
     agent::{Agent, Heard},
     slots::{Slot, Slots},
 };
-use crate::{
-    approvals::ApprovalsView,
-    claude::{self, Invocation},
-    clock,
-    process::{Ended, Processes},
-    store::SessionRecord,
-};
+use crate::{approvals::ApprovalsView, clock, process::Processes, store::SessionRecord};
 
 /// How long an interrupted turn may take to end. Claude Code ends a turn at once (measured); a tool
 /// that does not let itself be killed takes longer.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
+mod life;
 mod view;
 
 /// What a supervisor is told.
@@ -160,8 +154,8 @@ impl Supervisor {
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
                 changed = config.changed(), if config_live => Woken::Config(changed.is_ok()),
-                () = at(self.ask_mcp_at) => Woken::AskMcp,
-                () = at(self.timer.map(|(_, when)| when)) => Woken::Timer,
+                () = clock::reached(self.ask_mcp_at) => Woken::AskMcp,
+                () = clock::reached(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
             match woken {
                 Woken::Told(Some(command)) => self.told(command),
@@ -255,32 +249,6 @@ impl Supervisor {
                 self.step(event);
             }
             Heard::Nothing => {}
-        }
-    }
-
-    /// The process is gone: its token is worth nothing, its group is forgotten, its place is free.
-    async fn ended(&mut self, ended: Ended) -> Event {
-        let failure = claude::ended(&ended);
-        self.ask_mcp_at = None;
-        if let Some(agent) = self.agent.take() {
-            self.deps.tokens.revoke(&agent.token);
-            info!(
-                team = %self.record.to, session = %self.record.id, pid = agent.pid(),
-                lived = ?ended.lived, status = ?ended.status, "the agent ended"
-            );
-            if let Err(error) = self
-                .deps
-                .store
-                .forget_group(agent.pid().cast_signed())
-                .await
-            {
-                warn!(%error, "cannot forget a process group");
-            }
-        }
-        self.stderr_tail = ended.stderr;
-        Event::Exited {
-            failure,
-            lived: ended.lived,
         }
     }
 
@@ -386,15 +354,6 @@ impl Supervisor {
         None
     }
 
-    /// Whether its process was started with settings that are not the team's any more: rules that
-    /// Claude Code enforces by itself, the model, the environment. An idle one leaves; the next
-    /// message starts it anew.
-    fn is_outdated(&self) -> bool {
-        let config = self.deps.config.borrow();
-        let team = config.teams.get(&self.record.to);
-        self.agent.is_some() && team.map(claude::started_with) != self.started_with
-    }
-
     fn with_agent(&mut self, act: impl FnOnce(&mut Agent)) {
         // Without one there is nothing to ask; its end is on its way to the lifecycle.
         if let Some(agent) = &mut self.agent {
@@ -435,93 +394,6 @@ impl Supervisor {
         self.step(Event::TimedOut(timer));
     }
 
-    /// Starts the process, now that there is a place for it.
-    async fn launch(&mut self, place: Result<Slot, Problem>) -> Event {
-        let slot = match place {
-            Ok(slot) => slot,
-            Err(problem) => return exited(problem, Cure::Room),
-        };
-        let team = self
-            .deps
-            .config
-            .borrow()
-            .teams
-            .get(&self.record.to)
-            .cloned();
-        let Some(team) = team else {
-            return exited(removed(), Cure::Human);
-        };
-        self.record.last_used_at = clock::now();
-        // Before the start: a conversation that nobody knows of could never be resumed.
-        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
-            return exited(not_saved(&error), Cure::Human);
-        }
-        let token = self.deps.tokens.mint(self.asker(&team));
-        let started = Invocation {
-            team: &team,
-            session: self.record.id,
-            resume: self.record.started,
-            endpoint: &self.deps.endpoint,
-            token: &token,
-            env: &self.deps.env,
-            base: self.deps.home.root(),
-        }
-        .program()
-        .map_err(|problem| Failure {
-            problem,
-            cure: Cure::Human,
-        })
-        .and_then(|program| {
-            self.processes
-                .start(program)
-                .map_err(|e| claude::not_started(&e))
-        });
-        let (process, output) = match started {
-            Ok(started) => started,
-            Err(failure) => {
-                self.deps.tokens.revoke(&token);
-                return Event::Exited {
-                    failure,
-                    lived: Duration::ZERO,
-                };
-            }
-        };
-        let agent = Agent::new(process, output, token, slot);
-        info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), "agent started");
-        if let Some(started) = agent.started()
-            && let Err(error) = self
-                .deps
-                .store
-                .note_group(agent.pid().cast_signed(), started)
-                .await
-        {
-            warn!(%error, "cannot note the agent's process group");
-        }
-        self.agent = Some(agent);
-        self.started_with = Some(claude::started_with(&team));
-        Event::Spawned
-    }
-
-    fn asker(&self, team: &Team) -> Asker {
-        Asker {
-            team: self.record.to.clone(),
-            session: self.record.id,
-            from: self.record.from.clone(),
-            host: team.host().to_owned(),
-        }
-    }
-
-    async fn mark_started(&mut self) {
-        if self.record.started {
-            return;
-        }
-        self.record.started = true;
-        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
-            // The next start finds out: Claude Code says that the conversation exists.
-            warn!(%error, "cannot keep that the conversation has begun");
-        }
-    }
-
     fn see_approvals(&mut self, view: &ApprovalsView) {
         let waiting = view.pending.iter().any(|a| a.session == self.record.id);
         if waiting != self.waiting {
@@ -552,13 +424,6 @@ async fn heard(agent: &mut Option<Agent>) -> crate::process::Output {
     }
 }
 
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
-        None => pending().await,
-    }
-}
-
 fn exited(problem: Problem, cure: Cure) -> Event {
     Event::Exited {
         failure: Failure { problem, cure },
@@ -571,21 +436,5 @@ fn no_process() -> Problem {
         Code::Agent,
         "The team was stopped before its agent was started.",
         "Start the team again.",
-    )
-}
-
-fn removed() -> Problem {
-    Problem::new(
-        Code::NotFound,
-        "The team was removed from the config.",
-        "Add it again with `iris team add NAME PATH`.",
-    )
-}
-
-fn not_saved(error: &crate::store::StoreError) -> Problem {
-    Problem::new(
-        Code::Storage,
-        format!("The conversation cannot be kept: {error}."),
-        "See that the disk is not full and that Iris may write to its home.",
     )
 }

@@ -77,12 +77,12 @@ fn a_full_menu() {
     assert_eq!(
         drawn(&tray.menu),
         [
-            "alpha · Bash · make a &&&& make b >",
+            "alpha asks: Bash · make a &&&& make b >",
             "  [on this computer in /work/alpha]",
             "  Allow",
             "  Deny",
             "  Details…",
-            "alpha · AskUserQuestion · Which colour? >",
+            "alpha asks: Which colour? >",
             "  [on this computer in /work/alpha]",
             "  Answer…",
             "  Deny",
@@ -300,5 +300,22 @@ fn lines_change_in_place() {
             Edit::Text(15, "1 more in the window…".into()),
         ],
         "labels change, nothing is rebuilt"
+    );
+}
+
+#[test]
+fn a_long_problem_goes_over_several_lines() {
+    let mut snapshot = samples::snapshot();
+    let told = "config.json, line 3, column 13: teams.alpha: `path` is missing, and so the last good config holds";
+    snapshot.problems = vec![samples::problem(told)];
+    let menu = model(&snapshot).menu;
+    assert_eq!(
+        drawn(&menu)[..3],
+        [
+            "[⚠ config.json, line 3, column 13: teams.alpha: `path` is missing, and so]",
+            "[the last good config holds]",
+            "[install it && try again]",
+        ],
+        "nothing is left out"
     );
 }

@@ -45,6 +45,7 @@ pub(super) const BAD: &[Bad] = &[
     (r#"{ "dashboard": {} }"#, 1, 3, "dashboard", "unknown key", "settings, teams"),
     (r#"{ "settings": { "defaults": { "path": "x" } } }"#, 1, 31, "settings.defaults.path", "unknown key", ""),
     ("{ \"teams\": {},\n \"teams\": {} }", 2, 2, "teams", "second time; the first is on line 1", "Keep one"),
+    (r#"{ "teams": { "a": { "pathh": "~" } } }"#, 1, 21, "teams.a.pathh", "unknown key `pathh`", "`path`"),
     (r#"{ "teams": { "a": {} } }"#, 1, 19, "teams.a", "`path` is missing", "\"path\""),
     (r#"{ "teams": { "console": { "path": "x" } } }"#, 1, 14, "teams.console", "the human", "another name"),
     (r#"{ "teams": { "a/b": { "path": "x" } } }"#, 1, 14, "teams.a/b", "`/` is not allowed", "another name"),

@@ -339,8 +339,8 @@ async fn edits_at_the_same_time_are_all_kept() {
 
 #[test]
 fn local_paths() {
-    let env: Environment = [("HOME".into(), "/home/me".into())].into_iter().collect();
-    let home_root = Path::new("/home/me/.iris");
+    let home = Some(Path::new("/home/me"));
+    let base = Path::new("/home/me/.iris");
     for (path, expected) in [
         ("~", "/home/me"),
         ("~/", "/home/me"),
@@ -349,18 +349,17 @@ fn local_paths() {
         ("/abs", "/abs"),
         ("rel/x", "/home/me/.iris/rel/x"),
         ("../x", "/home/me/.iris/../x"),
-        ("~user/x", "/home/me/.iris/~user/x"),
         ("./~/x", "/home/me/.iris/./~/x"),
     ] {
         assert_eq!(
-            resolve_local_path(path, home_root, &env),
+            expand(path, home, base).unwrap(),
             Path::new(expected),
             "{path}"
         );
     }
-    let nobody = Environment::default();
-    assert_eq!(
-        resolve_local_path("~/x", home_root, &nobody),
-        home_root.join("~/x")
+    assert!(
+        expand("~root/x", home, base).is_err(),
+        "not ours to look up"
     );
+    assert!(expand("~/x", None, base).is_err(), "there is no home");
 }

@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::kit::soon;
 use crate::{
     approvals::Approvals,
     endpoint::{self, EndpointDeps},
@@ -28,15 +29,6 @@ use crate::{
     teams::{Teams, TeamsDeps},
     tokens::Tokens,
 };
-
-/// Only a defect takes longer.
-const DEADLINE: Duration = Duration::from_secs(10);
-
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, future)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"))
-}
 
 /// An Iris without windows, agents or keychain.
 struct Iris {
@@ -56,8 +48,9 @@ impl Iris {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         home.prepare().unwrap();
-        let config: Config =
-            serde_json::from_value(json!({ "teams": { "blue": { "path": "/tmp" } } })).unwrap();
+        let config: Config = serde_json::from_value(json!({ "teams": { "blue": {
+                "path": "/tmp", "approvalPolicy": { "deny": ["team_sleep"] } } } }))
+        .unwrap();
         let (config_sender, config) = watch::channel(Arc::new(config));
         let snapshot = Snapshot {
             version: "0".to_owned(),

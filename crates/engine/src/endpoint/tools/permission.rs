@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Name, Tools, failed, read};
+use super::{Name, Tools, failed, read, unusable};
 use crate::tokens::Caller;
 
 /// What Claude Code sends (measured with 2.1.330: the first three, always).
@@ -48,8 +48,9 @@ pub(super) async fn approve(
     };
     match request(arguments) {
         Ok(request) => said(&wire(&tools.approvals.ask(asker, request).await)),
-        Err(why) => {
-            tools.refusals.permission(caller, &why);
+        Err(unread) => {
+            let why = &unread.message;
+            tools.refusals.permission(caller, why);
             let message = format!(
                 "Iris denied this because it could not read the request: {why}. \
                  If this goes on, Iris is too old for this Claude Code."
@@ -59,18 +60,18 @@ pub(super) async fn approve(
     }
 }
 
-fn request(arguments: JsonObject) -> Result<ToolRequest, String> {
+fn request(arguments: JsonObject) -> Result<ToolRequest, Problem> {
     let Arguments {
         tool_name,
         input,
         tool_use_id,
         reason,
-    } = read(Name::PermissionsApprove, arguments).map_err(|problem| problem.message)?;
+    } = read(Name::PermissionsApprove, arguments)?;
     if let Some(reason) = reason {
         tracing::debug!(bytes = reason.len(), "a reason came with the request");
     }
     ToolRequest::new(tool_name, Value::Object(input), tool_use_id)
-        .map_err(|error| error.to_string())
+        .map_err(|error| unusable(Name::PermissionsApprove, &error.to_string()))
 }
 
 /// The decision in Claude Code's words. `"updatedInput": {}` means "unchanged" (measured with

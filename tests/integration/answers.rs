@@ -144,6 +144,34 @@ async fn another_mode_decides_the_next_request_not_the_waiting_one() {
     iris.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_deny_rule_holds_for_what_claude_code_does_not_ask_for() {
+    require!("claude");
+    let mut iris = Iris::prepare().await.team("alpha", json!({})).serve().await;
+    let file = iris.project("alpha").join("file.txt");
+    fs::write(&file, "content").unwrap();
+    let read = format!("FAKE:read {}", file.display());
+    let answer = iris.send_in_background("alpha", &read).response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+
+    // While it works: then it is started anew after its turn.
+    let sending = iris.send_in_background("alpha", "FAKE:bash touch it.txt");
+    let pending = iris.pending_one().await;
+    let rules = json!({"approvalPolicy": {"deny": ["Read"]}});
+    change_team(&iris, rules).await;
+    iris.approve(&pending).await;
+    assert!(sending.response().await.starts_with("done: OK"));
+    let answer = iris.send_in_background("alpha", &read).response().await;
+    assert!(answer.starts_with("done: ERROR"), "{answer}");
+    assert!(answer.contains("deny list"), "{answer}");
+
+    // While it is idle.
+    change_team(&iris, json!({})).await;
+    let answer = iris.send_in_background("alpha", &read).response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    iris.stop();
+}
+
 /// Gives alpha these fields by hand, and waits until Iris has seen it.
 async fn change_team(iris: &Iris, mut fields: Value) {
     let before = changes(iris).await;

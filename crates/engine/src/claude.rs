@@ -10,7 +10,7 @@ mod stream;
 pub use environ::clean;
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::{find, is_program, on_path};
-pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR};
+pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, started_with};
 pub use stream::{
     Event, MessageState, Refused, TurnResult, answer_request, decode, initialize, interrupt,
     is_signed_out, mcp_reconnect, mcp_state, mcp_status, user_message,

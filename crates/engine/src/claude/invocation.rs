@@ -15,7 +15,12 @@
 
 use std::{ffi::OsString, path::Path};
 
-use iris_domain::{Problem, config::Team, ids::SessionId, problem::Code};
+use iris_domain::{
+    Problem,
+    config::{GrantPermission, Team},
+    ids::SessionId,
+    problem::Code,
+};
 use serde_json::json;
 
 use super::{SERVER, clean, find};
@@ -54,6 +59,18 @@ pub struct Invocation<'a> {
     pub env: &'a Environment,
     /// Where relative paths of the config start.
     pub base: &'a Path,
+}
+
+/// What of a team's settings its process is started with: when it changes, a process that runs is
+/// out of date. The rest holds at once.
+pub fn started_with(team: &Team) -> Team {
+    let mut team = team.clone();
+    team.description = None;
+    team.color = None;
+    team.grant_permission = GrantPermission::default();
+    team.approval_policy.auto_approve.clear();
+    team.idle_timeout = None;
+    team
 }
 
 impl Invocation<'_> {

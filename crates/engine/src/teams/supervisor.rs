@@ -12,6 +12,7 @@ use std::{
 use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
+    config::Team,
     ids::{MessageId, SessionId},
     problem::Code,
     session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
@@ -79,6 +80,8 @@ pub(super) struct Supervisor {
     /// While it waits for a place.
     taking: Option<Taking>,
     agent: Option<Agent>,
+    /// What the process was started with.
+    started_with: Option<Team>,
     messages: HashMap<MessageId, Message>,
     wakers: Vec<oneshot::Sender<Result<SessionView, Problem>>>,
     /// Set when the wakers are to be told, after the view was published.
@@ -99,6 +102,7 @@ enum Woken {
     Place(Result<Slot, Problem>),
     Output(crate::process::Output),
     Approvals(bool),
+    Config(bool),
     AskMcp,
     Timer,
 }
@@ -125,6 +129,7 @@ impl Supervisor {
             session: Session::default(),
             taking: None,
             agent: None,
+            started_with: None,
             messages: HashMap::new(),
             wakers: Vec::new(),
             ready: None,
@@ -140,12 +145,15 @@ impl Supervisor {
     pub async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         let mut approvals = self.deps.approvals.watch();
         let mut approvals_live = true;
+        let mut config = self.deps.config.clone();
+        let mut config_live = true;
         loop {
             let woken = tokio::select! {
                 command = mailbox.recv(), if !self.closing => Woken::Told(command),
                 place = taken(&mut self.taking) => Woken::Place(place),
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
+                changed = config.changed(), if config_live => Woken::Config(changed.is_ok()),
                 () = clock::reached(self.ask_mcp_at) => Woken::AskMcp,
                 () = clock::reached(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
@@ -161,6 +169,13 @@ impl Supervisor {
                 Woken::Approvals(live) => {
                     approvals_live = live;
                     self.see_approvals(&approvals.borrow_and_update().clone());
+                }
+                Woken::Config(live) => {
+                    config_live = live;
+                    config.mark_unchanged();
+                    if self.is_outdated() {
+                        self.step(Event::Evict);
+                    }
                 }
                 Woken::AskMcp => {
                     self.ask_mcp_at = None;
@@ -307,6 +322,9 @@ impl Supervisor {
                 self.timer = self
                     .limit(timer)
                     .map(|limit| (timer, Instant::now() + limit));
+                if timer == Timer::Idle && self.is_outdated() {
+                    return Some(Event::Evict);
+                }
             }
             Effect::Disarm => self.timer = None,
             Effect::Ready => self.ready = Some(Ok(())),

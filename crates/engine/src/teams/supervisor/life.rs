@@ -83,7 +83,17 @@ impl Supervisor {
             warn!(%error, "cannot note the agent's process group");
         }
         self.agent = Some(agent);
+        self.started_with = Some(claude::started_with(&team));
         Event::Spawned
+    }
+
+    /// Whether its process was started with settings that are not the team's any more: rules that
+    /// Claude Code enforces by itself, the model, the environment. An idle one leaves; the next
+    /// message starts it anew.
+    pub(super) fn is_outdated(&self) -> bool {
+        let config = self.deps.config.borrow();
+        let team = config.teams.get(&self.record.to);
+        self.agent.is_some() && team.map(claude::started_with) != self.started_with
     }
 
     fn asker(&self, team: &Team) -> Asker {

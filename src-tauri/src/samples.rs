@@ -29,7 +29,7 @@ pub(crate) fn team(name: &str, state: TeamState) -> TeamView {
         problem: (state == TeamState::Trouble).then(|| problem("claude was not found")),
         description: None,
         color: None,
-        path: format!("/work/{name}"),
+        path: format!("/srv/{name}"),
         mode: GrantPermission::Ask,
         sessions: Vec::new(),
     }
@@ -42,7 +42,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         session: SessionId(uuid::Uuid::nil()),
         from: Party::Console,
         host: "local".into(),
-        path: "/work/alpha".into(),
+        path: "/srv/alpha".into(),
         tool: tool.into(),
         input: json!({ "command": summary }),
         summary: summary.into(),

@@ -7,7 +7,7 @@ fn a_notification_says_who_what_where_and_until_when() {
     assert_eq!(title(&view), "alpha wants to use Bash");
     assert_eq!(
         body(&view, &TimeZone::UTC),
-        "rm -rf build\non this computer in /work/alpha\nWaits until 11:00"
+        "rm -rf build\non this computer in /srv/alpha\nWaits until 11:00"
     );
     let mut for_ever = view;
     for_ever.expires_at = None;

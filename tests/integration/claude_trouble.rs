@@ -23,9 +23,8 @@ fn script(setup: &Setup, text: &str) {
 }
 
 fn remove(path: &Path) {
-    match fs::remove_file(path) {
-        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
-        Ok(()) => {}
+    if let Err(error) = fs::remove_file(path) {
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     }
 }
 

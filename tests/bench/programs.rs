@@ -37,17 +37,17 @@ pub async fn measure() {
     ready.sort_unstable();
     println!("| iris serve | {:.0} | {idle} |", ms(ready[STARTS / 2]));
 
-    let missing = ["dbus-daemon", "Xvfb"]
+    let missing = ["dbus-daemon", "Xvfb", "xfce4-panel"]
         .into_iter()
         .find(|program| !require::has(program));
     if let Some(program) = missing {
         println!("iris-desktop is not measured: {program} is missing");
         return;
     }
-    let desktop = Desktop::start().await;
+    let desktop = Desktop::start().await.with_panel().await;
     let iris = Iris::prepare().await.desktop(&desktop).await;
     println!(
-        "| iris-desktop, no window | | {} |",
+        "| iris-desktop, no window, beside a panel | | {} |",
         watch(iris.pid()).await
     );
     drop(iris);

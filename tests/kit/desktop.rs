@@ -28,6 +28,23 @@ use crate::{eventually, program::Program};
 /// The password of the throw-away keyring.
 const KEYRING_PASSWORD: &str = "test-pass";
 
+/// A panel with a tray, and nothing else on it.
+const PANEL: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<channel name="xfce4-panel" version="1.0">
+  <property name="configver" type="int" value="2"/>
+  <property name="panels" type="array"><value type="int" value="1"/>
+    <property name="panel-1" type="empty">
+      <property name="position" type="string" value="p=6;x=0;y=0"/>
+      <property name="length" type="uint" value="100"/>
+      <property name="plugin-ids" type="array"><value type="int" value="1"/></property>
+    </property>
+  </property>
+  <property name="plugins" type="empty">
+    <property name="plugin-1" type="string" value="systray"/>
+  </property>
+</channel>
+"#;
+
 /// A running desktop; everything ends with it.
 #[derive(Debug)]
 pub struct Desktop {
@@ -37,6 +54,7 @@ pub struct Desktop {
     pub tray: Tray,
     env: BTreeMap<OsString, OsString>,
     // Ended in this order: what needs the bus before the bus.
+    panel: Vec<Program>,
     keyring: Option<Program>,
     display: Program,
     bus: Program,
@@ -61,6 +79,7 @@ impl Desktop {
             notifications,
             tray,
             env,
+            panel: Vec::new(),
             keyring: None,
             display,
             bus,
@@ -82,6 +101,34 @@ impl Desktop {
         self.keyring = Some(keyring);
         let connection = connect(&address(&self.env)).await;
         owned(&connection, "org.freedesktop.secrets").await;
+        self
+    }
+
+    /// Puts a real panel, Xfce's, in the place of the tray host's double.
+    pub async fn with_panel(mut self) -> Self {
+        self.tray.die().await;
+        let config = self
+            .dir
+            .path()
+            .join("home/.config/xfce4/xfconf/xfce-perchannel-xml");
+        fs::create_dir_all(&config).expect("a directory");
+        fs::write(config.join("xfce4-panel.xml"), PANEL).expect("the panel's config");
+        let xfconfd = fs::read_dir("/usr/lib")
+            .expect("a Debian system")
+            .flatten()
+            .map(|entry| entry.path().join("xfce4/xfconf/xfconfd"))
+            .find(|path| path.is_file())
+            .expect("the package xfconf");
+        let mut panel = Command::new("xfce4-panel");
+        panel.arg("--disable-wm-check");
+        for (name, mut command, service) in [
+            ("xfconfd", Command::new(xfconfd), "org.xfce.Xfconf"),
+            ("panel", panel, "org.kde.StatusNotifierWatcher"),
+        ] {
+            let program = Program::start(name, &mut command, &self.env, self.dir.path(), None);
+            self.panel.push(program);
+            owned(&connect(&address(&self.env)).await, service).await;
+        }
         self
     }
 
@@ -128,6 +175,7 @@ impl Desktop {
         let keyring = self.keyring.as_ref().map(Program::pid);
         keyring
             .into_iter()
+            .chain(self.panel.iter().map(Program::pid))
             .chain([self.display.pid(), self.bus.pid()])
             .collect()
     }

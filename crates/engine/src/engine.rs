@@ -281,8 +281,8 @@ async fn bind(port: u16) -> Result<TcpListener, Problem> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            let holder = doctor::port_holder(port)
-                .map_or_else(|| "another program".to_owned(), |holder| holder.to_string());
+            let holder =
+                doctor::port_holder(port).unwrap_or_else(|| "another program".to_owned());
             Problem::new(
                 Code::Network,
                 format!("Port {port} on 127.0.0.1 is taken by {holder}."),

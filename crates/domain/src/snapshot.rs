@@ -117,8 +117,83 @@ pub struct TeamView {
     pub path: String,
     /// What happens to a request that no rule decides.
     pub mode: GrantPermission,
+    /// The link to its host; absent for a local team, and for a remote one that was never started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub link: Option<LinkView>,
     /// Its conversations that were ever woken in this run.
     pub sessions: Vec<SessionView>,
+}
+
+/// A link's state in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub enum LinkState {
+    /// Nobody needs it.
+    #[default]
+    Down,
+    /// `ssh` signs in.
+    Connecting,
+    /// Signed in; the way back proves itself.
+    Verifying,
+    /// The last proof came back.
+    Up,
+    /// The last proof did not come back.
+    Degraded,
+    /// It failed and is tried again soon.
+    Reconnecting,
+    /// Only a human can mend it.
+    NeedsYou,
+}
+
+impl LinkState {
+    /// The words that surfaces use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Down => "not connected",
+            Self::Connecting => "connecting",
+            Self::Verifying => "verifying",
+            Self::Up => "verified",
+            Self::Degraded => "degraded",
+            Self::Reconnecting => "reconnecting",
+            Self::NeedsYou => "needs you",
+        }
+    }
+}
+
+/// A team's link as shown. What is known and since when: a surface says `verified 4 s ago`, never
+/// just `good`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct LinkView {
+    /// In one word.
+    pub state: LinkState,
+    /// When the last proof came back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub verified_at: Option<Timestamp>,
+    /// How long its round trip took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub rtt_ms: Option<f64>,
+    /// The port of the tunnel on the remote host; absent without a tunnel.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub port: Option<u16>,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub retry_at: Option<Timestamp>,
+    /// What is wrong with it, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub problem: Option<Problem>,
+    /// What works but should not stay so (`allowHttp`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub warning: Option<String>,
 }
 
 /// A conversation `from -> to` as shown.

@@ -42,38 +42,41 @@ impl Kind {
 }
 
 /// A row before it has its place in the chain.
+///
+/// The fields stand in the order of their names as written, which makes their JSON canonical as it
+/// is ([`Draft::canonical`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Draft {
-    /// When it happened.
-    #[cfg_attr(feature = "bindings", ts(type = "string"))]
-    pub time: Timestamp,
-    /// What kind of event it is.
-    pub kind: Kind,
     /// Who caused it: `console`, a team, `iris`, or `unknown`.
     pub caller: String,
-    /// The team it concerns; empty when none.
-    pub team: String,
-    /// The session it concerns; empty when none.
-    pub session: String,
-    /// Where the tool runs; empty when nowhere.
-    pub host: String,
-    /// The tool, or the event's name (`config.changed`).
-    pub tool: String,
+    /// The rule, the human and surface, `timeout`, … as `crate::decision` prints them.
+    pub decided_by: String,
+    /// Allow, deny, or noted.
+    pub decision: Verb,
     /// Digest of the request (`crate::request::ToolRequest::digest`); empty when none.
     pub digest: String,
+    /// Where the tool runs; empty when nowhere.
+    pub host: String,
     /// The input that ran or would have run; for events, their details. Null when none. When a
     /// human edited it before allowing: `{"asked": …, "ran": …}`; `digest` is then that of `asked`,
     /// so that such a row cannot be mistaken for a request whose own input has these two keys.
     #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
     pub input: Value,
-    /// Allow, deny, or noted.
-    pub decision: Verb,
-    /// The rule, the human and surface, `timeout`, … as `crate::decision` prints them.
-    pub decided_by: String,
+    /// What kind of event it is.
+    pub kind: Kind,
     /// Hash of the policy that held; empty when none.
     pub policy_hash: String,
+    /// The session it concerns; empty when none.
+    pub session: String,
+    /// The team it concerns; empty when none.
+    pub team: String,
+    /// When it happened.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub time: Timestamp,
+    /// The tool, or the event's name (`config.changed`).
+    pub tool: String,
     /// From asked to decided, milliseconds.
     #[cfg_attr(feature = "bindings", ts(type = "number"))]
     pub wait_ms: u64,
@@ -122,7 +125,8 @@ impl Draft {
     /// When a value cannot be JSON; a draft has none such, and who gets the error must not decide
     /// anything on this row.
     pub fn canonical(&self) -> Result<String, serde_json::Error> {
-        Ok(crate::request::canonical(&serde_json::to_value(self)?))
+        // As for `crate::request::canonical`: the fields are declared sorted, and so is every map.
+        serde_json::to_string(self)
     }
 }
 
@@ -131,7 +135,7 @@ impl Draft {
 pub fn hash(prev: &str, seq: u64, draft: &str) -> String {
     let mut sha = Sha256::new();
     sha.update(prev.as_bytes());
-    sha.update(format!("\n{seq}\n").as_bytes());
+    sha.update(format!("\n{seq}\n"));
     sha.update(draft.as_bytes());
     hex(&sha.finalize())
 }

@@ -6,6 +6,7 @@
 
 mod id;
 mod owner;
+mod policies;
 
 use std::sync::{
     Arc,
@@ -19,7 +20,7 @@ use iris_domain::{
     config::Config,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
     ids::{ApprovalId, SessionId, TeamName},
-    policy::{Policy, Verdict},
+    policy::Verdict,
     problem::Code,
     request::{Asker, ToolRequest},
     snapshot::{ApprovalView, EndedApproval},
@@ -33,6 +34,7 @@ use crate::{
     store::{Store, StoreError, WaitingRecord},
 };
 use owner::{Message, Owner, Reply};
+use policies::Policies;
 
 /// Told to an agent whose team was removed.
 const GONE: &str = "this team is no longer in the config. Stop here.";
@@ -51,7 +53,7 @@ pub struct ApprovalsView {
 /// A handle on the approvals; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Approvals {
-    config: watch::Receiver<Arc<Config>>,
+    policies: Policies,
     store: Store,
     view: watch::Receiver<Arc<ApprovalsView>>,
     /// Not bounded: a caller has at most a question and its withdrawal in it, and callers are
@@ -69,12 +71,13 @@ impl Approvals {
         tasks: &TaskTracker,
     ) -> Self {
         let (inbox, messages) = mpsc::unbounded_channel();
-        let mut owner = Owner::new(config.clone(), store.clone(), messages);
+        let policies = Policies::of(config);
+        let mut owner = Owner::new(policies.clone(), store.clone(), messages);
         owner.record_lost(lost).await;
         let view = owner.watch();
         tasks.spawn(owner.run());
         Self {
-            config,
+            policies,
             store,
             view,
             inbox,
@@ -87,13 +90,15 @@ impl Approvals {
     /// Dropping the future withdraws the request.
     pub async fn ask(&self, asker: Asker, request: ToolRequest) -> Decision {
         let asked_at = clock::now();
-        let config = self.config.borrow().clone();
+        let policies = self.policies.now();
         let digest = request.digest(&asker);
-        let Some(team) = config.teams.get(&asker.team) else {
+        let (Some(team), Some(policy)) = (
+            policies.config.teams.get(&asker.team),
+            policies.of(&asker.team),
+        ) else {
             let row = row(&asker, &request, digest, String::new(), asked_at);
             return self.record(row, deny_by_iris("team", GONE)).await;
         };
-        let policy = Policy::of(team);
         let why = match policy.evaluate(&request) {
             Verdict::Allow(by) => {
                 let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
@@ -119,7 +124,7 @@ impl Approvals {
             why,
             digest: digest.clone(),
             created_at: asked_at,
-            expires_at: expires_at(asked_at, config.settings.permission_timeout),
+            expires_at: expires_at(asked_at, policies.config.settings.permission_timeout),
         };
         let ticket = self.ticket();
         let asked = Asked {
@@ -140,8 +145,8 @@ impl Approvals {
     /// What the team's deny rules say to a call that arrives without having been asked for: an agent
     /// that has its token can call Iris past its own permission prompt.
     pub fn forbids(&self, team: &TeamName, request: &ToolRequest) -> Option<String> {
-        match self.config.borrow().teams.get(team) {
-            Some(team) => Policy::of(team).denies(request).map(|(_, why)| why),
+        match self.policies.now().of(team) {
+            Some(policy) => policy.denies(request).map(|(_, why)| why),
             None => Some(GONE.to_owned()),
         }
     }

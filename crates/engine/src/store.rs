@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::home::Home;
-use writer::{Message, Op, Written};
+use writer::{Message, Op};
 
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
@@ -201,14 +201,14 @@ impl Store {
         })
     }
 
-    /// Writes a row; returns when it is on disk.
+    /// Writes a row; returns its place in the chain when it is on disk.
     ///
     /// It is queued before the first await, so a dropped future loses the answer, not the row.
     ///
     /// # Errors
     /// When it is not on disk: whatever it was to record must not happen.
-    pub async fn append(&self, draft: Draft) -> Result<Row, StoreError> {
-        self.row(Op::Append(self.text(draft)?)).await
+    pub async fn append(&self, draft: Draft) -> Result<u64, StoreError> {
+        self.row(Op::Append(self.text(&draft)?)).await
     }
 
     /// Keeps a waiting approval; returns when it is on disk.
@@ -216,16 +216,17 @@ impl Store {
     /// # Errors
     /// When it is not on disk.
     pub async fn keep_waiting(&self, waiting: WaitingRecord) -> Result<(), StoreError> {
-        let Written { text, .. } = *self.text(waiting.draft)?;
+        let text = self.text(&waiting.draft)?;
         self.write(Op::Keep(waiting.id, text)).await.map(drop)
     }
 
-    /// Writes a waiting approval's row and forgets that it waits, in one transaction.
+    /// Writes a waiting approval's row and forgets that it waits, in one transaction; returns the
+    /// row's place in the chain.
     ///
     /// # Errors
     /// When that is not on disk; the approval is then still kept as waiting.
-    pub async fn end_waiting(&self, id: ApprovalId, draft: Draft) -> Result<Row, StoreError> {
-        self.row(Op::End(id, self.text(draft)?)).await
+    pub async fn end_waiting(&self, id: ApprovalId, draft: Draft) -> Result<u64, StoreError> {
+        self.row(Op::End(id, self.text(&draft)?)).await
     }
 
     /// Audit rows, newest first.
@@ -317,14 +318,15 @@ impl Store {
         }
     }
 
-    fn text(&self, draft: Draft) -> Result<Box<Written>, StoreError> {
-        let text = draft
+    /// A row's text, made by the caller: the thread that all wait for does not do what each can do
+    /// for itself.
+    fn text(&self, draft: &Draft) -> Result<String, StoreError> {
+        draft
             .canonical()
-            .map_err(|error| open::cannot_write(&self.path, error))?;
-        Ok(Box::new(Written { draft, text }))
+            .map_err(|error| open::cannot_write(&self.path, error))
     }
 
-    async fn row(&self, op: Op) -> Result<Row, StoreError> {
+    async fn row(&self, op: Op) -> Result<u64, StoreError> {
         self.write(op).await?.ok_or(StoreError::Closed)
     }
 

@@ -19,37 +19,25 @@ prev: string,
  */
 hash: string, 
 /**
- * When it happened.
- */
-time: string, 
-/**
- * What kind of event it is.
- */
-kind: Kind, 
-/**
  * Who caused it: `console`, a team, `iris`, or `unknown`.
  */
 caller: string, 
 /**
- * The team it concerns; empty when none.
+ * The rule, the human and surface, `timeout`, … as `crate::decision` prints them.
  */
-team: string, 
+decidedBy: string, 
 /**
- * The session it concerns; empty when none.
+ * Allow, deny, or noted.
  */
-session: string, 
-/**
- * Where the tool runs; empty when nowhere.
- */
-host: string, 
-/**
- * The tool, or the event's name (`config.changed`).
- */
-tool: string, 
+decision: Verb, 
 /**
  * Digest of the request (`crate::request::ToolRequest::digest`); empty when none.
  */
 digest: string, 
+/**
+ * Where the tool runs; empty when nowhere.
+ */
+host: string, 
 /**
  * The input that ran or would have run; for events, their details. Null when none. When a
  * human edited it before allowing: `{"asked": …, "ran": …}`; `digest` is then that of `asked`,
@@ -57,17 +45,29 @@ digest: string,
  */
 input: unknown, 
 /**
- * Allow, deny, or noted.
+ * What kind of event it is.
  */
-decision: Verb, 
-/**
- * The rule, the human and surface, `timeout`, … as `crate::decision` prints them.
- */
-decidedBy: string, 
+kind: Kind, 
 /**
  * Hash of the policy that held; empty when none.
  */
 policyHash: string, 
+/**
+ * The session it concerns; empty when none.
+ */
+session: string, 
+/**
+ * The team it concerns; empty when none.
+ */
+team: string, 
+/**
+ * When it happened.
+ */
+time: string, 
+/**
+ * The tool, or the event's name (`config.changed`).
+ */
+tool: string, 
 /**
  * From asked to decided, milliseconds.
  */

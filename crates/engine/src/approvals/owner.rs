@@ -13,7 +13,6 @@ use iris_domain::{
     Problem,
     approval::{Asked, Book, Effect, Event, Ticket, deny_by_iris, waited},
     audit::Draft,
-    config::Config,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
     ids::{ApprovalId, SessionId},
     policy::Policy,
@@ -26,7 +25,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ApprovalsView, id};
+use super::{ApprovalsView, id, policies::Policies};
 use crate::{
     clock,
     store::{Store, StoreError, WaitingRecord},
@@ -68,7 +67,7 @@ struct Written {
 }
 
 pub(super) struct Owner {
-    config: watch::Receiver<Arc<Config>>,
+    policies: Policies,
     store: Store,
     inbox: mpsc::UnboundedReceiver<Message>,
     view: watch::Sender<Arc<ApprovalsView>>,
@@ -90,12 +89,12 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(
-        config: watch::Receiver<Arc<Config>>,
+        policies: Policies,
         store: Store,
         inbox: mpsc::UnboundedReceiver<Message>,
     ) -> Self {
         Self {
-            config,
+            policies,
             store,
             inbox,
             view: watch::Sender::new(Arc::default()),
@@ -141,7 +140,7 @@ impl Owner {
         });
         for (id, ended, outcome) in futures::future::join_all(rows).await {
             match outcome {
-                Ok(row) => tracing::warn!(approval = %id, seq = row.seq,
+                Ok(seq) => tracing::warn!(approval = %id, seq,
                     "An approval waited when Iris last ended; it is recorded as lost."),
                 // It stays in the store as waiting, and the next start tries again.
                 Err(error) => self.wrote(Err(error)),
@@ -221,9 +220,9 @@ impl Owner {
                 reply,
             } => {
                 self.answerers.insert(ticket, reply);
-                let config = self.config.borrow().clone();
-                let team = self.book.team(&id).and_then(|team| config.teams.get(team));
-                let policy = team.map(Policy::of);
+                let team = self.book.team(&id);
+                let policy = team.and_then(|team| self.policies.now().of(team));
+                let policy = policy.map(|policy| Policy::clone(&policy));
                 self.step(Event::Answered {
                     ticket,
                     id,

@@ -67,8 +67,8 @@ async fn rows_come_back_as_they_went_and_the_chain_holds_over_restarts() {
         assert!(opened.problem.is_none() && opened.lost.is_empty());
         for n in 0..5 {
             let team = if n % 2 == 0 { "alpha" } else { "beta" };
-            let row = opened.store.append(draft(team, n)).await.unwrap();
-            assert_eq!(row.seq, run * 5 + n + 1, "no gaps");
+            let seq = opened.store.append(draft(team, n)).await.unwrap();
+            assert_eq!(seq, run * 5 + n + 1, "no gaps");
         }
         opened.store.close().await;
         assert_eq!(
@@ -230,11 +230,13 @@ async fn many_writers_share_commits_and_each_gets_its_own_row() {
         let store = store.clone();
         async move { store.append(draft("alpha", n)).await.unwrap() }
     });
-    let rows = futures::future::join_all(writes).await;
-    for (n, row) in rows.iter().enumerate() {
+    let places = futures::future::join_all(writes).await;
+    let commits = store.commits() - before;
+    let rows = store.audit(AuditQuery::default()).await.unwrap();
+    for (n, seq) in places.into_iter().enumerate() {
+        let row = rows.iter().find(|row| row.seq == seq).unwrap();
         assert_eq!(row.draft.wait_ms, n as u64, "each caller gets its own row");
     }
-    let commits = store.commits() - before;
     assert!(commits <= 40, "400 rows took {commits} commits");
     assert_eq!(
         store.verify().await.unwrap(),

@@ -2,12 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
-    time::{Duration, Instant},
+    sync::mpsc::{Receiver, TryRecvError},
 };
 
 use iris_domain::{
-    audit::{self, Draft, FIRST_PREV, Row},
+    audit::{self, FIRST_PREV},
     ids::ApprovalId,
 };
 use rusqlite::{
@@ -19,25 +18,13 @@ use super::{SessionRecord, StoreError, open::cannot_write, read::highest_seq};
 
 /// The most that one transaction takes, so that no caller waits for the whole of a flood.
 const BATCH_MAX: usize = 512;
-/// The longest wait for the callers of the last batch to come back before the next one is
-/// committed; a caller that is alone never waits. Without it two halves of the callers take turns,
-/// and each sees the other's fsync as well as its own.
-const GATHER_MAX: Duration = Duration::from_micros(500);
-
-/// A row's draft and its text, made by the caller: the thread that all wait for does not do what
-/// each can do for itself.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) draft: Draft,
-    pub(super) text: String,
-}
 
 /// What to write.
 #[derive(Debug)]
 pub(super) enum Op {
-    Append(Box<Written>),
+    Append(String),
     Keep(ApprovalId, String),
-    End(ApprovalId, Box<Written>),
+    End(ApprovalId, String),
     SaveSession(Box<SessionRecord>),
     NoteGroup(i32, u64),
     ForgetGroup(i32),
@@ -45,8 +32,8 @@ pub(super) enum Op {
     Sql(String),
 }
 
-/// What came of it: the row, where one was written.
-pub(super) type Outcome = Result<Option<Row>, StoreError>;
+/// What came of it: the row's place, where one was written.
+pub(super) type Outcome = Result<Option<u64>, StoreError>;
 
 #[derive(Debug)]
 pub(super) enum Message {
@@ -133,22 +120,13 @@ impl Writer {
         }
     }
 
-    /// Writes until it is told to close, or every handle is gone.
+    /// Writes until it is told to close, or every handle is gone: each time all that is queued by
+    /// then, while the callers of the last batch already prepare their next.
     pub(super) fn run(mut self) {
-        let mut batch = Batch::default();
-        let mut expected = 1;
-        let mut patience = Duration::ZERO;
         loop {
-            self.gather(&mut batch, expected, patience);
-            let Batch { jobs, end } = std::mem::take(&mut batch);
+            let Batch { jobs, end } = self.gather();
             let (ops, replies): (Vec<Op>, Vec<_>) = jobs.into_iter().unzip();
-            let begun = Instant::now();
-            let outcomes = self.write(&ops);
-            patience = (begun.elapsed() / 2).min(GATHER_MAX);
-            // Before anyone is told: who is queued by now is not one of those who come back.
-            self.drain(&mut batch);
-            expected = batch.jobs.len() + replies.len();
-            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            for (reply, outcome) in replies.into_iter().zip(self.write(&ops)) {
                 if reply.send(outcome).is_err() {
                     tracing::debug!("A caller stopped waiting for its write.");
                 }
@@ -159,26 +137,10 @@ impl Writer {
         }
     }
 
-    /// Waits for work; then for as much as is expected, but not for long.
-    fn gather(&self, batch: &mut Batch, expected: usize, patience: Duration) {
-        if batch.jobs.is_empty() && batch.end.is_none() {
-            batch.take(self.inbox.recv().ok());
-        }
-        let deadline = Instant::now() + patience;
-        while batch.takes_more() && batch.jobs.len() < expected {
-            match self
-                .inbox
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(message) => batch.take(Some(message)),
-                Err(RecvTimeoutError::Disconnected) => batch.take(None),
-                Err(RecvTimeoutError::Timeout) => break,
-            }
-        }
-        self.drain(batch);
-    }
-
-    fn drain(&self, batch: &mut Batch) {
+    /// Waits for work, and takes all there is.
+    fn gather(&self) -> Batch {
+        let mut batch = Batch::default();
+        batch.take(self.inbox.recv().ok());
         while batch.takes_more() {
             match self.inbox.try_recv() {
                 Ok(message) => batch.take(Some(message)),
@@ -186,6 +148,7 @@ impl Writer {
                 Err(TryRecvError::Empty) => break,
             }
         }
+        batch
     }
 
     fn write(&mut self, ops: &[Op]) -> Vec<Outcome> {
@@ -194,8 +157,8 @@ impl Writer {
             Err(error) => error,
         };
         tracing::error!(%failed, writes = ops.len(), "A transaction failed.");
-        // One that is too large for the disk takes the others' transaction with it: each gets one
-        // of its own. Not when another program holds the lock: each would wait for it again.
+        // One that fails takes the others' transaction with it: each gets one of its own. Not when
+        // another program holds the lock: each would wait for it again.
         let busy = failed.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
         if ops.len() == 1 || busy {
             return ops
@@ -210,8 +173,7 @@ impl Writer {
         ops.iter().map(alone).collect()
     }
 
-    /// All of them in one transaction, each in a savepoint: one that fails harms no other. When
-    /// this returns an error, none of them is written.
+    /// All of them in one transaction, or, with an error, none.
     fn transaction(&mut self, ops: &[Op]) -> rusqlite::Result<Vec<Outcome>> {
         #[cfg(test)]
         if let [Op::Sql(sql)] = ops {
@@ -230,27 +192,7 @@ impl Writer {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         for op in ops {
-            run(&transaction, "SAVEPOINT one")?;
-            match apply(&transaction, &head, op) {
-                Ok(row) => {
-                    run(&transaction, "RELEASE one")?;
-                    if let Some(row) = &row {
-                        head = Head {
-                            seq: row.seq,
-                            hash: row.hash.clone(),
-                        };
-                    }
-                    outcomes.push(Ok(row));
-                }
-                // Some errors (full disk) end the whole transaction.
-                Err(error) if transaction.is_autocommit() => return Err(error),
-                Err(error) => {
-                    run(&transaction, "ROLLBACK TO one")?;
-                    run(&transaction, "RELEASE one")?;
-                    tracing::error!(%error, "A write failed.");
-                    outcomes.push(Err(cannot_write(&self.path, error)));
-                }
-            }
+            outcomes.push(Ok(apply(&transaction, &mut head, op)?));
         }
         transaction.commit()?;
         #[cfg(test)]
@@ -275,7 +217,7 @@ impl Writer {
     }
 }
 
-fn apply(connection: &Connection, head: &Head, op: &Op) -> rusqlite::Result<Option<Row>> {
+fn apply(connection: &Connection, head: &mut Head, op: &Op) -> rusqlite::Result<Option<u64>> {
     match op {
         Op::Append(row) => append(connection, head, row).map(Some),
         Op::End(id, row) => {
@@ -325,23 +267,14 @@ fn apply(connection: &Connection, head: &Head, op: &Op) -> rusqlite::Result<Opti
     }
 }
 
-fn append(connection: &Connection, head: &Head, row: &Written) -> rusqlite::Result<Row> {
+fn append(connection: &Connection, head: &mut Head, text: &str) -> rusqlite::Result<u64> {
     let seq = head.seq + 1;
-    let hash = audit::hash(&head.hash, seq, &row.text);
+    let hash = audit::hash(&head.hash, seq, text);
     connection
         .prepare_cached("INSERT INTO audit (seq, draft, prev, hash) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![integer(seq)?, row.text, head.hash, hash])?;
-    Ok(Row {
-        seq,
-        draft: row.draft.clone(),
-        prev: head.hash.clone(),
-        hash,
-    })
-}
-
-/// A statement that is the same each time, parsed once.
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
+        .execute(params![integer(seq)?, text, head.hash, hash])?;
+    *head = Head { seq, hash };
+    Ok(seq)
 }
 
 fn integer(n: u64) -> rusqlite::Result<Value> {

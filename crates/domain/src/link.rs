@@ -34,9 +34,6 @@ pub const PROOF_LIMIT_NUDGED: Duration = Duration::from_secs(2);
 /// After so many failed proofs in a row the link is lost. With the times above a silent link is
 /// found out within 15 + 8 + 5 + 8 = 36 s.
 pub const PROOFS_MISSED_MAX: u32 = 2;
-/// How long signing in may take when nobody is asked anything. The network part has ssh's own
-/// `ConnectTimeout`; a prompt that waits for a human stops this clock.
-pub const CONNECT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where a link is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,10 +99,6 @@ pub enum Effect {
     Arm(Timer),
     /// Stop the timer.
     Disarm,
-    /// Tell those who wait that it can be used.
-    Ready,
-    /// Tell those who wait that it cannot be used until a human does something.
-    NotReady(Problem),
 }
 
 /// A link's life.
@@ -161,8 +154,7 @@ impl Link {
             Event::Wanted => match self.state {
                 // Who wants it now has perhaps mended what was wrong.
                 State::Down | State::NeedsYou | State::BackingOff => self.connect(),
-                State::Up | State::Degraded(_) => vec![Effect::Ready],
-                State::Connecting | State::Verifying => vec![],
+                State::Up | State::Degraded(_) | State::Connecting | State::Verifying => vec![],
             },
             Event::Unwanted => {
                 let closes = self.has_connection();
@@ -179,11 +171,7 @@ impl Link {
                 _ => vec![],
             },
             Event::Proved => match self.state {
-                State::Verifying => {
-                    self.proved();
-                    vec![Effect::Ready, Effect::Arm(Timer::Proof(PROOF_EVERY))]
-                }
-                State::Up | State::Degraded(_) => {
+                State::Verifying | State::Up | State::Degraded(_) => {
                     self.proved();
                     vec![Effect::Arm(Timer::Proof(PROOF_EVERY))]
                 }
@@ -258,19 +246,19 @@ impl Link {
     }
 
     fn failed(&mut self, failure: Failure) -> Vec<Effect> {
-        self.problem = Some(failure.problem.clone());
+        self.problem = Some(failure.problem);
         match failure.cure {
             Cure::Human => {
                 self.state = State::NeedsYou;
                 self.failures = 0;
-                vec![
-                    Effect::Disarm,
-                    Effect::Close,
-                    Effect::NotReady(failure.problem),
-                ]
+                vec![Effect::Disarm, Effect::Close]
             }
             // The others belong to sessions; for a link they all mean: try again.
-            Cure::Retry | Cure::Room | Cure::NewConversation | Cure::ResumeConversation => {
+            Cure::Retry
+            | Cure::Link
+            | Cure::Room
+            | Cure::NewConversation
+            | Cure::ResumeConversation => {
                 // A link that was up is tried again at once: usually only the network changed.
                 let was_up = self.is_usable();
                 self.failures = self.failures.saturating_add(1);

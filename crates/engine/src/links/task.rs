@@ -1,0 +1,621 @@
+//! The task that owns a link's connections and executes the effects of its step function.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    future::pending,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use iris_domain::{
+    Problem,
+    ids::TeamName,
+    link::{Effect, Event, Link, PROOF_LIMIT, Timer},
+    session::{Cure, Failure},
+    snapshot::{LinkState, LinkView},
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::{Instant, timeout},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    LinkViews, LinksDeps, failed,
+    lease::Seat,
+    tunnel::{self, Tunnel, Wanted},
+};
+use crate::{
+    clock,
+    endpoint::probe,
+    ssh::{self, Connection, Target},
+};
+
+/// Sessions on one connection: sshd's `MaxSessions` is 10, and the link's own small programs need
+/// room too.
+const SESSIONS_MAX: usize = 8;
+
+/// Told to a reader who cares about nothing else than that the team's tunnel is in plain HTTP.
+const PLAIN: &str = "Plain HTTP inside the tunnel (allowHttp): other users of that host who can listen in could read the team's token.";
+
+/// What a lease wants.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub team: TeamName,
+    /// None: no tunnel.
+    pub tunnel: Option<Wanted>,
+    pub allow_http: bool,
+}
+
+/// What the task is told.
+pub(super) enum Told {
+    Want(u64, Wish, oneshot::Sender<()>),
+    Release(u64),
+    /// A place for a session.
+    Seat(oneshot::Sender<Result<Seat, Failure>>),
+    /// The host takes no more sessions on this connection.
+    Full(Arc<Connection>),
+    Nudge,
+    Sweep,
+    Close(oneshot::Sender<()>),
+}
+
+/// What leases wait for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Status {
+    pub state: LinkState,
+    pub problem: Option<Problem>,
+    pub tunnels: BTreeMap<Wanted, Result<u16, Problem>>,
+}
+
+/// A connection with places for sessions.
+struct Line {
+    connection: Arc<Connection>,
+    places: Arc<Semaphore>,
+}
+
+impl Line {
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection: Arc::new(connection),
+            places: Arc::new(Semaphore::new(SESSIONS_MAX)),
+        }
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Seat {
+            connection: Arc::clone(&self.connection),
+            _permit: permit,
+        })
+    }
+}
+
+/// Tunnels that were opened, with the time of the last round trip.
+type Opened = BTreeMap<Wanted, Result<(Tunnel, Duration), Problem>>;
+
+/// What came of the work that takes time.
+enum Done {
+    Connected(Result<Connection, Failure>),
+    Prepared(Result<(Opened, Duration), Failure>),
+    Opened(Result<Opened, Failure>),
+    Proved(Result<Duration, Problem>),
+}
+
+pub(super) struct Task {
+    deps: Arc<LinksDeps>,
+    target: Target,
+    link: Link,
+    wishes: HashMap<u64, Wish>,
+    /// The first one carries the tunnels.
+    lines: Vec<Line>,
+    tunnels: BTreeMap<Wanted, Result<Tunnel, Problem>>,
+    work: Option<BoxFuture<'static, Done>>,
+    /// The end of the first connection.
+    ended: Option<BoxFuture<'static, ssh::Failure>>,
+    /// A further connection on its way, for those who wait for a place.
+    further: Option<BoxFuture<'static, Result<Connection, Failure>>>,
+    seekers: VecDeque<oneshot::Sender<Result<Seat, Failure>>>,
+    timer: Option<(Timer, Instant)>,
+    retry_at: Option<Timestamp>,
+    verified: Option<(Timestamp, Duration)>,
+    status: watch::Sender<Arc<Status>>,
+    views: Arc<watch::Sender<Arc<LinkViews>>>,
+}
+
+impl Task {
+    pub fn new(
+        deps: Arc<LinksDeps>,
+        target: Target,
+        status: watch::Sender<Arc<Status>>,
+        views: Arc<watch::Sender<Arc<LinkViews>>>,
+    ) -> Self {
+        Self {
+            deps,
+            target,
+            link: Link::default(),
+            wishes: HashMap::new(),
+            lines: Vec::new(),
+            tunnels: BTreeMap::new(),
+            work: None,
+            ended: None,
+            further: None,
+            seekers: VecDeque::new(),
+            timer: None,
+            retry_at: None,
+            verified: None,
+            status,
+            views,
+        }
+    }
+
+    pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Told>) {
+        loop {
+            tokio::select! {
+                told = inbox.recv() => match told {
+                    Some(Told::Close(done)) => {
+                        self.close().await;
+                        self.wishes.clear();
+                        self.publish();
+                        if done.send(()).is_err() {
+                            debug!("nobody waits for the end of the link");
+                        }
+                        return;
+                    }
+                    Some(told) => self.told(told),
+                    None => return self.close().await,
+                },
+                done = ready(&mut self.work) => {
+                    self.work = None;
+                    self.done(done);
+                }
+                failure = ready(&mut self.ended) => {
+                    self.ended = None;
+                    let failure = failed(&failure, self.target.destination());
+                    info!(host = self.target.destination(), problem = %failure.problem, "the link ended");
+                    self.step(Event::Failed(failure));
+                }
+                further = ready(&mut self.further) => {
+                    self.further = None;
+                    self.furthered(further);
+                }
+                () = clock::reached(self.timer.map(|(_, at)| at)) => {
+                    if let Some((timer, _)) = self.timer.take() {
+                        self.retry_at = None;
+                        self.step(Event::TimedOut(timer));
+                    }
+                }
+            }
+            self.open_wanted();
+            self.publish();
+        }
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Want(id, wish, heard) => {
+                self.wishes.insert(id, wish);
+                self.forget_failed_tunnels();
+                self.step(Event::Wanted);
+                self.publish();
+                if heard.send(()).is_err() {
+                    debug!("who wanted the link is gone");
+                }
+            }
+            Told::Release(id) => {
+                self.wishes.remove(&id);
+                if self.wishes.is_empty() {
+                    self.step(Event::Unwanted);
+                } else {
+                    self.close_unwanted();
+                }
+            }
+            Told::Seat(reply) => self.seat(reply),
+            Told::Full(connection) => {
+                let line = self
+                    .lines
+                    .iter()
+                    .find(|line| Arc::ptr_eq(&line.connection, &connection));
+                if let Some(line) = line {
+                    line.places.forget_permits(SESSIONS_MAX);
+                }
+            }
+            Told::Nudge => self.step(Event::Nudged),
+            Told::Sweep => self.sweep(),
+            Told::Close(_) => {}
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Connected(Ok(connection)) => {
+                let line = Line::new(connection);
+                let first = Arc::clone(&line.connection);
+                self.ended = Some(Box::pin(async move { first.closed().await }));
+                self.lines.push(line);
+                self.step(Event::Connected);
+            }
+            Done::Connected(Err(failure)) | Done::Prepared(Err(failure)) => {
+                self.step(Event::Failed(failure));
+            }
+            Done::Prepared(Ok((opened, took))) => {
+                self.keep(opened);
+                self.proved(took);
+            }
+            Done::Opened(Ok(opened)) => self.keep(opened),
+            Done::Opened(Err(failure)) => self.step(Event::Failed(failure)),
+            Done::Proved(Ok(took)) => self.proved(took),
+            Done::Proved(Err(problem)) => self.step(Event::NotProved(problem)),
+        }
+    }
+
+    fn keep(&mut self, opened: Opened) {
+        for (wanted, outcome) in opened {
+            if let Err(problem) = &outcome {
+                warn!(host = self.target.destination(), %problem, "no tunnel");
+            }
+            let tunnel = outcome.map(|(tunnel, _)| tunnel);
+            self.tunnels.insert(wanted, tunnel);
+        }
+        // Somebody may have gone away meanwhile.
+        self.close_unwanted();
+    }
+
+    fn proved(&mut self, took: Duration) {
+        self.verified = Some((clock::now(), took));
+        self.step(Event::Proved);
+    }
+
+    fn step(&mut self, event: Event) {
+        for effect in self.link.on(event) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Connect => {
+                self.retry_at = None;
+                let connecting = connect(Arc::clone(&self.deps), self.target.clone());
+                self.work = Some(Box::pin(async { Done::Connected(connecting.await) }));
+            }
+            Effect::Prepare => {
+                let Some(line) = self.lines.first() else {
+                    return;
+                };
+                let connection = Arc::clone(&line.connection);
+                let (deps, wanted) = (Arc::clone(&self.deps), self.wanted());
+                let destination = self.target.destination().to_owned();
+                self.work = Some(Box::pin(async move {
+                    Done::Prepared(prepare(&connection, &deps, wanted, &destination).await)
+                }));
+            }
+            Effect::Prove(at_most) => self.prove(at_most),
+            Effect::Close => {
+                let closing = self.take_all();
+                self.deps.tasks.spawn(closing);
+            }
+            Effect::Arm(Timer::Proof(wait)) => {
+                self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
+            }
+            Effect::Arm(Timer::BackOff(wait)) => {
+                let wait = jittered(wait);
+                self.timer = Some((Timer::BackOff(wait), Instant::now() + wait));
+                let wait = SignedDuration::try_from(wait).unwrap_or_default();
+                self.retry_at = clock::now().checked_add(wait).ok();
+            }
+            Effect::Disarm => {
+                self.timer = None;
+                self.retry_at = None;
+            }
+        }
+    }
+
+    fn prove(&mut self, at_most: Duration) {
+        let Some(line) = self.lines.first() else {
+            return;
+        };
+        let connection = Arc::clone(&line.connection);
+        let deps = Arc::clone(&self.deps);
+        let destination = self.target.destination().to_owned();
+        let ways: Vec<_> = self
+            .tunnels
+            .values()
+            .filter_map(|tunnel| tunnel.as_ref().ok())
+            .map(|tunnel| (tunnel.port, tunnel.socket.clone()))
+            .collect();
+        self.work = Some(Box::pin(async move {
+            if ways.is_empty() {
+                return Done::Proved(prove_without_tunnel(&connection, at_most, &destination).await);
+            }
+            let mut longest = Duration::ZERO;
+            for (port, socket) in ways {
+                match probe(&socket, deps.tls.client(), &deps.probes, at_most).await {
+                    Ok(took) => longest = longest.max(took),
+                    Err(failure) => {
+                        let problem = tunnel::not_proved(port, &destination, &failure);
+                        return Done::Proved(Err(problem));
+                    }
+                }
+            }
+            Done::Proved(Ok(longest))
+        }));
+    }
+
+    /// Opens what is wanted and not there, when nothing else is being done.
+    fn open_wanted(&mut self) {
+        if !self.link.is_usable() || self.work.is_some() {
+            return;
+        }
+        let wanted: BTreeSet<Wanted> = self
+            .wanted()
+            .into_iter()
+            .filter(|wanted| !self.tunnels.contains_key(wanted))
+            .collect();
+        let (false, Some(line)) = (wanted.is_empty(), self.lines.first()) else {
+            return;
+        };
+        let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
+        let destination = self.target.destination().to_owned();
+        self.work = Some(Box::pin(async move {
+            Done::Opened(open_all(&connection, &deps, wanted, &destination).await)
+        }));
+        // The proof's turn comes after it.
+        if self.timer.is_none() {
+            let wait = iris_domain::link::PROOF_AGAIN;
+            self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
+        }
+    }
+
+    fn wanted(&self) -> BTreeSet<Wanted> {
+        self.wishes.values().filter_map(|wish| wish.tunnel).collect()
+    }
+
+    fn forget_failed_tunnels(&mut self) {
+        self.tunnels.retain(|_, tunnel| tunnel.is_ok());
+    }
+
+    fn close_unwanted(&mut self) {
+        let wanted = self.wanted();
+        let unwanted = self
+            .tunnels
+            .extract_if(.., |tunnel, _| !wanted.contains(tunnel));
+        let Some(line) = self.lines.first() else {
+            return;
+        };
+        for (_, tunnel) in unwanted {
+            let Ok(tunnel) = tunnel else { continue };
+            let (connection, port) = (Arc::clone(&line.connection), self.deps.port);
+            self.deps.tasks.spawn(async move {
+                if let Err(error) = connection.cancel_forward(tunnel.port, port).await {
+                    debug!(%error, "a tunnel was not closed");
+                }
+            });
+        }
+    }
+
+    fn seat(&mut self, reply: oneshot::Sender<Result<Seat, Failure>>) {
+        if !self.link.is_usable() {
+            give(reply, Err(self.gone()));
+            return;
+        }
+        if let Some(seat) = self.lines.iter().find_map(Line::seat) {
+            give(reply, Ok(seat));
+            return;
+        }
+        self.seekers.push_back(reply);
+        if self.further.is_none() {
+            let connecting = connect(Arc::clone(&self.deps), self.target.clone());
+            self.further = Some(Box::pin(connecting));
+        }
+    }
+
+    fn furthered(&mut self, further: Result<Connection, Failure>) {
+        match further {
+            Ok(connection) => self.lines.push(Line::new(connection)),
+            Err(failure) => {
+                for seeker in self.seekers.drain(..) {
+                    give(seeker, Err(failure.clone()));
+                }
+            }
+        }
+        for seeker in std::mem::take(&mut self.seekers) {
+            self.seat(seeker);
+        }
+    }
+
+    fn gone(&self) -> Failure {
+        let problem = self.link.problem().cloned();
+        Failure {
+            problem: problem.unwrap_or_else(super::shutting_down),
+            cure: Cure::Link,
+        }
+    }
+
+    fn sweep(&self) {
+        let Some(line) = self.lines.first() else {
+            return;
+        };
+        let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
+        let destination = self.target.destination().to_owned();
+        self.deps.tasks.spawn(async move {
+            if let Err(failure) = tunnel::sweep(&connection, &deps, &destination).await {
+                // The next connect does it.
+                debug!(problem = %failure.problem, "the host was not swept");
+            }
+        });
+    }
+
+    /// Takes everything that belongs to the connections away; the result closes them.
+    fn take_all(&mut self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.work = None;
+        self.ended = None;
+        self.further = None;
+        self.tunnels.clear();
+        let gone = self.gone();
+        for seeker in self.seekers.drain(..) {
+            give(seeker, Err(gone.clone()));
+        }
+        let lines = std::mem::take(&mut self.lines);
+        async move {
+            let closing = lines.iter().map(|line| line.connection.close());
+            futures::future::join_all(closing).await;
+        }
+    }
+
+    async fn close(&mut self) {
+        self.link = Link::default();
+        self.take_all().await;
+    }
+
+    /// Tells leases and surfaces what holds now.
+    fn publish(&mut self) {
+        let status = Status {
+            state: self.link.shown(),
+            problem: self.link.problem().cloned(),
+            tunnels: self
+                .tunnels
+                .iter()
+                .map(|(wanted, tunnel)| {
+                    let port = tunnel.as_ref().map(|tunnel| tunnel.port);
+                    (*wanted, port.map_err(Clone::clone))
+                })
+                .collect(),
+        };
+        let views: LinkViews = self
+            .wishes
+            .values()
+            .map(|wish| (wish.team.clone(), self.view(wish, &status)))
+            .collect();
+        self.views.send_if_modified(|all| {
+            let destination = self.target.destination();
+            let mut next = LinkViews::clone(all);
+            next.retain(|_, view| view.destination != destination);
+            next.extend(views);
+            let changed = **all != next;
+            if changed {
+                *all = Arc::new(next);
+            }
+            changed
+        });
+        self.status.send_if_modified(|now| {
+            let changed = **now != status;
+            if changed {
+                *now = Arc::new(status);
+            }
+            changed
+        });
+    }
+
+    fn view(&self, wish: &Wish, status: &Status) -> LinkView {
+        let tunnel = wish.tunnel.and_then(|wanted| status.tunnels.get(&wanted));
+        let good = matches!(status.state, LinkState::Up | LinkState::Degraded);
+        LinkView {
+            destination: self.target.destination().to_owned(),
+            state: status.state,
+            verified_at: self.verified.map(|(at, _)| at),
+            rtt_ms: self
+                .verified
+                .filter(|_| good)
+                .map(|(_, took)| took.as_secs_f64() * 1000.0),
+            port: tunnel.and_then(|tunnel| tunnel.as_ref().ok()).copied(),
+            retry_at: self.retry_at,
+            problem: tunnel
+                .and_then(|tunnel| tunnel.as_ref().err())
+                .or(status.problem.as_ref())
+                .cloned(),
+            warning: (wish.allow_http && wish.tunnel.is_some()).then(|| PLAIN.to_owned()),
+        }
+    }
+}
+
+/// Signs in. What ssh asks is asked in the name of this attempt.
+async fn connect(deps: Arc<LinksDeps>, target: Target) -> Result<Connection, Failure> {
+    let attempt = deps.prompts.attempt(target.destination());
+    let outcome = deps.ssh.connect(&target, &attempt.env()).await;
+    outcome.map_err(|mut failure| {
+        if attempt.cancelled() {
+            failure.reason = ssh::Reason::Cancelled;
+        }
+        failed(&failure, target.destination())
+    })
+}
+
+async fn prepare(
+    connection: &Connection,
+    deps: &LinksDeps,
+    wanted: BTreeSet<Wanted>,
+    destination: &str,
+) -> Result<(Opened, Duration), Failure> {
+    let begun = Instant::now();
+    tunnel::sweep(connection, deps, destination).await?;
+    let took = begun.elapsed();
+    let opened = open_all(connection, deps, wanted, destination).await?;
+    let slowest = opened
+        .values()
+        .filter_map(|tunnel| tunnel.as_ref().ok())
+        .map(|(_, took)| *took)
+        .max();
+    Ok((opened, slowest.unwrap_or(took)))
+}
+
+async fn open_all(
+    connection: &Connection,
+    deps: &LinksDeps,
+    wanted: BTreeSet<Wanted>,
+    destination: &str,
+) -> Result<Opened, Failure> {
+    let mut opened = Opened::new();
+    for wanted in wanted {
+        let tunnel = tunnel::open(connection, deps, wanted, destination).await?;
+        opened.insert(wanted, tunnel);
+    }
+    Ok(opened)
+}
+
+/// A link without a tunnel proves itself by running nothing on the host.
+async fn prove_without_tunnel(
+    connection: &Connection,
+    at_most: Duration,
+    destination: &str,
+) -> Result<Duration, Problem> {
+    let begun = Instant::now();
+    match timeout(at_most, connection.run(":", b"", PROOF_LIMIT)).await {
+        Ok(Ok(_)) => Ok(begun.elapsed()),
+        Ok(Err(failure)) => Err(failure.problem(destination)),
+        Err(_) => Err(silent(destination)),
+    }
+}
+
+fn silent(destination: &str) -> Problem {
+    Problem::new(
+        iris_domain::problem::Code::Network,
+        format!("{destination} does not answer."),
+        "Iris tries again by itself; see whether that host and your network are up.",
+    )
+}
+
+/// The wait, up to a fifth longer: hosts that went away together are not tried all at once.
+fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0_u8; 1];
+    if let Err(error) = getrandom::fill(&mut byte) {
+        debug!(%error, "no random numbers; no jitter");
+    }
+    wait + wait.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
+}
+
+fn give(to: oneshot::Sender<Result<Seat, Failure>>, seat: Result<Seat, Failure>) {
+    if to.send(seat).is_err() {
+        debug!("who wanted a place is gone");
+    }
+}
+
+async fn ready<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match future {
+        Some(future) => future.as_mut().await,
+        None => pending().await,
+    }
+}

@@ -168,8 +168,6 @@ impl LinkState {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct LinkView {
-    /// Where it leads, as written in the config.
-    pub destination: String,
     /// In one word.
     pub state: LinkState,
     /// When the last proof came back.

@@ -124,6 +124,8 @@ pub(super) struct Task {
     verified: Option<(Timestamp, Duration)>,
     status: watch::Sender<Arc<Status>>,
     views: Arc<watch::Sender<Arc<LinkViews>>>,
+    /// The teams that were shown last.
+    shown: BTreeSet<TeamName>,
 }
 
 impl Task {
@@ -149,6 +151,7 @@ impl Task {
             verified: None,
             status,
             views,
+            shown: BTreeSet::new(),
         }
     }
 
@@ -490,10 +493,10 @@ impl Task {
             .values()
             .map(|wish| (wish.team.clone(), self.view(wish, &status)))
             .collect();
+        let shown = std::mem::replace(&mut self.shown, views.keys().cloned().collect());
         self.views.send_if_modified(|all| {
-            let destination = self.target.destination();
             let mut next = LinkViews::clone(all);
-            next.retain(|_, view| view.destination != destination);
+            next.retain(|team, _| !shown.contains(team));
             next.extend(views);
             let changed = **all != next;
             if changed {
@@ -514,7 +517,6 @@ impl Task {
         let tunnel = wish.tunnel.and_then(|wanted| status.tunnels.get(&wanted));
         let good = matches!(status.state, LinkState::Up | LinkState::Degraded);
         LinkView {
-            destination: self.target.destination().to_owned(),
             state: status.state,
             verified_at: self.verified.map(|(at, _)| at),
             rtt_ms: self

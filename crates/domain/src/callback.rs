@@ -138,7 +138,9 @@ impl RateLimiter {
         }
         let block = Duration::from_secs(limit.block_duration);
         // Without a block the window only has to end.
-        let end = now.saturating_add(block).max(start.saturating_add(duration));
+        let end = now
+            .saturating_add(block)
+            .max(start.saturating_add(duration));
         self.blocked_until = Some(end);
         Verdict::Refused { wait: end - now }
     }

@@ -80,7 +80,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
             return;
         }
     };
-    let refusals = Refusals::start(deps.store, &deps.tasks, deps.shutdown.clone());
+    let refusals = Refusals::start(deps.store.clone(), &deps.tasks, deps.shutdown.clone());
     let server = Server::new(
         tools::Tools {
             approvals: deps.approvals,
@@ -94,6 +94,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
     deps.tasks.spawn(callbacks::end_agents(
         deps.callbacks.cut_off(),
         deps.teams,
+        deps.store.clone(),
         deps.shutdown.clone(),
     ));
     let known = Known {

@@ -10,6 +10,7 @@ use std::{
 
 use iris_domain::{
     Problem,
+    audit::{Draft, Kind},
     callback::{
         Breaker, Denied, FAILURES_MAX, FAILURES_WITHIN, PERMISSION_LIMIT, RateLimiter, Verdict,
     },
@@ -21,6 +22,8 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock,
+    store::Store,
     teams::Teams,
     tokens::{Caller, Tokens},
 };
@@ -244,10 +247,11 @@ fn told(team: &TeamName) -> Problem {
     )
 }
 
-/// Ends the agents of each team that is cut off: without a token they can only fail.
+/// Writes down that a team is cut off, and ends its agents: without a token they can only fail.
 pub(super) async fn end_agents(
     mut cut_off: watch::Receiver<CutOff>,
     teams: Teams,
+    store: Store,
     shutdown: CancellationToken,
 ) {
     let mut known = BTreeSet::new();
@@ -258,6 +262,14 @@ pub(super) async fn end_agents(
         }
         let now: BTreeSet<TeamName> = cut_off.borrow_and_update().keys().cloned().collect();
         for team in now.difference(&known) {
+            let row = Draft {
+                team: team.to_string(),
+                decided_by: Refused::CUT_OFF.to_owned(),
+                ..Draft::event(clock::now(), Kind::Operation, "team.cutOff")
+            };
+            if let Err(error) = store.append(row).await {
+                tracing::error!(%error, %team, "a cut-off is missing in the audit log");
+            }
             if let Err(problem) = teams.sleep(None, team.clone()).await {
                 tracing::warn!(%team, %problem, "the agents of a team that is cut off go on");
             }

@@ -301,7 +301,11 @@ mod tests {
             ("127.0.0.1", "http://127.0.0.1:2222", Refused::Host),
             ("127.0.0.1:", "http://127.0.0.1:2222", Refused::Host),
             ("127.0.0.1x:2222", "http://127.0.0.1:2222", Refused::Host),
-            ("127.0.0.1:2222", "http://evil.example:2222", Refused::Origin),
+            (
+                "127.0.0.1:2222",
+                "http://evil.example:2222",
+                Refused::Origin,
+            ),
             ("127.0.0.1:2222", "http://127.0.0.1:2222/", Refused::Origin),
             ("127.0.0.1:2222", "http://127.0.0.1", Refused::Origin),
             ("127.0.0.1:2222", "127.0.0.1:2222", Refused::Origin),

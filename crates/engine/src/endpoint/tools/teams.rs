@@ -41,10 +41,7 @@ impl Tools {
             include_notifications,
             from_team,
         } = arguments?;
-        let me = self.acting(caller,
-            Name::TeamStatus,
-            from_team.as_deref(),
-        )?;
+        let me = self.acting(caller, Name::TeamStatus, from_team.as_deref())?;
         if let Some(team) = &team {
             self.may_see(caller, Name::TeamStatus, team)?;
         }
@@ -87,10 +84,7 @@ impl Tools {
             force,
             from_team,
         } = arguments?;
-        self.acting(caller,
-            Name::TeamSleep,
-            from_team.as_deref(),
-        )?;
+        self.acting(caller, Name::TeamSleep, from_team.as_deref())?;
         self.may(caller, Name::TeamSleep, &team)?;
         if !force {
             not_busy(&self.snapshot.borrow(), &team)?;
@@ -126,10 +120,7 @@ impl Tools {
             timeout,
             from_team,
         } = arguments?;
-        let me = self.acting(caller,
-            Name::SendMessage,
-            from_team.as_deref(),
-        )?;
+        let me = self.acting(caller, Name::SendMessage, from_team.as_deref())?;
         self.may(caller, Name::SendMessage, &to_team)?;
         let timeout = patience(timeout)?;
         let echo = sendable(&message)?;

@@ -11,6 +11,7 @@
 pub mod approval;
 pub mod audit;
 pub mod backoff;
+pub mod callback;
 pub mod config;
 pub mod decision;
 pub mod display;

@@ -25,13 +25,14 @@ use crate::{
     clock,
     config_file::ConfigFile,
     control, doctor,
-    endpoint::{self, EndpointDeps},
+    endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::{Home, HomeLock},
     secrets::Secrets,
     snapshot::{self, Sources},
     store::Store,
     teams::{Teams, TeamsDeps},
+    tls::Tls,
     tokens::Tokens,
 };
 
@@ -71,6 +72,7 @@ pub struct Engine {
     pub env: Environment,
     /// Where secrets are kept.
     pub secrets: Secrets,
+    callbacks: Callbacks,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -108,6 +110,18 @@ impl Engine {
         let endpoint = format!("http://{}:{port}/mcp", Ipv4Addr::LOCALHOST);
 
         let tokens = Tokens::new(secrets.console_token(&home).await);
+        let mut found_at_start: Vec<Problem> = opened.problem.into_iter().collect();
+        let tls = match Tls::load(&home) {
+            Ok(tls) => tls,
+            // Remote agents are told of the authority when they start: one that lasts for this run
+            // serves them as well.
+            Err(problem) => {
+                tracing::warn!(%problem, "the kept authority is not used");
+                found_at_start.push(problem);
+                Tls::temporary()?
+            }
+        };
+        let callbacks = Callbacks::new(config.watch(), tokens.clone());
         let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
@@ -123,11 +137,12 @@ impl Engine {
         let snapshot = snapshot::publish(
             Sources {
                 endpoint: endpoint.clone(),
-                found_at_start: opened.problem.into_iter().collect(),
+                found_at_start,
                 config: config.watch(),
                 config_problem: config.problem(),
                 sessions: teams.watch(),
                 approvals: approvals.watch(),
+                cut_off: callbacks.cut_off(),
             },
             &tasks,
             shutdown.clone(),
@@ -136,6 +151,10 @@ impl Engine {
             listener,
             EndpointDeps {
                 tokens: tokens.clone(),
+                tls,
+                own_ports: OwnPorts::default(),
+                probes: Probes::of_port(port),
+                callbacks: callbacks.clone(),
                 approvals: approvals.clone(),
                 teams: teams.clone(),
                 snapshot: snapshot.clone(),
@@ -155,6 +174,7 @@ impl Engine {
             home,
             env,
             secrets,
+            callbacks,
             snapshot,
             tasks,
             shutdown,
@@ -220,6 +240,7 @@ impl Engine {
     /// is ready, or why it is not.
     pub async fn start_team(&self, team: TeamName, human: Human) -> Result<SessionView, Problem> {
         self.note_operation("team.start", &team, human).await;
+        self.callbacks.restore(&team);
         self.teams.wake(Party::Console, team).await
     }
 

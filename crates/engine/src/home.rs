@@ -147,6 +147,11 @@ impl Home {
         self.root.join("logs")
     }
 
+    /// The key and the certificate of this Iris's own certificate authority.
+    pub fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
     /// Sockets and the lock of the running Iris.
     pub fn run(&self) -> PathBuf {
         self.root.join("run")

@@ -15,5 +15,6 @@ pub mod secrets;
 mod snapshot;
 pub mod store;
 pub mod teams;
+pub mod tls;
 pub mod tokens;
 pub use engine::{Deps, Engine, human};

@@ -1,6 +1,6 @@
 //! Puts together the one [`Snapshot`] that every surface renders.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use iris_domain::{
     Problem,
@@ -22,6 +22,8 @@ pub(crate) struct Sources {
     pub config_problem: watch::Receiver<Option<Problem>>,
     pub sessions: watch::Receiver<Arc<SessionViews>>,
     pub approvals: watch::Receiver<Arc<ApprovalsView>>,
+    /// Teams whose calls are not taken any more, and why.
+    pub cut_off: watch::Receiver<Arc<BTreeMap<TeamName, Problem>>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -55,6 +57,7 @@ impl Sources {
             r = self.config_problem.changed() => r.is_ok(),
             r = self.sessions.changed() => r.is_ok(),
             r = self.approvals.changed() => r.is_ok(),
+            r = self.cut_off.changed() => r.is_ok(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Sources {
         let sessions = Arc::clone(&self.sessions.borrow_and_update());
         let approvals = Arc::clone(&self.approvals.borrow_and_update());
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
+        problems.extend(self.cut_off.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
         problems.extend(self.found_at_start.iter().cloned());
         let teams = config

@@ -4,4 +4,5 @@
 mod answers;
 mod kit;
 mod refused;
+mod secured;
 mod whole;

@@ -46,6 +46,13 @@ pub(super) async fn approve(
             return failed(name, &problem);
         }
     };
+    if let Err(refused) = tools.callbacks.ask(&asker.team) {
+        tools
+            .refusals
+            .call(caller, name.as_str(), refused.why, &refused.problem.message);
+        let message = format!("{} {}", refused.problem.message, refused.problem.hint);
+        return said(&json!({ "behavior": "deny", "message": message }));
+    }
     match request(arguments) {
         Ok(request) => said(&wire(&tools.approvals.ask(asker, request).await)),
         Err(unread) => {

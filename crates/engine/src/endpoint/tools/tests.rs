@@ -383,8 +383,8 @@ fn identity_comes_from_the_token() {
 fn a_team_does_nothing_to_itself() {
     let (refusals, mut rows) = Refusals::channel();
     let blue = team("blue");
-    assert!(may(&refusals, &agent("blue"), Name::SendMessage, &blue).is_err());
+    assert!(not_itself(&refusals, &agent("blue"), Name::SendMessage, &blue).is_err());
     assert_eq!(rows.try_recv().unwrap().decided_by, "self");
-    assert!(may(&refusals, &agent("red"), Name::SendMessage, &blue).is_ok());
-    assert!(may(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
+    assert!(not_itself(&refusals, &agent("red"), Name::SendMessage, &blue).is_ok());
+    assert!(not_itself(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
 }

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod message;
 pub mod policy;
 pub mod problem;
+pub mod prompt;
 pub mod request;
 pub mod session;
 pub mod snapshot;

@@ -28,7 +28,8 @@ use crate::{
     endpoint::{self, EndpointDeps},
     environment::Environment,
     home::{Home, HomeLock},
-    secrets::Secrets,
+    prompts::Prompts,
+    secrets::{NamedSecrets, Secrets},
     snapshot::{self, Sources},
     store::Store,
     teams::{Teams, TeamsDeps},
@@ -59,6 +60,8 @@ pub struct Engine {
     pub config: ConfigFile,
     /// Waiting approvals.
     pub approvals: Approvals,
+    /// What ssh asks.
+    pub prompts: Prompts,
     /// The teams' sessions.
     pub teams: Teams,
     /// The database.
@@ -71,6 +74,8 @@ pub struct Engine {
     pub env: Environment,
     /// Where secrets are kept.
     pub secrets: Secrets,
+    /// Those that a person put away.
+    pub named_secrets: NamedSecrets,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -109,6 +114,15 @@ impl Engine {
 
         let tokens = Tokens::new(secrets.console_token(&home).await);
         let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
+        let prompts = Prompts::start(
+            &home,
+            secrets.clone(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        )
+        .await?;
+        let named_secrets = NamedSecrets::new(secrets.clone(), store.clone());
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),
@@ -116,6 +130,7 @@ impl Engine {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
+            secrets: named_secrets.clone(),
             endpoint: endpoint.clone(),
             tasks: tasks.clone(),
         })
@@ -128,6 +143,7 @@ impl Engine {
                 config_problem: config.problem(),
                 sessions: teams.watch(),
                 approvals: approvals.watch(),
+                prompts: prompts.watch(),
             },
             &tasks,
             shutdown.clone(),
@@ -149,12 +165,14 @@ impl Engine {
         let engine = Self {
             config,
             approvals,
+            prompts,
             teams,
             store,
             tokens,
             home,
             env,
             secrets,
+            named_secrets,
             snapshot,
             tasks,
             shutdown,

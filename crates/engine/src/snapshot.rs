@@ -6,6 +6,7 @@ use iris_domain::{
     Problem,
     config::{Config, Team},
     ids::TeamName,
+    prompt::PromptView,
     snapshot::{SessionView, Snapshot, TeamState, TeamView},
 };
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ pub(crate) struct Sources {
     pub config_problem: watch::Receiver<Option<Problem>>,
     pub sessions: watch::Receiver<Arc<SessionViews>>,
     pub approvals: watch::Receiver<Arc<ApprovalsView>>,
+    pub prompts: watch::Receiver<Arc<Vec<PromptView>>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -55,6 +57,7 @@ impl Sources {
             r = self.config_problem.changed() => r.is_ok(),
             r = self.sessions.changed() => r.is_ok(),
             r = self.approvals.changed() => r.is_ok(),
+            r = self.prompts.changed() => r.is_ok(),
         }
     }
 
@@ -62,6 +65,7 @@ impl Sources {
         let config = Arc::clone(&self.config.borrow_and_update());
         let sessions = Arc::clone(&self.sessions.borrow_and_update());
         let approvals = Arc::clone(&self.approvals.borrow_and_update());
+        let prompts = Arc::clone(&self.prompts.borrow_and_update());
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
         problems.extend(self.config_problem.borrow_and_update().clone());
         problems.extend(self.found_at_start.iter().cloned());
@@ -80,6 +84,7 @@ impl Sources {
             teams,
             approvals: approvals.pending.clone(),
             recent: approvals.recent.clone(),
+            prompts: prompts.to_vec(),
             problems,
         }
     }

@@ -16,7 +16,8 @@ pub(crate) fn snapshot() -> Snapshot {
         teams: Vec::new(),
         approvals: Vec::new(),
         recent: Vec::new(),
-        problems: Vec::new(),
+        prompts: Vec::new(),
+            problems: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ mod desktop;
 mod home;
 mod journeys;
 mod kit;
+mod prompts;
 mod secrets;
 mod self_approval;
 mod supervisor;

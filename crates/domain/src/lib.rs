@@ -20,6 +20,7 @@ pub mod link;
 pub mod message;
 pub mod policy;
 pub mod problem;
+pub mod prompt;
 pub mod request;
 pub mod session;
 pub mod snapshot;

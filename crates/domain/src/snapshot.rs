@@ -10,6 +10,7 @@ use crate::{
     config::GrantPermission,
     decision::Verb,
     ids::{ApprovalId, Party, SessionId, TeamName},
+    prompt::PromptView,
 };
 
 /// Everything a surface shows.
@@ -28,6 +29,8 @@ pub struct Snapshot {
     /// The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
     /// that still shows one can say who answered.
     pub recent: Vec<EndedApproval>,
+    /// What ssh asks and nobody answered yet, oldest first.
+    pub prompts: Vec<PromptView>,
     /// What is wrong with Iris itself (config, keychain, audit), worst first.
     pub problems: Vec<Problem>,
 }
@@ -40,7 +43,7 @@ impl Snapshot {
     pub fn overall(&self) -> TeamState {
         let worst = if !self.problems.is_empty() {
             TeamState::Trouble
-        } else if !self.approvals.is_empty() {
+        } else if !self.approvals.is_empty() || !self.prompts.is_empty() {
             TeamState::Waiting
         } else {
             TeamState::Asleep

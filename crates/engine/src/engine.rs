@@ -28,7 +28,8 @@ use crate::{
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::{Home, HomeLock},
-    secrets::Secrets,
+    prompts::Prompts,
+    secrets::{NamedSecrets, Secrets},
     snapshot::{self, Sources},
     store::Store,
     teams::{Teams, TeamsDeps},
@@ -60,6 +61,8 @@ pub struct Engine {
     pub config: ConfigFile,
     /// Waiting approvals.
     pub approvals: Approvals,
+    /// What ssh asks.
+    pub prompts: Prompts,
     /// The teams' sessions.
     pub teams: Teams,
     /// The database.
@@ -73,6 +76,8 @@ pub struct Engine {
     /// Where secrets are kept.
     pub secrets: Secrets,
     callbacks: Callbacks,
+    /// Those that a person put away.
+    pub named_secrets: NamedSecrets,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -123,6 +128,15 @@ impl Engine {
         };
         let callbacks = Callbacks::new(config.watch(), tokens.clone());
         let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
+        let prompts = Prompts::start(
+            &home,
+            secrets.clone(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        )
+        .await?;
+        let named_secrets = NamedSecrets::new(secrets.clone(), store.clone());
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),
@@ -130,6 +144,7 @@ impl Engine {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
+            secrets: named_secrets.clone(),
             endpoint: endpoint.clone(),
             tasks: tasks.clone(),
         })
@@ -143,6 +158,7 @@ impl Engine {
                 sessions: teams.watch(),
                 approvals: approvals.watch(),
                 cut_off: callbacks.cut_off(),
+                prompts: prompts.watch(),
             },
             &tasks,
             shutdown.clone(),
@@ -168,6 +184,7 @@ impl Engine {
         let engine = Self {
             config,
             approvals,
+            prompts,
             teams,
             store,
             tokens,
@@ -175,6 +192,7 @@ impl Engine {
             env,
             secrets,
             callbacks,
+            named_secrets,
             snapshot,
             tasks,
             shutdown,

@@ -1,5 +1,6 @@
 //! Iris headless: config, MCP endpoint, teams, approvals, audit. No window, no tauri.
 pub mod approvals;
+pub mod askpass;
 pub mod claude;
 pub mod clock;
 pub mod config_file;
@@ -11,8 +12,11 @@ pub mod environment;
 pub mod home;
 pub mod logs;
 pub mod process;
+pub mod prompts;
 pub mod secrets;
+mod short_id;
 mod snapshot;
+mod socket;
 pub mod store;
 pub mod teams;
 pub mod tls;

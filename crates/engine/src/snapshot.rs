@@ -6,6 +6,7 @@ use iris_domain::{
     Problem,
     config::{Config, Team},
     ids::TeamName,
+    prompt::PromptView,
     snapshot::{SessionView, Snapshot, TeamState, TeamView},
 };
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ pub(crate) struct Sources {
     pub approvals: watch::Receiver<Arc<ApprovalsView>>,
     /// Teams whose calls are not taken any more, and why.
     pub cut_off: watch::Receiver<Arc<BTreeMap<TeamName, Problem>>>,
+    pub prompts: watch::Receiver<Arc<Vec<PromptView>>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -58,6 +60,7 @@ impl Sources {
             r = self.sessions.changed() => r.is_ok(),
             r = self.approvals.changed() => r.is_ok(),
             r = self.cut_off.changed() => r.is_ok(),
+            r = self.prompts.changed() => r.is_ok(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Sources {
         let config = Arc::clone(&self.config.borrow_and_update());
         let sessions = Arc::clone(&self.sessions.borrow_and_update());
         let approvals = Arc::clone(&self.approvals.borrow_and_update());
+        let prompts = Arc::clone(&self.prompts.borrow_and_update());
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
         problems.extend(self.cut_off.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
@@ -84,6 +88,7 @@ impl Sources {
             teams,
             approvals: approvals.pending.clone(),
             recent: approvals.recent.clone(),
+            prompts: prompts.to_vec(),
             problems,
         }
     }

@@ -23,8 +23,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{
-    approvals::Approvals, environment::Environment, home::Home, process, store::Store,
-    tokens::Tokens,
+    approvals::Approvals, environment::Environment, home::Home, process, secrets::NamedSecrets,
+    store::Store, tokens::Tokens,
 };
 
 mod agent;
@@ -53,6 +53,8 @@ pub struct TeamsDeps {
     pub tokens: Tokens,
     /// Withdraws what a dead process asked.
     pub approvals: Approvals,
+    /// The values that a team's `env` names.
+    pub secrets: NamedSecrets,
     /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`.
     pub endpoint: String,
     /// Every task is spawned here.

@@ -13,7 +13,7 @@ use iris_engine::{
     approvals::Approvals,
     environment::Environment,
     home::Home,
-    secrets::Secret,
+    secrets::{NamedSecrets, Secret, Secrets},
     store::Store,
     teams::{Teams, TeamsDeps},
     tokens::Tokens,
@@ -70,6 +70,7 @@ impl House {
             store: store.clone(),
             tokens: Tokens::new(Secret::new("console".into())),
             approvals,
+            secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
             endpoint: "http://127.0.0.1:1/mcp".into(),
             tasks: tasks.clone(),
         })

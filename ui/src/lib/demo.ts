@@ -81,6 +81,7 @@ export function demo(): Api {
       { id: 'a3', team: 'api', tool: 'Bash', summary: 'git push --force origin main', decision: 'deny', decidedBy: 'human:window:you', time: before(1_500_000) },
       { id: 'a4', team: 'site', tool: 'Write', summary: '~/code/site/.env', decision: 'deny', decidedBy: 'timeout', time: before(5_000_000) },
     ],
+    prompts: [],
     problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
   };
   if (wanted === 'ended') {

@@ -24,6 +24,7 @@ export function emptySnapshot(): Snapshot {
     teams: [],
     approvals: [],
     recent: [],
+    prompts: [],
     problems: [],
   };
 }

@@ -13,7 +13,7 @@
 //! - `SendMessage`, `ListAgents` and the like are taken away: with them sessions that share a home
 //!   talk to each other behind Iris's back, or start turns that nobody sent.
 
-use std::{ffi::OsString, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 use iris_domain::{
     Problem,
@@ -57,6 +57,8 @@ pub struct Invocation<'a> {
     pub token: &'a Secret,
     /// Iris's own environment.
     pub env: &'a Environment,
+    /// The values of the team's `env` that the keychain has, by the variable's name.
+    pub secrets: &'a BTreeMap<String, Secret>,
     /// Where relative paths of the config start.
     pub base: &'a Path,
 }
@@ -87,7 +89,7 @@ impl Invocation<'_> {
         let home = self.env.home_dir();
         let home = home.as_deref();
         let dir = expand(&team.path, home, self.base)?;
-        let mut env = clean(self.env, &team.env)?;
+        let mut env = clean(self.env, &team.env, self.secrets)?;
         let path = env
             .0
             .get(std::ffi::OsStr::new("PATH"))
@@ -207,6 +209,7 @@ mod tests {
             endpoint: "http://127.0.0.1:1615/mcp",
             token: &Secret::new("sekret".into()),
             env: &Environment::default(),
+            secrets: &BTreeMap::new(),
             base: Path::new("/base"),
         };
         let args = invocation.args(Some(Path::new("/home/me"))).unwrap();
@@ -297,6 +300,7 @@ mod tests {
             endpoint: "",
             token: &Secret::new(String::new()),
             env: &Environment::default(),
+            secrets: &BTreeMap::new(),
             base: Path::new("/"),
         };
         assert_eq!(invocation.program().unwrap_err().code, Code::Config);

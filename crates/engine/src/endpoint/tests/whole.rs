@@ -24,7 +24,7 @@ use crate::{
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::Home,
-    secrets::Secret,
+    secrets::{NamedSecrets, Secret, Secrets},
     store::{AuditQuery, Store},
     teams::{Teams, TeamsDeps},
     tls::Tls,
@@ -64,6 +64,7 @@ impl Iris {
             teams: Vec::new(),
             approvals: Vec::new(),
             recent: Vec::new(),
+            prompts: Vec::new(),
             problems: Vec::new(),
         };
         let (snapshot_sender, snapshot) = watch::channel(Arc::new(snapshot));
@@ -81,6 +82,7 @@ impl Iris {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
+            secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
             endpoint: format!("http://127.0.0.1:{port}/mcp"),
             tasks: tasks.clone(),
         })

@@ -56,7 +56,8 @@ fn snapshot() -> Snapshot {
         ],
         approvals: vec![],
         recent: vec![],
-        problems: vec![],
+        prompts: Vec::new(),
+            problems: vec![],
     }
 }
 

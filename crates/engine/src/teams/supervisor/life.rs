@@ -41,6 +41,10 @@ impl Supervisor {
         if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
             return exited(not_saved(&error), Cure::Human);
         }
+        let secrets = match self.deps.secrets.of_env(&team.env).await {
+            Ok(secrets) => secrets,
+            Err(problem) => return exited(problem, Cure::Human),
+        };
         let token = self.deps.tokens.mint(self.asker(&team));
         let started = Invocation {
             team: &team,
@@ -49,6 +53,7 @@ impl Supervisor {
             endpoint: &self.deps.endpoint,
             token: &token,
             env: &self.deps.env,
+            secrets: &secrets,
             base: self.deps.home.root(),
         }
         .program()

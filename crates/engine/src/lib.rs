@@ -11,6 +11,7 @@ pub mod environment;
 pub mod home;
 pub mod logs;
 pub mod process;
+pub mod remote;
 pub mod secrets;
 mod snapshot;
 pub mod store;

@@ -46,7 +46,7 @@ impl Supervisor {
             team: &team,
             session: self.record.id,
             resume: self.record.started,
-            endpoint: &self.deps.endpoint,
+            endpoint: Some(&self.deps.endpoint),
             token: &token,
             env: &self.deps.env,
             base: self.deps.home.root(),

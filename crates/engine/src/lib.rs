@@ -13,6 +13,7 @@ pub mod home;
 pub mod logs;
 pub mod process;
 pub mod prompts;
+pub mod remote;
 pub mod secrets;
 mod short_id;
 mod snapshot;

@@ -93,6 +93,16 @@ pub fn clean(
     Ok(Environ(clean))
 }
 
+/// The same for a shell on another host: a pattern of the names that are passed on, and one of those
+/// that are not although they match the first.
+pub fn passed_on() -> (String, String) {
+    let any = |beginnings: &[&str]| beginnings.join("*|") + "*";
+    (
+        format!("{}|{}", NAMES.join("|"), any(PREFIXES)),
+        any(OF_A_SESSION),
+    )
+}
+
 fn is_passed_on(name: &str) -> bool {
     NAMES.contains(&name)
         || (PREFIXES.iter().any(|p| name.starts_with(p))

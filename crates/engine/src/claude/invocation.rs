@@ -1,6 +1,6 @@
 //! The command line that starts an agent.
 //!
-//! Four decisions that the arguments carry (each measured with Claude Code 2.1.330):
+//! Five decisions that the arguments carry (each measured with Claude Code 2.1.330):
 //! - `--setting-sources user,project`: the allow rules of a project's `settings.local.json` hold
 //!   headless without any trust dialog, so a cloned repository could allow its own tools past Iris.
 //!   That file is left out; so are MCP servers that were added with scope `local`. What stays: the
@@ -9,6 +9,8 @@
 //! - `--settings` makes every `deny` and `requireApproval` rule of the team an `ask` rule of Claude
 //!   Code. `ask` wins over `allow` there, so whatever such a rule names comes to Iris, which then
 //!   denies or asks, and writes it down.
+//! - Permission is asked over MCP, where the agent reaches Iris; where it does not, over the control
+//!   channel (`--permission-prompt-tool stdio`), and it has no tools of Iris.
 //! - `--permission-mode default`, which overrides a `defaultMode` of the settings.
 //! - `SendMessage`, `ListAgents` and the like are taken away: with them sessions that share a home
 //!   talk to each other behind Iris's back, or start turns that nobody sent.
@@ -51,8 +53,9 @@ pub struct Invocation<'a> {
     pub session: SessionId,
     /// Whether Claude Code has the conversation on disk.
     pub resume: bool,
-    /// `http://127.0.0.1:PORT/mcp`.
-    pub endpoint: &'a str,
+    /// `http://127.0.0.1:PORT/mcp` as the agent reaches it; `None`: it does not, and asks for
+    /// permission over its control channel.
+    pub endpoint: Option<&'a str>,
     /// What the agent proves itself with.
     pub token: &'a Secret,
     /// Iris's own environment.
@@ -95,8 +98,15 @@ impl Invocation<'_> {
             .get(std::ffi::OsStr::new("PATH"))
             .map(OsString::as_os_str);
         let path = find(team.claude_path.as_deref(), path, home, self.base)?;
-        let args = self.args(home)?;
-        env.0.insert(TOKEN_VAR.into(), self.token.expose().into());
+        let mut args = self.args();
+        for dir in &team.add_dirs {
+            let mut arg = OsString::from("--add-dir=");
+            arg.push(expand(dir, home, self.base)?);
+            args.push(arg);
+        }
+        if self.endpoint.is_some() {
+            env.0.insert(TOKEN_VAR.into(), self.token.expose().into());
+        }
         env.0
             .insert(SESSION_VAR.into(), self.session.to_string().into());
         Ok(Program {
@@ -108,7 +118,8 @@ impl Invocation<'_> {
         })
     }
 
-    fn args(&self, home: Option<&Path>) -> Result<Vec<OsString>, Problem> {
+    /// The arguments of Claude Code, but for `--add-dir`: what a path means is known where it runs.
+    pub fn args(&self) -> Vec<OsString> {
         let team = self.team;
         let mut args: Vec<OsString> = [
             "-p",
@@ -124,11 +135,14 @@ impl Invocation<'_> {
         // `--option=value` throughout: some options take any number of values, and a value that
         // begins with a dash would be taken for an option.
         let mut option = |name: &str, value: &str| args.push(format!("--{name}={value}").into());
-        option(
-            "permission-prompt-tool",
-            &format!("mcp__{SERVER}__permissions__approve"),
-        );
-        option("mcp-config", &self.mcp_config());
+        match self.endpoint {
+            Some(endpoint) => {
+                let tool = format!("mcp__{SERVER}__permissions__approve");
+                option("permission-prompt-tool", &tool);
+                option("mcp-config", &self.mcp_config(endpoint));
+            }
+            None => option("permission-prompt-tool", "stdio"),
+        }
         option(
             if self.resume { "resume" } else { "session-id" },
             &self.session.to_string(),
@@ -154,15 +168,10 @@ impl Invocation<'_> {
         if let Some(prompt) = &team.append_system_prompt {
             option("append-system-prompt", prompt);
         }
-        for dir in &team.add_dirs {
-            let mut arg = OsString::from("--add-dir=");
-            arg.push(expand(dir, home, self.base)?);
-            args.push(arg);
-        }
         if !team.inherit_mcp_servers {
             args.push("--strict-mcp-config".into());
         }
-        Ok(args)
+        args
     }
 
     fn settings(&self) -> Option<String> {
@@ -173,10 +182,10 @@ impl Invocation<'_> {
     }
 
     /// Inline, so that no file is left behind. The token is not in it: everybody can read argv.
-    fn mcp_config(&self) -> String {
+    fn mcp_config(&self, endpoint: &str) -> String {
         json!({ "mcpServers": { SERVER: {
             "type": "http",
-            "url": format!("{}/{}", self.endpoint, self.session),
+            "url": format!("{endpoint}/{}", self.session),
             "headers": { "Authorization": format!("Bearer ${{{TOKEN_VAR}}}") },
             "timeout": MCP_TIMEOUT_MS,
             // Or the model would see the names of Iris's tools only.
@@ -206,14 +215,15 @@ mod tests {
             team,
             session: "11111111-1111-4111-8111-111111111111".parse().unwrap(),
             resume,
-            endpoint: "http://127.0.0.1:1615/mcp",
+            endpoint: Some("http://127.0.0.1:1615/mcp"),
             token: &Secret::new("sekret".into()),
             env: &Environment::default(),
             secrets: &BTreeMap::new(),
             base: Path::new("/base"),
         };
-        let args = invocation.args(Some(Path::new("/home/me"))).unwrap();
-        args.into_iter().map(|a| a.into_string().unwrap()).collect()
+        invocation
+            .args()
+            .into_iter().map(|a| a.into_string().unwrap()).collect()
     }
 
     #[test]
@@ -244,7 +254,6 @@ mod tests {
         team.append_system_prompt = Some("--be kind".into());
         team.allowed_tools = vec!["Bash(npm run *)".into(), "Read".into()];
         team.disallowed_tools = vec!["WebSearch".into()];
-        team.add_dirs = vec!["~/lib".into(), "sub".into()];
         team.inherit_mcp_servers = false;
         let args = args(&team, true);
         for want in [
@@ -254,8 +263,6 @@ mod tests {
             "--allowedTools=Bash(npm run *),Read",
             "--model=opus",
             "--append-system-prompt=--be kind",
-            "--add-dir=/home/me/lib",
-            "--add-dir=/base/sub",
             "--strict-mcp-config",
         ] {
             assert!(
@@ -290,6 +297,45 @@ mod tests {
     }
 
     #[test]
+    fn directories_of_this_computer_expand_here() {
+        let mut team = Team::at("~/p");
+        team.add_dirs = vec!["~/lib".into(), "sub".into()];
+        team.claude_path = Some("/bin/sh".into());
+        let env = [("HOME".into(), "/home/me".into())].into_iter().collect();
+        let invocation = Invocation {
+            team: &team,
+            session: SessionId(uuid::Uuid::nil()),
+            resume: false,
+            endpoint: None,
+            token: &Secret::new("sekret".into()),
+            env: &env,
+            base: Path::new("/base"),
+        };
+        let program = invocation.program().unwrap();
+        let args = program.args;
+        assert!(args.ends_with(&["--add-dir=/home/me/lib".into(), "--add-dir=/base/sub".into()]));
+    }
+
+    #[test]
+    fn without_a_way_to_iris_permission_is_asked_on_the_control_channel() {
+        let team = Team::at("x");
+        let invocation = Invocation {
+            team: &team,
+            session: SessionId(uuid::Uuid::nil()),
+            resume: false,
+            endpoint: None,
+            token: &Secret::new("sekret".into()),
+            env: &Environment::default(),
+            base: Path::new("/"),
+        };
+        let args = invocation.args();
+        let has = |arg: &str| args.iter().any(|a| a == arg);
+        assert!(has("--permission-prompt-tool=stdio"), "{args:?}");
+        let text = format!("{args:?}");
+        assert!(!text.contains("mcp-config") && !text.contains("approve"), "{text}");
+    }
+
+    #[test]
     fn a_remote_team_is_a_clear_problem() {
         let mut team = Team::at("x");
         team.remote = Some("me@far".into());
@@ -297,7 +343,7 @@ mod tests {
             team: &team,
             session: SessionId(uuid::Uuid::nil()),
             resume: false,
-            endpoint: "",
+            endpoint: None,
             token: &Secret::new(String::new()),
             env: &Environment::default(),
             secrets: &BTreeMap::new(),

@@ -50,7 +50,7 @@ impl Supervisor {
             team: &team,
             session: self.record.id,
             resume: self.record.started,
-            endpoint: &self.deps.endpoint,
+            endpoint: Some(&self.deps.endpoint),
             token: &token,
             env: &self.deps.env,
             secrets: &secrets,

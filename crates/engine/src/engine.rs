@@ -28,9 +28,12 @@ use crate::{
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::{Home, HomeLock},
+    links::{Links, LinksDeps, Live},
+    process::Processes,
     prompts::Prompts,
     secrets::{NamedSecrets, Secrets},
     snapshot::{self, Sources},
+    ssh::Ssh,
     store::Store,
     teams::{Teams, TeamsDeps},
     tls::Tls,
@@ -63,6 +66,8 @@ pub struct Engine {
     pub approvals: Approvals,
     /// What ssh asks.
     pub prompts: Prompts,
+    /// The ways to other hosts.
+    pub links: Links,
     /// The teams' sessions.
     pub teams: Teams,
     /// The database.
@@ -76,6 +81,7 @@ pub struct Engine {
     /// Where secrets are kept.
     pub secrets: Secrets,
     callbacks: Callbacks,
+    processes: Processes,
     /// Those that a person put away.
     pub named_secrets: NamedSecrets,
     snapshot: watch::Receiver<Arc<Snapshot>>,
@@ -137,6 +143,23 @@ impl Engine {
         )
         .await?;
         let named_secrets = NamedSecrets::new(secrets.clone(), store.clone());
+        let processes = Processes::new(&tasks);
+        let own_ports = OwnPorts::default();
+        let probes = Probes::of_port(port);
+        let instance = tls.fingerprint().to_owned();
+        let ssh = Ssh::new(env.clone(), processes.clone(), home.ssh());
+        ssh.end_left_behind().await;
+        let links = Links::start(LinksDeps {
+            ssh,
+            prompts: prompts.clone(),
+            tls: tls.clone(),
+            probes: probes.clone(),
+            own_ports: own_ports.clone(),
+            port,
+            instance: instance.clone(),
+            live: Live::default(),
+            tasks: tasks.clone(),
+        });
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),
@@ -145,6 +168,10 @@ impl Engine {
             tokens: tokens.clone(),
             approvals: approvals.clone(),
             secrets: named_secrets.clone(),
+            processes: processes.clone(),
+            links: links.clone(),
+            ca_pem: tls.ca_pem().to_owned(),
+            instance,
             endpoint: endpoint.clone(),
             tasks: tasks.clone(),
         })
@@ -157,6 +184,7 @@ impl Engine {
                 config_problem: config.problem(),
                 sessions: teams.watch(),
                 approvals: approvals.watch(),
+                links: links.watch(),
                 cut_off: callbacks.cut_off(),
                 prompts: prompts.watch(),
             },
@@ -168,8 +196,8 @@ impl Engine {
             EndpointDeps {
                 tokens: tokens.clone(),
                 tls,
-                own_ports: OwnPorts::default(),
-                probes: Probes::of_port(port),
+                own_ports,
+                probes,
                 callbacks: callbacks.clone(),
                 approvals: approvals.clone(),
                 teams: teams.clone(),
@@ -185,6 +213,7 @@ impl Engine {
             config,
             approvals,
             prompts,
+            links,
             teams,
             store,
             tokens,
@@ -193,6 +222,7 @@ impl Engine {
             secrets,
             callbacks,
             named_secrets,
+            processes,
             snapshot,
             tasks,
             shutdown,
@@ -236,6 +266,8 @@ impl Engine {
         tracing::info!("Iris ends.");
         self.approvals.shutdown().await;
         self.teams.shutdown().await;
+        self.links.shutdown().await;
+        self.processes.close();
         self.config.close().await;
         self.shutdown.cancel();
         self.tasks.close();

@@ -157,6 +157,11 @@ impl Home {
         self.root.join("run")
     }
 
+    /// Control sockets of the links' `ssh`; short, because a socket's path has to be.
+    pub fn ssh(&self) -> PathBuf {
+        self.run().join("s")
+    }
+
     /// Makes the directories that only the user can enter. Says what it had to tighten, for the log
     /// (which lies inside and is opened later).
     ///

@@ -110,7 +110,7 @@ impl Links {
     pub async fn lease(&self, name: &TeamName, team: &Team) -> Result<Lease, Failure> {
         let remote = team.remote.as_deref().unwrap_or_default();
         let target = Target::of(remote, team.remote_options.as_ref())
-            .map_err(|error| human(error.problem(name)))?;
+            .map_err(|error| human(error.problem()))?;
         let resolved = self
             .deps
             .ssh
@@ -183,7 +183,7 @@ async fn own(
             Question::Link(key, target, reply) => {
                 let handle = links
                     .entry(key)
-                    .or_insert_with(|| start(&deps, target, &views));
+                    .or_insert_with_key(|key| start(&deps, target, key.to_string(), &views));
                 if reply.send(handle.clone()).is_err() {
                     tracing::debug!("who wanted a link is gone");
                 }
@@ -208,11 +208,12 @@ async fn own(
 fn start(
     deps: &Arc<LinksDeps>,
     target: Target,
+    key: String,
     views: &Arc<watch::Sender<Arc<LinkViews>>>,
 ) -> Handle {
     let (told, inbox) = mpsc::unbounded_channel();
     let (status_tx, status) = watch::channel(Arc::default());
-    let task = Task::new(Arc::clone(deps), target, status_tx, Arc::clone(views));
+    let task = Task::new(Arc::clone(deps), target, key, status_tx, Arc::clone(views));
     deps.tasks.spawn(task.run(inbox));
     Handle { told, status }
 }

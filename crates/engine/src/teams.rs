@@ -23,8 +23,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{
-    approvals::Approvals, environment::Environment, home::Home, process, secrets::NamedSecrets,
-    store::Store, tokens::Tokens,
+    approvals::Approvals,
+    environment::Environment,
+    home::Home,
+    links::Links,
+    process::{self, Processes},
+    secrets::NamedSecrets,
+    store::Store,
+    tokens::Tokens,
 };
 
 mod agent;
@@ -55,6 +61,14 @@ pub struct TeamsDeps {
     pub approvals: Approvals,
     /// The values that a team's `env` names.
     pub secrets: NamedSecrets,
+    /// Starts and ends their processes.
+    pub processes: Processes,
+    /// The ways to other hosts.
+    pub links: Links,
+    /// The certificate authority that remote agents are told to trust, PEM.
+    pub ca_pem: String,
+    /// This Iris among those that may use the same account on a host.
+    pub instance: String,
     /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`.
     pub endpoint: String,
     /// Every task is spawned here.

@@ -21,7 +21,6 @@ use iris_domain::{
     Problem,
     config::{GrantPermission, Team},
     ids::SessionId,
-    problem::Code,
 };
 use serde_json::json;
 
@@ -82,13 +81,6 @@ impl Invocation<'_> {
     /// The program to start.
     pub fn program(&self) -> Result<Program, Problem> {
         let team = self.team;
-        if team.remote.is_some() {
-            return Err(Problem::new(
-                Code::Config,
-                "This Iris cannot run teams on other hosts yet.",
-                "Remove `remote` from the team to run it on this computer.",
-            ));
-        }
         let home = self.env.home_dir();
         let home = home.as_deref();
         let dir = expand(&team.path, home, self.base)?;
@@ -223,7 +215,9 @@ mod tests {
         };
         invocation
             .args()
-            .into_iter().map(|a| a.into_string().unwrap()).collect()
+            .into_iter()
+            .map(|a| a.into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -313,7 +307,10 @@ mod tests {
         };
         let program = invocation.program().unwrap();
         let args = program.args;
-        assert!(args.ends_with(&["--add-dir=/home/me/lib".into(), "--add-dir=/base/sub".into()]));
+        assert!(args.ends_with(&[
+            "--add-dir=/home/me/lib".into(),
+            "--add-dir=/base/sub".into()
+        ]));
     }
 
     #[test]
@@ -332,7 +329,10 @@ mod tests {
         let has = |arg: &str| args.iter().any(|a| a == arg);
         assert!(has("--permission-prompt-tool=stdio"), "{args:?}");
         let text = format!("{args:?}");
-        assert!(!text.contains("mcp-config") && !text.contains("approve"), "{text}");
+        assert!(
+            !text.contains("mcp-config") && !text.contains("approve"),
+            "{text}"
+        );
     }
 
     #[test]

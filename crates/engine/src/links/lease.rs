@@ -91,10 +91,7 @@ impl Lease {
                     }
                 }
             }
-            status
-                .changed()
-                .await
-                .map_err(|_| human(shutting_down()))?;
+            status.changed().await.map_err(|_| human(shutting_down()))?;
         };
         let (reply, seat) = oneshot::channel();
         self.told
@@ -133,9 +130,9 @@ impl Reach {
         self.tell(Told::Full(Arc::clone(&self.seat.connection)));
     }
 
-    /// A session ended in disorder: what it left on the host is ended and removed.
-    pub fn sweep(&self) {
-        self.tell(Told::Sweep);
+    /// The session's `ssh` had to be killed, which its far end does not notice: it is ended there.
+    pub fn end(&self, session: SessionId) {
+        self.tell(Told::End(session));
     }
 
     fn tell(&self, told: Told) {

@@ -11,8 +11,8 @@ use std::{
 use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
-    ids::TeamName,
-    link::{Effect, Event, Link, PROOF_LIMIT, Timer},
+    ids::{SessionId, TeamName},
+    link::{Effect, Event, Link, PROOF_LIMIT, State, Timer},
     session::{Cure, Failure},
     snapshot::{LinkState, LinkView},
 };
@@ -38,6 +38,10 @@ use crate::{
 /// room too.
 const SESSIONS_MAX: usize = 8;
 
+/// How long tidying the host may hold up the end of a link; what is left is tidied at the next
+/// connect.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
 /// Told to a reader who cares about nothing else than that the team's tunnel is in plain HTTP.
 const PLAIN: &str = "Plain HTTP inside the tunnel (allowHttp): other users of that host who can listen in could read the team's token.";
 
@@ -59,7 +63,8 @@ pub(super) enum Told {
     /// The host takes no more sessions on this connection.
     Full(Arc<Connection>),
     Nudge,
-    Sweep,
+    /// A session was cut off; its far end is ended.
+    End(SessionId),
     Close(oneshot::Sender<()>),
 }
 
@@ -108,6 +113,8 @@ enum Done {
 pub(super) struct Task {
     deps: Arc<LinksDeps>,
     target: Target,
+    /// Names this link on the host.
+    key: String,
     link: Link,
     wishes: HashMap<u64, Wish>,
     /// The first one carries the tunnels.
@@ -132,12 +139,14 @@ impl Task {
     pub fn new(
         deps: Arc<LinksDeps>,
         target: Target,
+        key: String,
         status: watch::Sender<Arc<Status>>,
         views: Arc<watch::Sender<Arc<LinkViews>>>,
     ) -> Self {
         Self {
             deps,
             target,
+            key,
             link: Link::default(),
             wishes: HashMap::new(),
             lines: Vec::new(),
@@ -227,7 +236,7 @@ impl Task {
                 }
             }
             Told::Nudge => self.step(Event::Nudged),
-            Told::Sweep => self.sweep(),
+            Told::End(session) => self.end(session),
             Told::Close(_) => {}
         }
     }
@@ -291,14 +300,16 @@ impl Task {
                 };
                 let connection = Arc::clone(&line.connection);
                 let (deps, wanted) = (Arc::clone(&self.deps), self.wanted());
+                let link = self.key.clone();
                 let destination = self.target.destination().to_owned();
                 self.work = Some(Box::pin(async move {
-                    Done::Prepared(prepare(&connection, &deps, wanted, &destination).await)
+                    Done::Prepared(prepare(&connection, &deps, &link, wanted, &destination).await)
                 }));
             }
             Effect::Prove(at_most) => self.prove(at_most),
             Effect::Close => {
-                let closing = self.take_all();
+                let orderly = *self.link.state() == State::Down;
+                let closing = self.take_all(orderly);
                 self.deps.tasks.spawn(closing);
             }
             Effect::Arm(Timer::Proof(wait)) => {
@@ -332,7 +343,9 @@ impl Task {
             .collect();
         self.work = Some(Box::pin(async move {
             if ways.is_empty() {
-                return Done::Proved(prove_without_tunnel(&connection, at_most, &destination).await);
+                return Done::Proved(
+                    prove_without_tunnel(&connection, at_most, &destination).await,
+                );
             }
             let mut longest = Duration::ZERO;
             for (port, socket) in ways {
@@ -374,7 +387,10 @@ impl Task {
     }
 
     fn wanted(&self) -> BTreeSet<Wanted> {
-        self.wishes.values().filter_map(|wish| wish.tunnel).collect()
+        self.wishes
+            .values()
+            .filter_map(|wish| wish.tunnel)
+            .collect()
     }
 
     fn forget_failed_tunnels(&mut self) {
@@ -438,22 +454,22 @@ impl Task {
         }
     }
 
-    fn sweep(&self) {
+    fn end(&self, session: SessionId) {
         let Some(line) = self.lines.first() else {
             return;
         };
         let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
         let destination = self.target.destination().to_owned();
         self.deps.tasks.spawn(async move {
-            if let Err(failure) = tunnel::sweep(&connection, &deps, &destination).await {
+            if let Err(failure) = tunnel::end(&connection, &deps, session, &destination).await {
                 // The next connect does it.
-                debug!(problem = %failure.problem, "the host was not swept");
+                debug!(problem = %failure.problem, %session, "a session was not ended on its host");
             }
         });
     }
 
     /// Takes everything that belongs to the connections away; the result closes them.
-    fn take_all(&mut self) -> impl Future<Output = ()> + Send + 'static + use<> {
+    fn take_all(&mut self, orderly: bool) -> impl Future<Output = ()> + Send + 'static + use<> {
         self.work = None;
         self.ended = None;
         self.further = None;
@@ -463,15 +479,28 @@ impl Task {
             give(seeker, Err(gone.clone()));
         }
         let lines = std::mem::take(&mut self.lines);
+        let (deps, link) = (Arc::clone(&self.deps), self.key.clone());
+        let destination = self.target.destination().to_owned();
         async move {
+            if let (true, Some(line)) = (orderly, lines.first()) {
+                let leaving = tunnel::leave(&line.connection, &deps, &link, &destination);
+                match timeout(LEAVE_LIMIT, leaving).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(failure)) => {
+                        debug!(problem = %failure.problem, "the host was not tidied")
+                    }
+                    Err(_) => debug!("the host was not tidied in time"),
+                }
+            }
             let closing = lines.iter().map(|line| line.connection.close());
             futures::future::join_all(closing).await;
         }
     }
 
     async fn close(&mut self) {
+        let orderly = self.link.is_usable();
         self.link = Link::default();
-        self.take_all().await;
+        self.take_all(orderly).await;
     }
 
     /// Tells leases and surfaces what holds now.
@@ -549,11 +578,12 @@ async fn connect(deps: Arc<LinksDeps>, target: Target) -> Result<Connection, Fai
 async fn prepare(
     connection: &Connection,
     deps: &LinksDeps,
+    link: &str,
     wanted: BTreeSet<Wanted>,
     destination: &str,
 ) -> Result<(Opened, Duration), Failure> {
     let begun = Instant::now();
-    tunnel::sweep(connection, deps, destination).await?;
+    tunnel::sweep(connection, deps, link, destination).await?;
     let took = begun.elapsed();
     let opened = open_all(connection, deps, wanted, destination).await?;
     let slowest = opened

@@ -1,8 +1,8 @@
 //! A tunnel on a link: the reverse forward, where it listens, and the proof that it leads to us.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
+use iris_domain::{Problem, ids::SessionId, link::PROOF_LIMIT, problem::Code, session::Failure};
 
 use super::{LinksDeps, failed};
 use crate::{
@@ -44,23 +44,18 @@ pub(super) async fn open(
         Ok(port) => port,
         Err(failure) => {
             return match failure.reason {
-                Reason::PortTaken => {
-                    let port = wanted.unwrap_or(PORT);
-                    let holder = listening(connection, port).await;
-                    Ok(Err(taken(port, destination, holder.ok().as_ref())))
-                }
+                Reason::PortTaken => Ok(Err(taken(wanted.unwrap_or(PORT), destination))),
                 Reason::ForwardingForbidden => Ok(Err(failure.problem(destination))),
                 _ => Err(failed(&failure, destination)),
             };
         }
     };
-    let heard = listening(connection, port).await?;
-    if let Some(address) = heard.addresses.iter().find(|address| !is_loopback(address)) {
-        let problem = exposed(port, destination, address);
-        if let Err(failure) = connection.cancel_forward(port, deps.port).await {
-            // Then the whole connection has to go: an open door is worse than no link.
-            return Err(failed(&failure, destination));
-        }
+    if let Some(problem) = exposure(connection, port, destination).await? {
+        // If that fails the whole connection has to go: an open door is worse than no link.
+        connection
+            .cancel_forward(port, deps.port)
+            .await
+            .map_err(|failure| failed(&failure, destination))?;
         return Ok(Err(problem));
     }
     let socket = connection
@@ -93,31 +88,86 @@ async fn forward(
     }
 }
 
-/// Tidies what this Iris left on the host, and finds out whether programs can be run there.
+/// Whether others than the host itself can reach the tunnel: an sshd with `GatewayPorts yes` ignores
+/// the address that it is told to bind.
+async fn exposure(
+    connection: &Connection,
+    port: u16,
+    destination: &str,
+) -> Result<Option<Problem>, Failure> {
+    let nonce = remote::Nonce::random();
+    let line = remote::listening(&nonce, port);
+    Ok(match ask(connection, &line, &nonce, destination).await? {
+        Some(remote::Said::Listening(Some(addresses))) => addresses
+            .into_iter()
+            .find(|address| !address.to_canonical().is_loopback())
+            .map(|address| exposed(port, destination, &address.to_string())),
+        Some(remote::Said::Listening(None)) => Some(unknown_exposure(port, destination)),
+        _ => return Err(super::human(no_shell(destination))),
+    })
+}
+
+/// At each connect: tidies what this Iris left on the host, and finds out whether programs can be
+/// run there.
 pub(super) async fn sweep(
     connection: &Connection,
     deps: &LinksDeps,
+    link: &str,
     destination: &str,
 ) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::sweep_line(&deps.instance, &deps.live.all(), &nonce);
-    match ask(connection, &line, &nonce).await? {
-        Some(remote::Said::Swept(swept)) => {
-            tracing::info!(destination, ?swept, "the host is tidy");
-            Ok(())
-        }
-        Some(remote::Said::Failed(problem)) => Err(super::human(problem)),
-        _ => Err(super::human(no_shell(destination))),
-    }
+    let line = remote::sweep(&nonce, &deps.instance, link, &deps.live.all());
+    tidied(connection, &line, &nonce, destination).await
 }
 
-async fn listening(connection: &Connection, port: u16) -> Result<remote::Listening, Failure> {
+/// Before an orderly end: nothing of this link stays on the host.
+pub(super) async fn leave(
+    connection: &Connection,
+    deps: &LinksDeps,
+    link: &str,
+    destination: &str,
+) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::listening_line(port, &nonce);
-    match ask(connection, &line, &nonce).await? {
-        Some(remote::Said::Listening(listening)) => Ok(listening),
-        Some(remote::Said::Failed(problem)) => Err(super::human(problem)),
-        _ => Err(super::human(no_shell("the host"))),
+    let line = remote::leave(&nonce, &deps.instance, link, &deps.live.all());
+    tidied(connection, &line, &nonce, destination).await
+}
+
+/// Ends the run of a session whose `ssh` had to be killed.
+pub(super) async fn end(
+    connection: &Connection,
+    deps: &LinksDeps,
+    session: SessionId,
+    destination: &str,
+) -> Result<(), Failure> {
+    let nonce = remote::Nonce::random();
+    let line = remote::end(&nonce, &deps.instance, session);
+    tidied(connection, &line, &nonce, destination).await
+}
+
+async fn tidied(
+    connection: &Connection,
+    line: &str,
+    nonce: &remote::Nonce,
+    destination: &str,
+) -> Result<(), Failure> {
+    match ask(connection, line, nonce, destination).await? {
+        Some(remote::Said::Swept {
+            ended,
+            stuck,
+            stale_link,
+        }) => {
+            if ended + stuck > 0 || stale_link {
+                tracing::warn!(
+                    destination,
+                    ended,
+                    stuck,
+                    stale_link,
+                    "something of an earlier connection was left on the host"
+                );
+            }
+            Ok(())
+        }
+        _ => Err(super::human(no_shell(destination))),
     }
 }
 
@@ -126,44 +176,46 @@ async fn ask(
     connection: &Connection,
     line: &str,
     nonce: &remote::Nonce,
+    destination: &str,
 ) -> Result<Option<remote::Said>, Failure> {
     let mut stdin = line.as_bytes().to_vec();
     stdin.push(b'\n');
     let ran = connection
         .run(remote::COMMAND, &stdin, REMOTE_LIMIT)
         .await
-        .map_err(|failure| failed(&failure, "the host"))?;
+        .map_err(|failure| failed(&failure, destination))?;
     Ok(ran
         .stdout
         .lines()
         .find_map(|line| remote::read(nonce, line)))
 }
 
-/// `127.0.0.0/8` and `::1`; what cannot be read is not.
-fn is_loopback(address: &str) -> bool {
-    address
-        .trim_matches(['[', ']'])
-        .parse()
-        .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
-}
-
 /// Why a proof did not come back.
 pub(super) fn not_proved(port: u16, destination: &str, failure: &ProbeFailure) -> Problem {
     Problem::new(
         Code::Network,
-        format!("The way back from {destination} through its port {port} does not work: {failure}."),
+        format!(
+            "The way back from {destination} through its port {port} does not work: {failure}."
+        ),
         "Iris tries again; if it goes on, another program on that host may hold the port: set `reverseMcpPort` to a free one.",
     )
 }
 
-fn taken(port: u16, destination: &str, holder: Option<&remote::Listening>) -> Problem {
-    let holder = holder
-        .and_then(|listening| listening.holder.as_deref())
-        .map_or_else(|| "another program".to_owned(), ToOwned::to_owned);
+fn taken(port: u16, destination: &str) -> Problem {
     Problem::new(
         Code::Network,
-        format!("Port {port} on {destination} is taken by {holder}."),
-        "End that program, or set another `reverseMcpPort`; without one, Iris takes a free port.",
+        format!("Port {port} on {destination} is taken by another program."),
+        format!(
+            "`ss -ltnp sport = :{port}` on that host names it. End it, or set another `reverseMcpPort`; without one, Iris takes a free port."
+        ),
+    )
+}
+
+fn unknown_exposure(port: u16, destination: &str) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!("{destination} does not say who can reach port {port} there, so Iris closed it."),
+        "Install `ss`, `netstat` or `lsof` on that host, then start the team again.",
     )
 }
 
@@ -183,26 +235,4 @@ fn no_shell(destination: &str) -> Problem {
         format!("{destination} lets Iris sign in, but runs no program of it."),
         "See that the account has a normal login shell and no forced command (`command=` in authorized_keys, `ForceCommand`).",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_loopback_addresses_are_loopback() {
-        for (address, loopback) in [
-            ("127.0.0.1", true),
-            ("::1", true),
-            ("[::1]", true),
-            ("::ffff:127.0.0.1", true),
-            ("0.0.0.0", false),
-            ("::", false),
-            ("*", false),
-            ("10.0.0.2", false),
-            ("", false),
-        ] {
-            assert_eq!(is_loopback(address), loopback, "{address}");
-        }
-    }
 }

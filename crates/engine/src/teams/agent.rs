@@ -1,6 +1,7 @@
 //! A live agent: its process, and the conversation with it on its stdin and stdout.
 
 mod asking;
+mod far;
 
 use std::collections::HashMap;
 
@@ -16,13 +17,14 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::slots::Slot;
-use asking::Asking;
 use crate::{
     approvals::Approvals,
     claude::{self, MessageState, Refused, TurnResult},
     process::{Ended, Output, Process},
     secrets::Secret,
 };
+use asking::Asking;
+pub(super) use far::Far;
 
 /// What was asked over the control channel.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,8 @@ pub(super) struct Agent {
     next: u64,
     /// Its requests for permission, when it asks on its control channel.
     asking: Option<Asking>,
+    /// Its host, where that is another one.
+    pub far: Option<Far>,
     /// What the agent wrote in the running turn.
     text: Vec<String>,
 }
@@ -77,16 +81,13 @@ impl Agent {
             asked: HashMap::new(),
             next: 0,
             asking: None,
+            far: None,
             text: Vec::new(),
         }
     }
 
     /// It has no way to Iris, and asks for permission on its control channel
     /// (`--permission-prompt-tool stdio`). Dropping the agent withdraws what it asks.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for agents on hosts without a tunnel")
-    )]
     pub fn asks_on_its_channel(mut self, approvals: Approvals, asker: Asker) -> Self {
         self.asking = Some(Asking::new(approvals, asker));
         self
@@ -175,6 +176,11 @@ impl Agent {
             }
             Output::Ended(ended) => return Heard::Ended(ended),
         };
+        if let Some(far) = &mut self.far
+            && far.hear(&line)
+        {
+            return Heard::Nothing;
+        }
         match claude::decode(&line) {
             Some(claude::Event::Control { id, answer }) => match self.asked.remove(&id) {
                 Some(asked) => self.answered(asked, answer),
@@ -230,7 +236,10 @@ impl Agent {
             ),
             (None, _) => "Iris answers permission requests over MCP only.".to_owned(),
         };
-        warn!(pid = self.pid(), denied, "a request on the control channel was not put to anybody");
+        warn!(
+            pid = self.pid(),
+            denied, "a request on the control channel was not put to anybody"
+        );
         let answer = json!({ "behavior": "deny", "message": denied });
         self.write(&claude::answer_permission(&id, &answer));
     }
@@ -252,9 +261,9 @@ impl Agent {
             // It has nothing to connect to; what it asks comes on this very channel.
             (Asked::McpStatus, _) if self.asking.is_some() => Event::Mcp(Mcp::Connected),
             (Asked::McpStatus, Ok(answer)) => Event::Mcp(claude::mcp_state(&answer)),
-            (Asked::McpStatus, Err(error)) => Event::Mcp(Mcp::Failed(format!(
-                "it does not say: {error}"
-            ))),
+            (Asked::McpStatus, Err(error)) => {
+                Event::Mcp(Mcp::Failed(format!("it does not say: {error}")))
+            }
             (Asked::McpReconnect, answer) => {
                 if let Err(error) = answer {
                     debug!(pid = self.pid(), %error, "the agent could not reconnect");

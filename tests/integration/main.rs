@@ -22,6 +22,7 @@ mod journeys;
 mod kit;
 mod secrets;
 mod self_approval;
+mod ssh;
 mod supervisor;
 mod times;
 

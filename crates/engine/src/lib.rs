@@ -13,6 +13,7 @@ pub mod logs;
 pub mod process;
 pub mod secrets;
 mod snapshot;
+pub mod ssh;
 pub mod store;
 pub mod teams;
 pub mod tokens;

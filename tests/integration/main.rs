@@ -23,6 +23,7 @@ mod kit;
 mod prompts;
 mod secrets;
 mod self_approval;
+mod ssh;
 mod supervisor;
 mod times;
 

@@ -17,7 +17,7 @@ pub(crate) fn snapshot() -> Snapshot {
         approvals: Vec::new(),
         recent: Vec::new(),
         prompts: Vec::new(),
-            problems: Vec::new(),
+        problems: Vec::new(),
     }
 }
 

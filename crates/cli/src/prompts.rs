@@ -44,7 +44,9 @@ fn prompts_text(prompts: &[PromptView]) -> String {
             ]
         }),
     );
-    text.push_str("\n`iris answer ID` asks you for the answer; `iris answer ID --cancel` gives up.\n");
+    text.push_str(
+        "\n`iris answer ID` asks you for the answer; `iris answer ID --cancel` gives up.\n",
+    );
     text
 }
 
@@ -99,7 +101,11 @@ fn ask_at_terminal(prompt: &PromptView) -> Result<Secret, Problem> {
     } else {
         ""
     };
-    let asked = format!("{}\n{asked}{} ", visible(&prompt.host), visible(&prompt.text));
+    let asked = format!(
+        "{}\n{asked}{} ",
+        visible(&prompt.host),
+        visible(&prompt.text)
+    );
     let written = write!(err, "{asked}").and_then(|()| err.flush());
     written.map_err(|error| unreadable(&error))?;
     if prompt.kind.is_secret() {
@@ -159,7 +165,9 @@ pub fn secrets(context: &Context, command: args::Secrets) -> Result<u8, Problem>
             show(
                 context,
                 &reply,
-                &format!("A team's `env` can say \"keychain:{name}\" now; agents that start from now on have it"),
+                &format!(
+                    "A team's `env` can say \"keychain:{name}\" now; agents that start from now on have it"
+                ),
             )
         }
     }

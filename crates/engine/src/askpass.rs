@@ -17,7 +17,11 @@ use iris_domain::{display, prompt::ANSWER_MAX};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{environment::Environment, secrets::{Secret, Spoken}, socket};
+use crate::{
+    environment::Environment,
+    secrets::{Secret, Spoken},
+    socket,
+};
 
 /// The variable with the path of the socket. Where it is set, `iris` and `iris-desktop` are this
 /// program and nothing else.
@@ -67,10 +71,7 @@ pub(crate) enum AskError {
 
 /// The first thing in `main`: where Iris was started by `ssh` to ask, this asks, and the program
 /// ends with what is returned. `args` are those of the process, its own name first.
-pub fn answer_ssh(
-    env: &Environment,
-    args: impl IntoIterator<Item = OsString>,
-) -> Option<ExitCode> {
+pub fn answer_ssh(env: &Environment, args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     env.get(SOCKET_VAR)?;
     let prompt = args.into_iter().nth(1).unwrap_or_default();
     Some(askpass_main(env, &prompt.to_string_lossy()))

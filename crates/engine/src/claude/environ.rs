@@ -226,8 +226,16 @@ mod tests {
             .map(|name| (name.to_owned(), Secret::new("value".to_owned())))
             .into();
         let agents = clean(&env, &team, &secrets).unwrap().0;
-        let of = |name: &str| agents[std::ffi::OsStr::new(name)].to_str().unwrap().to_owned();
-        assert_eq!((of("KEY"), of("PLAIN")), ("value".into(), "as it is".into()));
+        let of = |name: &str| {
+            agents[std::ffi::OsStr::new(name)]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(
+            (of("KEY"), of("PLAIN")),
+            ("value".into(), "as it is".into())
+        );
         let problem = clean(&env, &team, &BTreeMap::new()).unwrap_err();
         assert!(problem.message.contains("env.KEY"), "{problem:?}");
     }

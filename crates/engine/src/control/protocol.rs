@@ -371,7 +371,10 @@ mod tests {
             remember: false,
         };
         let printed = format!("{answer:?}");
-        assert!(printed.contains("[redacted]") && !printed.contains("pass"), "{printed}");
+        assert!(
+            printed.contains("[redacted]") && !printed.contains("pass"),
+            "{printed}"
+        );
     }
 
     #[test]

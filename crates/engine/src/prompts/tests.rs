@@ -102,7 +102,12 @@ impl House {
         self.shown(1).await.remove(0)
     }
 
-    async fn answer(&self, id: &PromptId, text: &str, remember: bool) -> Result<Option<Kept>, Problem> {
+    async fn answer(
+        &self,
+        id: &PromptId,
+        text: &str,
+        remember: bool,
+    ) -> Result<Option<Kept>, Problem> {
         self.prompts
             .answer(id.clone(), secret(text), remember, human())
             .await
@@ -121,11 +126,17 @@ async fn a_human_answers_and_it_is_written_down_without_the_answer() {
     let attempt = house.prompts.attempt("me@h");
     let asking = run(attempt.env(), "(me@h) Verification code: ");
     let prompt = house.one().await;
-    assert_eq!((&prompt.kind, prompt.host.as_str()), (&PromptKind::Code, "me@h"));
+    assert_eq!(
+        (&prompt.kind, prompt.host.as_str()),
+        (&PromptKind::Code, "me@h")
+    );
     assert!(!prompt.rememberable && !prompt.retry);
     let refused = house.answer(&prompt.id, "123456", true).await.unwrap_err();
     assert_eq!(refused.code, Code::InvalidInput, "codes are never kept");
-    assert_eq!(house.answer(&prompt.id, "123456", false).await.unwrap(), None);
+    assert_eq!(
+        house.answer(&prompt.id, "123456", false).await.unwrap(),
+        None
+    );
     assert_eq!(heard(asking).await.as_deref(), Some("123456"));
     house.shown(0).await;
     let again = house.answer(&prompt.id, "123456", false).await.unwrap_err();
@@ -134,8 +145,14 @@ async fn a_human_answers_and_it_is_written_down_without_the_answer() {
     let rows = house.rows().await;
     assert_eq!(rows.len(), 1, "{rows:#?}");
     let row = &rows[0].draft;
-    assert_eq!((row.tool.as_str(), row.host.as_str()), ("prompt.answered", "me@h"));
-    assert_eq!((row.decision, row.decided_by.as_str()), (Verb::Allow, "human:cli:me"));
+    assert_eq!(
+        (row.tool.as_str(), row.host.as_str()),
+        ("prompt.answered", "me@h")
+    );
+    assert_eq!(
+        (row.decision, row.decided_by.as_str()),
+        (Verb::Allow, "human:cli:me")
+    );
     assert!(!row.canonical().unwrap().contains("123456"));
     assert!(!attempt.cancelled() && !attempt.refused_host_key());
 }
@@ -147,8 +164,16 @@ async fn what_is_remembered_is_used_once_and_replaced_when_it_is_wrong() {
     let asking = run(attempt.env(), PASSPHRASE);
     let prompt = house.one().await;
     assert!(prompt.rememberable && !prompt.retry);
-    let kept = house.answer(&prompt.id, "wrong", true).await.unwrap().unwrap();
-    assert_eq!(Place::from(&kept), Place::ThisRun, "there is no keychain here");
+    let kept = house
+        .answer(&prompt.id, "wrong", true)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        Place::from(&kept),
+        Place::ThisRun,
+        "there is no keychain here"
+    );
     assert_eq!(heard(asking).await.as_deref(), Some("wrong"));
 
     // The same process asks again: what it got was wrong.
@@ -161,7 +186,10 @@ async fn what_is_remembered_is_used_once_and_replaced_when_it_is_wrong() {
 
     // The next attempt is answered from what is kept, once.
     let attempt = house.prompts.attempt("me@h");
-    assert_eq!(heard(run(attempt.env(), PASSPHRASE)).await.as_deref(), Some("still wrong"));
+    assert_eq!(
+        heard(run(attempt.env(), PASSPHRASE)).await.as_deref(),
+        Some("still wrong")
+    );
     let asking = run(attempt.env(), PASSPHRASE);
     let prompt = house.one().await;
     assert!(prompt.retry, "it is said that what is kept was wrong");
@@ -170,9 +198,14 @@ async fn what_is_remembered_is_used_once_and_replaced_when_it_is_wrong() {
     assert_eq!(house.named.get(NAME).await.unwrap(), Some(secret("right")));
 
     let other = house.prompts.attempt("me@elsewhere");
-    assert_eq!(heard(run(other.env(), PASSPHRASE)).await.as_deref(), Some("right"));
+    assert_eq!(
+        heard(run(other.env(), PASSPHRASE)).await.as_deref(),
+        Some("right")
+    );
     let rows = house.rows().await;
-    let by_store = rows.iter().filter(|row| row.draft.decided_by == "remembered");
+    let by_store = rows
+        .iter()
+        .filter(|row| row.draft.decided_by == "remembered");
     assert_eq!(by_store.count(), 2, "its use is written down");
     for row in rows {
         let text = row.draft.canonical().unwrap();
@@ -185,7 +218,10 @@ async fn a_wrong_one_that_is_not_replaced_is_forgotten() {
     let house = house().await;
     house.named.keep(NAME, secret("old")).await.unwrap();
     let attempt = house.prompts.attempt("me@h");
-    assert_eq!(heard(run(attempt.env(), PASSPHRASE)).await.as_deref(), Some("old"));
+    assert_eq!(
+        heard(run(attempt.env(), PASSPHRASE)).await.as_deref(),
+        Some("old")
+    );
     let asking = run(attempt.env(), PASSPHRASE);
     let prompt = house.one().await;
     house.answer(&prompt.id, "new", false).await.unwrap();
@@ -219,7 +255,12 @@ async fn two_prompts_at_once_get_their_own_answers() {
     let first = house.one().await;
     let host = run(attempt.env(), "me@h's password: ");
     let second = house.shown(2).await.remove(1);
-    assert_eq!(first.kind, PromptKind::Password { who: "me@jump".into() });
+    assert_eq!(
+        first.kind,
+        PromptKind::Password {
+            who: "me@jump".into()
+        }
+    );
     house.answer(&second.id, "for h", true).await.unwrap();
     house.answer(&first.id, "for jump", true).await.unwrap();
     assert_eq!(heard(host).await.as_deref(), Some("for h"));
@@ -232,7 +273,10 @@ async fn two_prompts_at_once_get_their_own_answers() {
         .into_iter()
         .map(|item| item.name)
         .collect();
-    assert_eq!(names, ["ssh password me@h:22", "ssh password me@jump (me@h)"]);
+    assert_eq!(
+        names,
+        ["ssh password me@h:22", "ssh password me@jump (me@h)"]
+    );
 }
 
 #[tokio::test]
@@ -248,7 +292,11 @@ async fn to_cancel_gives_the_attempt_up() {
         .unwrap();
     assert!(attempt.cancelled());
     assert_eq!((heard(one).await, heard(two).await), (None, None));
-    assert_eq!(heard(run(attempt.env(), "me@h's password: ")).await, None, "it asks no more");
+    assert_eq!(
+        heard(run(attempt.env(), "me@h's password: ")).await,
+        None,
+        "it asks no more"
+    );
     house.shown(0).await;
     let other = house.prompts.attempt("me@h");
     let asking = run(other.env(), "PIN: ");
@@ -257,7 +305,10 @@ async fn to_cancel_gives_the_attempt_up() {
     drop(other);
     assert_eq!(heard(asking).await, None);
     let row = house.rows().await.remove(0).draft;
-    assert_eq!((row.tool.as_str(), row.decision), ("prompt.cancelled", Verb::Deny));
+    assert_eq!(
+        (row.tool.as_str(), row.decision),
+        ("prompt.cancelled", Verb::Deny)
+    );
 }
 
 #[tokio::test]
@@ -278,7 +329,12 @@ async fn a_host_key_is_a_decision() {
         assert_eq!(attempt.refused_host_key(), refused);
         house.shown(0).await;
     }
-    let decisions: Vec<Verb> = house.rows().await.iter().map(|row| row.draft.decision).collect();
+    let decisions: Vec<Verb> = house
+        .rows()
+        .await
+        .iter()
+        .map(|row| row.draft.decision)
+        .collect();
     assert_eq!(decisions, [Verb::Allow, Verb::Deny]);
     let row = house.rows().await.remove(0).draft;
     assert_eq!(row.input["asked"]["fingerprint"], "SHA256:abc");
@@ -295,15 +351,26 @@ async fn what_is_over_asks_no_more() {
     drop(attempt);
     assert_eq!(heard(asking).await, None, "it is withdrawn");
     house.shown(0).await;
-    assert_eq!(heard(run(env, PASSPHRASE)).await, None, "and its token is worthless");
+    assert_eq!(
+        heard(run(env, PASSPHRASE)).await,
+        None,
+        "and its token is worthless"
+    );
 
     let other = house.prompts.attempt("me@h");
     let mut forged = other.env();
     forged.retain(|(name, _)| name != askpass::TOKEN_VAR);
-    assert!(matches!(run(forged.clone(), "x").await.unwrap(), Err(AskError::NoToken)));
+    assert!(matches!(
+        run(forged.clone(), "x").await.unwrap(),
+        Err(AskError::NoToken)
+    ));
     forged.push((askpass::TOKEN_VAR.into(), "A".repeat(43).into()));
     house.named.keep(NAME, secret("kept")).await.unwrap();
-    assert_eq!(heard(run(forged, PASSPHRASE)).await, None, "a wrong token opens nothing");
+    assert_eq!(
+        heard(run(forged, PASSPHRASE)).await,
+        None,
+        "a wrong token opens nothing"
+    );
 }
 
 #[tokio::test]
@@ -361,7 +428,11 @@ async fn what_cannot_be_recorded_is_not_answered() {
     let asking = run(attempt.env(), PASSPHRASE);
     let prompt = house.one().await;
     let refused = house.answer(&prompt.id, "pass", false).await.unwrap_err();
-    assert_eq!(refused.code, Code::Storage, "neither what is kept nor a human's answer");
+    assert_eq!(
+        refused.code,
+        Code::Storage,
+        "neither what is kept nor a human's answer"
+    );
     house.store.sql("DROP TRIGGER full").await.unwrap();
     house.answer(&prompt.id, "pass", false).await.unwrap();
     assert_eq!(heard(asking).await.as_deref(), Some("pass"));
@@ -371,9 +442,8 @@ async fn what_cannot_be_recorded_is_not_answered() {
 async fn the_end_of_iris_cancels_what_waits_and_takes_the_socket_away() {
     let house = house_at(&"long".repeat(40)).await;
     let socket = house.home.run().join(SOCKET);
-    let mode = std::os::unix::fs::PermissionsExt::mode(
-        &std::fs::metadata(&socket).unwrap().permissions(),
-    );
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let attempt = house.prompts.attempt("me@h");
     let asking = run(attempt.env(), PASSPHRASE);
@@ -396,6 +466,9 @@ async fn ssh_is_told_of_the_program_that_asks() {
     };
     assert_eq!(of("SSH_ASKPASS_REQUIRE"), "force");
     assert!(Path::new(&of("SSH_ASKPASS")).is_file());
-    assert_eq!(Path::new(&of(askpass::SOCKET_VAR)), house.home.run().join(SOCKET));
+    assert_eq!(
+        Path::new(&of(askpass::SOCKET_VAR)),
+        house.home.run().join(SOCKET)
+    );
     assert_eq!(of(askpass::TOKEN_VAR).len(), 43, "256 bits");
 }

@@ -201,7 +201,9 @@ impl NamedSecrets {
                     return Err(Problem::new(
                         Code::Keychain,
                         format!("`env.{variable}` wants the secret `{name}`, which is not kept."),
-                        format!("Put it away with `iris secrets set {name}`, then start the team again."),
+                        format!(
+                            "Put it away with `iris secrets set {name}`, then start the team again."
+                        ),
                     ));
                 }
                 Err(error) => {
@@ -282,11 +284,17 @@ mod tests {
             ])
         };
         let found = named.of_env(&env("keychain:npm")).await.unwrap();
-        assert_eq!(found, BTreeMap::from([("TOKEN".to_owned(), secret("value"))]));
+        assert_eq!(
+            found,
+            BTreeMap::from([("TOKEN".to_owned(), secret("value"))])
+        );
         let missing = named.of_env(&env("keychain:gone")).await.unwrap_err();
         assert_eq!(missing.code, Code::Keychain);
         assert!(missing.message.contains("env.TOKEN"), "{missing:?}");
-        assert!(missing.hint.contains("iris secrets set gone"), "{missing:?}");
+        assert!(
+            missing.hint.contains("iris secrets set gone"),
+            "{missing:?}"
+        );
     }
 
     #[tokio::test]

@@ -57,7 +57,7 @@ fn snapshot() -> Snapshot {
         approvals: vec![],
         recent: vec![],
         prompts: Vec::new(),
-            problems: vec![],
+        problems: vec![],
     }
 }
 

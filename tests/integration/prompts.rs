@@ -15,6 +15,7 @@ use iris_engine::{
     Deps, Engine,
     environment::Environment,
     home::Home,
+    prompts::Attempt,
     secrets::{Secret, Secrets},
 };
 use iris_tests::{Desktop, Iris, require};
@@ -65,7 +66,7 @@ async fn engine(dir: &Path) -> Engine {
 
 /// A program of OpenSSH that asks for this attempt. Beside a test there is no `iris`, so it is told
 /// where the built one is.
-fn asking(attempt: &iris_engine::prompts::Attempt, program: &str) -> Command {
+fn asking(attempt: &Attempt, program: &str) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
@@ -105,7 +106,7 @@ async fn a_passphrase_is_asked_once_and_then_remembered() {
     let engine = engine(dir.path()).await;
     let attempt = engine.prompts.attempt("me@box");
     // The agent lives as long as its command.
-    let add = |attempt| {
+    let add = |attempt: &Attempt| {
         let mut command = asking(attempt, "ssh-agent");
         command.arg("ssh-add").arg(&key);
         command.spawn().unwrap()
@@ -151,7 +152,7 @@ async fn what_is_cancelled_is_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let key = encrypted_key(dir.path()).await;
     let engine = engine(dir.path()).await;
-    let read = |attempt| {
+    let read = |attempt: &Attempt| {
         let mut command = asking(attempt, "ssh-keygen");
         command.args(["-y", "-f"]).arg(&key);
         command.spawn().unwrap()
@@ -224,7 +225,7 @@ async fn ssh_asks_for_an_unknown_host_and_for_its_key() {
     let engine = engine(dir.path()).await;
     let user = iris_tests::iris::user();
     let who = format!("{user}@box.test");
-    let connect = |attempt| {
+    let connect = |attempt: &Attempt| {
         let mut command = asking(attempt, "ssh");
         command
             .args([

@@ -7,6 +7,7 @@
 
 mod owner;
 mod server;
+mod words;
 
 use std::{
     ffi::OsString,

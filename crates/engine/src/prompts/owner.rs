@@ -5,18 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use iris_domain::{
     Problem,
-    audit::{Draft, Kind},
-    decision::{AllowedBy, DeniedBy, Human, Verb},
-    ids::Party,
-    problem::Code,
-    prompt::{Asked, AttemptId, Book, Next, PromptId, PromptKind, PromptView, Ticket, Waiting},
+    decision::Human,
+    prompt::{Asked, AttemptId, Book, Next, PromptId, PromptView, Ticket},
 };
-use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Ends;
+use super::{Ends, words};
 use crate::{
     askpass::Question,
     clock,
@@ -237,13 +233,7 @@ impl Owner {
             let Some(secret) = secret else {
                 return Done::LookedUp(ticket, None);
             };
-            let row = Draft {
-                host,
-                input: json!({ "secret": name }),
-                decision: Verb::Allow,
-                decided_by: "remembered".to_owned(),
-                ..Draft::event(clock::now(), Kind::Operation, "prompt.answered")
-            };
+            let row = words::remembered(&name, host);
             match store.append(row).await {
                 Ok(_) => Done::LookedUp(ticket, Some(secret)),
                 Err(error) => {
@@ -264,18 +254,18 @@ impl Owner {
         reply: oneshot::Sender<Told>,
     ) -> Result<(), (oneshot::Sender<Told>, Problem)> {
         let Some((ticket, waiting)) = self.book.find(id) else {
-            return Err((reply, not_waiting(id)));
+            return Err((reply, words::not_waiting(id)));
         };
         if remember && waiting.name.is_none() {
-            return Err((reply, not_rememberable()));
+            return Err((reply, words::not_rememberable()));
         }
         let text = match waiting.view.kind.check(text.expose()) {
             Ok(text) => Secret::new(text.to_owned()),
             Err(problem) => return Err((reply, problem)),
         };
-        let row = row(waiting, &text, remember, human);
+        let row = words::answered(waiting, &text, remember, human);
         if !self.book.take(ticket, true) {
-            return Err((reply, answered_already()));
+            return Err((reply, words::answered_already()));
         }
         let answer = Answer {
             ticket,
@@ -292,18 +282,11 @@ impl Owner {
     }
 
     fn cancel(&mut self, id: &PromptId, human: Human) -> Result<(), Problem> {
-        let (ticket, waiting) = self.book.find(id).ok_or_else(|| not_waiting(id))?;
+        let (ticket, waiting) = self.book.find(id).ok_or_else(|| words::not_waiting(id))?;
         let attempt = waiting.attempt;
-        let row = Draft {
-            caller: Party::CONSOLE.to_owned(),
-            host: waiting.view.host.clone(),
-            input: json!({ "asked": waiting.view.kind }),
-            decision: Verb::Deny,
-            decided_by: DeniedBy::Human(human).to_string(),
-            ..Draft::event(clock::now(), Kind::Operation, "prompt.cancelled")
-        };
+        let row = words::cancelled(waiting, human);
         if !self.book.take(ticket, true) {
-            return Err(answered_already());
+            return Err(words::answered_already());
         }
         if let Some(attempt) = self.attempts.get(&attempt) {
             attempt
@@ -363,7 +346,7 @@ impl Owner {
             reply,
         } = answer;
         let Some(waiting) = self.book.answered_by_human(ticket, remember) else {
-            tell(reply, Err(gone()));
+            tell(reply, Err(words::gone()));
             return;
         };
         if waiting.refuses_host(text.expose())
@@ -428,70 +411,8 @@ impl Owner {
     }
 }
 
-/// The row of a human's answer. What a host's key was answered with stands in it; a secret never.
-fn row(waiting: &Waiting, text: &Secret, remember: bool, human: Human) -> Draft {
-    let (said, decision) = match &waiting.view.kind {
-        PromptKind::HostKey { .. } | PromptKind::Confirm => {
-            let verb = match text.expose() {
-                "yes" => Verb::Allow,
-                _ => Verb::Deny,
-            };
-            (json!(text.expose()), verb)
-        }
-        PromptKind::Passphrase { .. }
-        | PromptKind::Password { .. }
-        | PromptKind::Code
-        | PromptKind::Touch
-        | PromptKind::Other => (json!("[redacted]"), Verb::Allow),
-    };
-    let by = match decision {
-        Verb::Deny => DeniedBy::Human(human).to_string(),
-        Verb::Allow | Verb::Noted => AllowedBy::Human(human).to_string(),
-    };
-    Draft {
-        caller: Party::CONSOLE.to_owned(),
-        host: waiting.view.host.clone(),
-        input: json!({ "asked": waiting.view.kind, "answer": said, "remember": remember }),
-        decision,
-        decided_by: by,
-        ..Draft::event(clock::now(), Kind::Operation, "prompt.answered")
-    }
-}
-
 fn tell<T>(to: oneshot::Sender<T>, what: T) {
     if to.send(what).is_err() {
         tracing::debug!("Nobody waited to hear what became of an answer.");
     }
-}
-
-fn not_waiting(id: &PromptId) -> Problem {
-    Problem::new(
-        Code::NotFound,
-        format!("No prompt `{id}` is waiting."),
-        "`iris prompts` lists those that wait.",
-    )
-}
-
-fn answered_already() -> Problem {
-    Problem::new(
-        Code::AlreadyDecided,
-        "Someone else answered first.",
-        "`iris audit` says who it was.",
-    )
-}
-
-fn gone() -> Problem {
-    Problem::new(
-        Code::NotFound,
-        "ssh did not wait for the answer any longer.",
-        "It connects anew and asks again; `iris prompts` shows it.",
-    )
-}
-
-fn not_rememberable() -> Problem {
-    Problem::new(
-        Code::InvalidInput,
-        "The answer to this question cannot be remembered.",
-        "Answer it without remembering; only passphrases of keys and passwords are kept.",
-    )
 }

@@ -213,6 +213,10 @@ impl NamedSecrets {
                             "`env.{variable}` wants the secret `{name}`, but {}.",
                             problem.message
                         ),
+                        hint: format!(
+                            "{} For this run `iris secrets set {name}` is enough.",
+                            problem.hint
+                        ),
                         ..problem
                     });
                 }

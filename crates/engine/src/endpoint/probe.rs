@@ -13,6 +13,7 @@ use http::{Request, StatusCode, header::CONNECTION, header::HOST};
 use http_body_util::Empty;
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use iris_domain::display;
 use rustls::ClientConfig;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -21,6 +22,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::gate::PROBE;
 use crate::{secrets::Secret, tls};
+
+/// What of a stranger's words is repeated, characters.
+const WORDS_MAX: usize = 160;
 
 /// The nonces that are on their way; cheap to clone.
 #[derive(Debug, Clone)]
@@ -202,26 +206,24 @@ async fn send(
 
 /// Who answered, from how the handshake failed.
 fn who(error: &io::Error) -> ProbeFailure {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => ProbeFailure::Stranger(format!(
-            "shows a certificate that is not this Iris's ({why:?})"
-        )),
-        Some(
-            rustls::Error::InvalidMessage(_)
-            | rustls::Error::InappropriateMessage { .. }
-            | rustls::Error::InappropriateHandshakeMessage { .. },
-        ) => ProbeFailure::Stranger("speaks something else than TLS".to_owned()),
-        Some(other) => {
-            ProbeFailure::Stranger(format!("does not speak TLS as this Iris does ({other})"))
-        }
-        None => match error.kind() {
+    use rustls::Error as Tls;
+    let Some(inner) = error.get_ref().and_then(|it| it.downcast_ref::<Tls>()) else {
+        return match error.kind() {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe => ProbeFailure::NothingListens,
             _ => ProbeFailure::NoWay(error.to_string()),
-        },
-    }
+        };
+    };
+    // The stranger's own words may be among these.
+    let words = display::one_line(&inner.to_string(), WORDS_MAX);
+    ProbeFailure::Stranger(match inner {
+        Tls::InvalidCertificate(_) => {
+            format!("shows a certificate that is not this Iris's ({words})")
+        }
+        Tls::InvalidMessage(_)
+        | Tls::InappropriateMessage { .. }
+        | Tls::InappropriateHandshakeMessage { .. } => "speaks something else than TLS".to_owned(),
+        _ => format!("does not speak TLS as this Iris does ({words})"),
+    })
 }

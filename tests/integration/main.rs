@@ -20,8 +20,10 @@ mod desktop;
 mod home;
 mod journeys;
 mod kit;
+mod launcher;
 mod secrets;
 mod self_approval;
+mod stdio;
 mod supervisor;
 mod times;
 

@@ -116,7 +116,7 @@ impl Engine {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
-            endpoint: endpoint.clone(),
+            endpoint: Some(endpoint.clone()),
             tasks: tasks.clone(),
         })
         .await;

@@ -29,7 +29,11 @@ const LISTENING: &str = include_str!("remote/listening.sh");
 /// A name of a folder made of `instance`: whatever it is, it stays in its parent.
 fn folder_name(instance: &str) -> String {
     let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
     };
     instance.chars().map(safe).collect()
 }

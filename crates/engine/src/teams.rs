@@ -53,8 +53,9 @@ pub struct TeamsDeps {
     pub tokens: Tokens,
     /// Withdraws what a dead process asked.
     pub approvals: Approvals,
-    /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`.
-    pub endpoint: String,
+    /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`. `None`: agents have no tools of
+    /// Iris, and ask for permission on their control channel.
+    pub endpoint: Option<String>,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
 }

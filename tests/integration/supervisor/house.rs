@@ -29,6 +29,7 @@ pub struct House {
     pub dir: TempDir,
     pub teams: Teams,
     pub store: Store,
+    pub approvals: Approvals,
     pub config: watch::Sender<Arc<Config>>,
     pub tasks: TaskTracker,
 }
@@ -45,6 +46,19 @@ impl House {
     }
 
     pub async fn changed(words: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::reached_at(Some("http://127.0.0.1:1/mcp".into()), words, change).await
+    }
+
+    /// A house whose agents have no way to Iris but their control channel.
+    pub async fn without_endpoint(words: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::reached_at(None, words, change).await
+    }
+
+    async fn reached_at(
+        endpoint: Option<String>,
+        words: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("iris"));
         for path in ["iris", "project", "home"] {
@@ -69,8 +83,8 @@ impl House {
             config: config_rx,
             store: store.clone(),
             tokens: Tokens::new(Secret::new("console".into())),
-            approvals,
-            endpoint: "http://127.0.0.1:1/mcp".into(),
+            approvals: approvals.clone(),
+            endpoint,
             tasks: tasks.clone(),
         })
         .await;
@@ -78,6 +92,7 @@ impl House {
             dir,
             teams,
             store,
+            approvals,
             config,
             tasks,
         }

@@ -220,7 +220,9 @@ mod tests {
         };
         invocation
             .args()
-            .into_iter().map(|a| a.into_string().unwrap()).collect()
+            .into_iter()
+            .map(|a| a.into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -310,7 +312,10 @@ mod tests {
         };
         let program = invocation.program().unwrap();
         let args = program.args;
-        assert!(args.ends_with(&["--add-dir=/home/me/lib".into(), "--add-dir=/base/sub".into()]));
+        assert!(args.ends_with(&[
+            "--add-dir=/home/me/lib".into(),
+            "--add-dir=/base/sub".into()
+        ]));
     }
 
     #[test]
@@ -329,7 +334,10 @@ mod tests {
         let has = |arg: &str| args.iter().any(|a| a == arg);
         assert!(has("--permission-prompt-tool=stdio"), "{args:?}");
         let text = format!("{args:?}");
-        assert!(!text.contains("mcp-config") && !text.contains("approve"), "{text}");
+        assert!(
+            !text.contains("mcp-config") && !text.contains("approve"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -370,7 +370,10 @@ mod tests {
         let want = ToolRequest::new("Bash".into(), json!({"command":"ls"}), "t".into());
         assert_eq!(
             asked,
-            Some(Event::Permission { id: "r".into(), request: want })
+            Some(Event::Permission {
+                id: "r".into(),
+                request: want
+            })
         );
         for (request, why) in [
             (r#"{"subtype":"can_use_tool"}"#, RequestError::ToolName),
@@ -383,7 +386,10 @@ mod tests {
                 RequestError::ToolUseId,
             ),
         ] {
-            let want = Event::Permission { id: "r".into(), request: Err(why) };
+            let want = Event::Permission {
+                id: "r".into(),
+                request: Err(why),
+            };
             assert_eq!(decode(&line(request)), Some(want), "{request}");
         }
         let cancelled = r#"{"type":"control_cancel_request","request_id":"r"}"#;

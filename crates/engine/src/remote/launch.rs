@@ -43,7 +43,11 @@ impl Launch<'_> {
     /// A setting that no program or environment can hold.
     pub fn first_line(&self) -> Result<Zeroizing<String>, Problem> {
         // Room for everything: a growing string would leave copies of its secrets behind.
-        let env: usize = self.env.iter().map(|(n, v)| n.len() + v.expose().len() * 4 + 32).sum();
+        let env: usize = self
+            .env
+            .iter()
+            .map(|(n, v)| n.len() + v.expose().len() * 4 + 32)
+            .sum();
         let args: usize = self.args.iter().map(|arg| arg.len() * 4 + 8).sum();
         let room = COMMON.len() + LAUNCH.len() + env + args + 64 * 1024;
         let mut program = Zeroizing::new(String::with_capacity(room));
@@ -146,7 +150,9 @@ fn path(path: &str, setting: &str, program: &mut String) -> Result<(), Problem> 
 
 fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
@@ -171,7 +177,10 @@ mod tests {
             args: &["-p".into(), "--x=it's".into()],
             token: Some(&Secret::new("sekret".into())),
             ca_pem: Some("A\nB\n"),
-            env: &env.iter().map(|(n, v)| ((*n).to_owned(), Secret::new((*v).to_owned()))).collect(),
+            env: &env
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), Secret::new((*v).to_owned())))
+                .collect(),
             instance: "../x",
             nonce: &Nonce::random(),
         };
@@ -198,7 +207,10 @@ mod tests {
     fn what_no_program_can_hold_is_a_clear_problem() {
         for (problem, says) in [
             (line(|t| t.path = "a\0".into(), &[]), "`path` holds a NUL"),
-            (line(|t| t.path = "~root/x".into(), &[]), "another user's home"),
+            (
+                line(|t| t.path = "~root/x".into(), &[]),
+                "another user's home",
+            ),
             (line(|_| {}, &[("a-b", "")]), "\"a-b\""),
             (line(|_| {}, &[("1a", "")]), "\"1a\""),
             (line(|_| {}, &[("", "")]), "\"\""),

@@ -19,7 +19,10 @@ pub(super) struct Nul;
 /// A program in one line, without its line end.
 pub(super) fn encode(program: &str) -> Result<Zeroizing<String>, Nul> {
     // Enough for every character: a growing string would leave copies of its secrets behind.
-    let special = program.bytes().filter(|b| matches!(b, b'\n' | b'\'')).count();
+    let special = program
+        .bytes()
+        .filter(|b| matches!(b, b'\n' | b'\''))
+        .count();
     let mut line = Zeroizing::new(String::with_capacity(
         BEGIN.len() + 2 + program.len() + special * 6,
     ));

@@ -146,7 +146,10 @@ fn of_text(text: &str) -> Option<IpAddr> {
         return Some(Ipv6Addr::UNSPECIFIED.into());
     }
     let text = text.trim_start_matches('[').trim_end_matches(']');
-    text.split_once('%').map_or(text, |(address, _)| address).parse().ok()
+    text.split_once('%')
+        .map_or(text, |(address, _)| address)
+        .parse()
+        .ok()
 }
 
 const INSTALL: &str = "Install Claude Code there (https://code.claude.com), or set `claudePath` to where it is on that host.";
@@ -298,7 +301,11 @@ mod tests {
             assert!(!problem.hint.is_empty());
         }
         let problem = said_nothing(&team, Some("This account is not available."));
-        assert!(problem.message.ends_with("anything: This account is not available."));
+        assert!(
+            problem
+                .message
+                .ends_with("anything: This account is not available.")
+        );
         assert!(said_nothing(&team, None).message.ends_with("ran anything."));
     }
 }

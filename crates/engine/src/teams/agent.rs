@@ -16,13 +16,13 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::slots::Slot;
-use asking::Asking;
 use crate::{
     approvals::Approvals,
     claude::{self, MessageState, Refused, TurnResult},
     process::{Ended, Output, Process},
     secrets::Secret,
 };
+use asking::Asking;
 
 /// What was asked over the control channel.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +83,6 @@ impl Agent {
 
     /// It has no way to Iris, and asks for permission on its control channel
     /// (`--permission-prompt-tool stdio`). Dropping the agent withdraws what it asks.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for agents on hosts without a tunnel")
-    )]
     pub fn asks_on_its_channel(mut self, approvals: Approvals, asker: Asker) -> Self {
         self.asking = Some(Asking::new(approvals, asker));
         self
@@ -230,7 +226,10 @@ impl Agent {
             ),
             (None, _) => "Iris answers permission requests over MCP only.".to_owned(),
         };
-        warn!(pid = self.pid(), denied, "a request on the control channel was not put to anybody");
+        warn!(
+            pid = self.pid(),
+            denied, "a request on the control channel was not put to anybody"
+        );
         let answer = json!({ "behavior": "deny", "message": denied });
         self.write(&claude::answer_permission(&id, &answer));
     }
@@ -252,9 +251,9 @@ impl Agent {
             // It has nothing to connect to; what it asks comes on this very channel.
             (Asked::McpStatus, _) if self.asking.is_some() => Event::Mcp(Mcp::Connected),
             (Asked::McpStatus, Ok(answer)) => Event::Mcp(claude::mcp_state(&answer)),
-            (Asked::McpStatus, Err(error)) => Event::Mcp(Mcp::Failed(format!(
-                "it does not say: {error}"
-            ))),
+            (Asked::McpStatus, Err(error)) => {
+                Event::Mcp(Mcp::Failed(format!("it does not say: {error}")))
+            }
             (Asked::McpReconnect, answer) => {
                 if let Err(error) = answer {
                     debug!(pid = self.pid(), %error, "the agent could not reconnect");

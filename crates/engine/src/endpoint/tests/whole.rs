@@ -74,7 +74,7 @@ impl Iris {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
-            endpoint: format!("http://127.0.0.1:{port}/mcp"),
+            endpoint: Some(format!("http://127.0.0.1:{port}/mcp")),
             tasks: tasks.clone(),
         })
         .await;

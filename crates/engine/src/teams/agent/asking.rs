@@ -71,12 +71,16 @@ pub(super) async fn decided(asking: &mut Option<Asking>) -> (String, Decision) {
         return pending().await;
     };
     poll_fn(|context| {
-        let ready = asking.waiting.iter_mut().enumerate().find_map(|(at, (_, decision))| {
-            match decision.as_mut().poll(context) {
-                Poll::Ready(decision) => Some((at, decision)),
-                Poll::Pending => None,
-            }
-        });
+        let ready = asking
+            .waiting
+            .iter_mut()
+            .enumerate()
+            .find_map(
+                |(at, (_, decision))| match decision.as_mut().poll(context) {
+                    Poll::Ready(decision) => Some((at, decision)),
+                    Poll::Pending => None,
+                },
+            );
         match ready {
             Some((at, decision)) => Poll::Ready((asking.waiting.swap_remove(at).0, decision)),
             None => Poll::Pending,

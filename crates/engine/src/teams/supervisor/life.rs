@@ -46,7 +46,7 @@ impl Supervisor {
             team: &team,
             session: self.record.id,
             resume: self.record.started,
-            endpoint: Some(&self.deps.endpoint),
+            endpoint: self.deps.endpoint.as_deref(),
             token: &token,
             env: &self.deps.env,
             base: self.deps.home.root(),
@@ -71,7 +71,10 @@ impl Supervisor {
                 };
             }
         };
-        let agent = Agent::new(process, output, token, slot);
+        let mut agent = Agent::new(process, output, token, slot);
+        if self.deps.endpoint.is_none() {
+            agent = agent.asks_on_its_channel(self.deps.approvals.clone(), self.asker(&team));
+        }
         info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), "agent started");
         if let Some(started) = agent.started()
             && let Err(error) = self

@@ -63,7 +63,11 @@ async fn a_request_on_the_control_channel_is_put_to_the_human() {
     let args = house.answer("args").await;
     assert!(args.contains("--permission-prompt-tool=stdio"), "{args}");
     assert!(!args.contains("mcp-config"), "{args}");
-    assert_eq!(house.answer("env IRIS_TOKEN").await, "", "nothing to prove");
+    assert_eq!(
+        house.answer("sh echo [$IRIS_TOKEN]").await,
+        "[]",
+        "nothing to prove"
+    );
 
     let (asked, outcome) = house.decide("ask touch x", allow()).await;
     assert_eq!(
@@ -89,7 +93,7 @@ async fn a_request_on_the_control_channel_is_put_to_the_human() {
 async fn the_rules_of_the_team_hold_there_too() {
     let house = House::without_endpoint("", |config| {
         let team = config.teams.get_mut(&name("api")).unwrap();
-        team.approval_policy.deny = vec!["Bash(rm *)".into()];
+        team.approval_policy.deny = vec!["Bash(rm:*)".into()];
         team.grant_permission = GrantPermission::Yes;
     })
     .await;

@@ -20,10 +20,12 @@ mod desktop;
 mod home;
 mod journeys;
 mod kit;
+mod launcher;
 mod prompts;
 mod secrets;
 mod self_approval;
 mod ssh;
+mod stdio;
 mod supervisor;
 mod times;
 

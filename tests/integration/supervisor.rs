@@ -14,7 +14,7 @@ use iris_engine::process;
 
 // `cfg(test)` says to the lints that these are tests' means, outside of a test function.
 #[cfg(test)]
-mod house;
+pub(crate) mod house;
 
 use house::{House, is_alive, name, within};
 

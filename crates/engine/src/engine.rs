@@ -172,7 +172,7 @@ impl Engine {
             links: links.clone(),
             ca_pem: tls.ca_pem().to_owned(),
             instance,
-            endpoint: endpoint.clone(),
+            endpoint: Some(endpoint.clone()),
             tasks: tasks.clone(),
         })
         .await;

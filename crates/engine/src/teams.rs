@@ -69,8 +69,9 @@ pub struct TeamsDeps {
     pub ca_pem: String,
     /// This Iris among those that may use the same account on a host.
     pub instance: String,
-    /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`.
-    pub endpoint: String,
+    /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`. `None`: agents have no tools of
+    /// Iris, and ask for permission on their control channel.
+    pub endpoint: Option<String>,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
 }

@@ -7,7 +7,7 @@ use std::{
     io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -47,8 +47,8 @@ pub struct Connection {
     /// Whether the user's settings forward their agent: sessions must ask for it.
     forwards_agent: bool,
     process: Process,
-    output: mpsc::Receiver<Output>,
-    ended: Option<Failure>,
+    output: tokio::sync::Mutex<mpsc::Receiver<Output>>,
+    ended: OnceLock<Failure>,
     /// Tunnels whose port the host chose, as (port, where they lead): they are cancelled by the
     /// port that was asked for, which is 0.
     any: Mutex<BTreeSet<(u16, u16)>>,
@@ -93,8 +93,8 @@ impl Connection {
             destination: target.destination().to_owned(),
             forwards_agent: !matches!(settings.get("forwardagent"), None | Some("no" | "false")),
             process,
-            output,
-            ended: None,
+            output: output.into(),
+            ended: OnceLock::new(),
             any: Mutex::default(),
             dir,
         })
@@ -236,33 +236,30 @@ impl Connection {
         }
     }
 
-    /// Waits for the end of the master, and says why it ended. May be dropped and called again.
-    pub async fn closed(&mut self) -> Failure {
+    /// Waits for the end of the master, and says why it ended. Cancellation safe.
+    pub async fn closed(&self) -> Failure {
+        let mut output = self.output.lock().await;
         loop {
-            if let Some(failure) = &self.ended {
+            if let Some(failure) = self.ended.get() {
                 return failure.clone();
             }
-            match self.output.recv().await {
-                Some(Output::Line(_) | Output::TooLong(_)) => {}
-                Some(Output::Ended(ended)) => {
-                    let asked = ended.status.is_some_and(|status| status.success());
-                    self.ended = Some(if asked {
-                        Failure::new(Reason::Closed, "")
-                    } else {
-                        Failure::of_master(&ended.stderr.join("\n"))
-                    });
+            let failure = match output.recv().await {
+                Some(Output::Line(_) | Output::TooLong(_)) => continue,
+                Some(Output::Ended(ended)) if ended.status.is_some_and(|s| s.success()) => {
+                    Failure::new(Reason::Closed, "")
                 }
-                None => self.ended = Some(Failure::new(Reason::Closed, "Iris is ending")),
-            }
+                Some(Output::Ended(ended)) => Failure::of_master(&ended.stderr.join("\n")),
+                None => Failure::new(Reason::Closed, "Iris is ending"),
+            };
+            return self.ended.get_or_init(|| failure).clone();
         }
     }
 
     /// Ends it in order, and waits until it is gone.
-    pub async fn close(mut self) {
-        if self.ended.is_none() {
+    pub async fn close(&self) {
+        if self.ended.get().is_none() {
             let socket = self.dir.path().join(SOCKET);
-            let leaving = exit(&self.ssh, &socket);
-            if timeout(EXIT_GRACE, leaving).await.is_err()
+            if timeout(EXIT_GRACE, exit(&self.ssh, &socket)).await.is_err()
                 || timeout(EXIT_GRACE, self.closed()).await.is_err()
             {
                 warn!(pid = self.pid(), "a connection does not exit when asked");

@@ -24,7 +24,11 @@ use crate::{
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::Home,
+    links::{Links, LinksDeps, Live},
+    process::Processes,
+    prompts::Prompts,
     secrets::{NamedSecrets, Secret, Secrets},
+    ssh::Ssh,
     store::{AuditQuery, Store},
     teams::{Teams, TeamsDeps},
     tls::Tls,
@@ -75,6 +79,22 @@ impl Iris {
         let callbacks = Callbacks::new(config.clone(), tokens.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        home.prepare().unwrap();
+        let processes = Processes::new(&tasks);
+        let secrets = Secrets::memory();
+        let shutdown = CancellationToken::new();
+        let prompts = Prompts::start(&home, secrets, store.clone(), &tasks, shutdown.clone());
+        let links = Links::start(LinksDeps {
+            ssh: Ssh::new(Environment::default(), processes.clone(), home.ssh()),
+            prompts: prompts.await.unwrap(),
+            tls: Tls::temporary().unwrap(),
+            probes: Probes::of_port(port),
+            own_ports: OwnPorts::default(),
+            port,
+            instance: "test".into(),
+            live: Live::default(),
+            tasks: tasks.clone(),
+        });
         let teams = Teams::start(TeamsDeps {
             home,
             env: Environment::default(),
@@ -83,7 +103,11 @@ impl Iris {
             tokens: tokens.clone(),
             approvals: approvals.clone(),
             secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
-            endpoint: format!("http://127.0.0.1:{port}/mcp"),
+            processes: processes.clone(),
+            links,
+            ca_pem: String::new(),
+            instance: "test".into(),
+            endpoint: Some(format!("http://127.0.0.1:{port}/mcp")),
             tasks: tasks.clone(),
         })
         .await;

@@ -9,6 +9,7 @@ use iris_domain::{
 use serde_json::Map;
 
 use super::*;
+use crate::claude::permission_answer;
 
 fn team(name: &str) -> TeamName {
     name.parse().unwrap()
@@ -206,16 +207,16 @@ fn decisions_are_said_in_claude_codes_words() {
         edited,
     };
     assert_eq!(
-        permission::wire(&allow(None)),
+        permission_answer(&allow(None)),
         json!({ "behavior": "allow", "updatedInput": {} })
     );
     let edited = json!({ "command": "ls" });
     assert_eq!(
-        permission::wire(&allow(Some(edited.clone()))),
+        permission_answer(&allow(Some(edited.clone()))),
         json!({ "behavior": "allow", "updatedInput": edited }),
     );
     for lost in [json!({}), json!([]), json!("ls"), Value::Null] {
-        let said = permission::wire(&allow(Some(lost.clone())));
+        let said = permission_answer(&allow(Some(lost.clone())));
         assert_eq!(
             said["behavior"], "deny",
             "{lost} would let the original run"
@@ -227,7 +228,7 @@ fn decisions_are_said_in_claude_codes_words() {
         message: "too late".to_owned(),
     };
     assert_eq!(
-        permission::wire(&deny),
+        permission_answer(&deny),
         json!({ "behavior": "deny", "message": "too late" })
     );
 }

@@ -71,7 +71,10 @@ impl Supervisor {
                 };
             }
         };
-        let without_tunnel = far.as_ref().is_some_and(|far| far.reach.port.is_none());
+        let without_tunnel = match &far {
+            Some(far) => far.reach.port.is_none(),
+            None => self.deps.endpoint.is_none(),
+        };
         let mut agent = Agent::new(process, output, token, slot);
         if without_tunnel {
             agent = agent.asks_on_its_channel(self.deps.approvals.clone(), self.asker(&team));
@@ -93,7 +96,7 @@ impl Supervisor {
     }
 
     fn start_here(&self, team: &Team, token: &Secret, secrets: &Values) -> Start {
-        let endpoint = Some(self.deps.endpoint.as_str());
+        let endpoint = self.deps.endpoint.as_deref();
         let program = self
             .invocation(team, token, secrets, endpoint)
             .program()

@@ -303,6 +303,7 @@ mod tests {
             endpoint: None,
             token: &Secret::new("sekret".into()),
             env: &env,
+            secrets: &BTreeMap::new(),
             base: Path::new("/base"),
         };
         let program = invocation.program().unwrap();
@@ -323,6 +324,7 @@ mod tests {
             endpoint: None,
             token: &Secret::new("sekret".into()),
             env: &Environment::default(),
+            secrets: &BTreeMap::new(),
             base: Path::new("/"),
         };
         let args = invocation.args();
@@ -333,22 +335,5 @@ mod tests {
             !text.contains("mcp-config") && !text.contains("approve"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_remote_team_is_a_clear_problem() {
-        let mut team = Team::at("x");
-        team.remote = Some("me@far".into());
-        let invocation = Invocation {
-            team: &team,
-            session: SessionId(uuid::Uuid::nil()),
-            resume: false,
-            endpoint: None,
-            token: &Secret::new(String::new()),
-            env: &Environment::default(),
-            secrets: &BTreeMap::new(),
-            base: Path::new("/"),
-        };
-        assert_eq!(invocation.program().unwrap_err().code, Code::Config);
     }
 }

@@ -26,6 +26,7 @@ fn view(name: &str, state: TeamState, sessions: Vec<SessionView>) -> TeamView {
         color: None,
         path: format!("/p/{name}"),
         mode: GrantPermission::Ask,
+        link: None,
         sessions,
     }
 }

@@ -22,6 +22,7 @@ mod journeys;
 mod kit;
 mod launcher;
 mod prompts;
+mod remote;
 mod secrets;
 mod self_approval;
 mod ssh;

@@ -249,6 +249,11 @@ impl SshUser {
         self.dir.path().join("home")
     }
 
+    /// Where their `ssh` is.
+    pub fn bin(&self) -> PathBuf {
+        self.dir.path().join("bin")
+    }
+
     /// Their private key.
     pub fn key(&self) -> PathBuf {
         self.home().join(".ssh/id_ed25519")

@@ -55,7 +55,8 @@ pub enum Reason {
 }
 
 /// What `ssh` writes and what it means, the more telling first: a failure on the way to a later
-/// line is said before that line. With `LC_ALL=C`; texts of OpenSSH 8.4 to 10.
+/// line is said before that line. With `LC_ALL=C`; the tests
+/// against a real `sshd` keep the common ones true.
 const TEXTS: &[(&str, Reason)] = &[
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",

@@ -7,14 +7,15 @@ use std::{
 
 use super::{Failure, Reason, resolved::Settings};
 
-/// What the master says when it is signed in. `ssh` runs `LocalCommand` after it has begun to
-/// listen on the control socket (measured; `client_loop` is what comes next in its source).
+/// What the master says when it is signed in. `ssh` runs `LocalCommand` when it listens on the
+/// control socket already (measured with 9.2).
 pub(super) const UP: &str = "iris-connection-is-up";
 /// The longest path of a control socket: 104 bytes on macOS with the final NUL, and `ssh` binds
 /// under a name that is 17 characters longer.
 const SOCKET_PATH_MAX: usize = 86;
 
-/// For hosts whose configuration does not say: as long as `ssh` on most systems, but bounded.
+/// Where the user does not say otherwise: seconds until a host that says nothing counts as down.
+/// Without it `ssh` waits as long as the system's TCP does, which is minutes.
 const CONNECT_TIMEOUT: &str = "30";
 /// Where the user does not say otherwise; `ssh` gives up after three that were not answered.
 const ALIVE_INTERVAL: &str = "15";

@@ -1,135 +1,18 @@
 //! The engine's `ssh` against a real `sshd`.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use iris_engine::{
-    process::{Output, Processes},
-    ssh::{Connection, Failure, Reason, Resolved, Ssh, Target},
+    process::Output,
+    ssh::{Failure, Reason, Target},
 };
 use iris_tests::{SshUser, Sshd, eventually, processes, require, sshd::free_port};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, UnixStream},
-    time::timeout,
-};
-use tokio_util::task::TaskTracker;
+use tokio::{net::TcpListener, time::timeout};
 
-/// No test waits longer than this for anything.
-const LIMIT: Duration = Duration::from_secs(60);
+use side::{LIMIT, Side, closed, connected, echo, host, is_free, says};
 
-/// Our side: the module under test, as this user would run it.
-struct Side {
-    user: SshUser,
-    ssh: Ssh,
-    processes: Processes,
-    private: TempDir,
-}
-
-impl Side {
-    fn new() -> Self {
-        Self::of(SshUser::new())
-    }
-
-    fn of(user: SshUser) -> Self {
-        let processes = Processes::new(&TaskTracker::new());
-        let private = tempfile::tempdir().unwrap();
-        let env = user.env().into_iter().collect();
-        let ssh = Ssh::new(env, processes.clone(), private.path().to_owned());
-        Self {
-            user,
-            ssh,
-            processes,
-            private,
-        }
-    }
-
-    async fn connect(&self, remote: &str) -> Result<Connection, Failure> {
-        self.connect_asked(remote, &[]).await
-    }
-
-    async fn connect_asked(
-        &self,
-        remote: &str,
-        askpass: &[(std::ffi::OsString, std::ffi::OsString)],
-    ) -> Result<Connection, Failure> {
-        let target = Target::of(remote, None).unwrap();
-        timeout(LIMIT, self.ssh.connect(&target, askpass))
-            .await
-            .unwrap()
-    }
-
-    async fn resolve(&self, remote: &str) -> Resolved {
-        let target = Target::of(remote, None).unwrap();
-        self.ssh.resolve(&target).await.unwrap()
-    }
-
-    /// No process and no file of a connection is there any more.
-    async fn is_clean(&self) {
-        eventually("no ssh is left", async || {
-            processes::marked(self.user.home().parent().unwrap())
-                .is_empty()
-                .then_some(())
-        })
-        .await;
-        let left: Vec<_> = std::fs::read_dir(self.private.path()).unwrap().collect();
-        assert!(left.is_empty(), "{left:?}");
-    }
-}
-
-/// A host that lets a user in who knows it.
-async fn host(lines: &[&str]) -> (Side, Sshd) {
-    let side = Side::new();
-    let sshd = Sshd::with(&side.user, lines).await;
-    side.user.trust(&sshd);
-    (side, sshd)
-}
-
-async fn connected(lines: &[&str]) -> (Side, Sshd, Connection) {
-    let (side, sshd) = host(lines).await;
-    let connection = side
-        .connect(&sshd.remote())
-        .await
-        .unwrap_or_else(|failure| panic!("{failure:?}\n{}", sshd.log()));
-    (side, sshd, connection)
-}
-
-/// Answers with what it hears; its port.
-async fn echo() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let echoing = async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (mut read, mut write) = stream.split();
-            if tokio::io::copy(&mut read, &mut write).await.is_err() {
-                continue;
-            }
-        }
-    };
-    tokio::spawn(echoing);
-    port
-}
-
-fn is_free(port: u16) -> bool {
-    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
-}
-
-async fn says(socket: &Path, text: &str) -> String {
-    let mut stream = UnixStream::connect(socket).await.unwrap();
-    stream.write_all(text.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut heard = String::new();
-    timeout(LIMIT, stream.read_to_string(&mut heard))
-        .await
-        .unwrap()
-        .unwrap();
-    heard
-}
-
-async fn closed(connection: &mut Connection) -> Failure {
-    timeout(LIMIT, connection.closed()).await.unwrap()
-}
+mod side;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_commands_go_over_one_sign_in_and_nothing_is_left() {
@@ -145,7 +28,9 @@ async fn many_commands_go_over_one_sign_in_and_nothing_is_left() {
     assert_eq!(ran.stderr, "oops");
     let ran = connection.run("exit 255", b"", LIMIT).await.unwrap();
     assert_eq!(ran.status, Some(255), "the command failed, not ssh");
-    let slow = connection.run("cat; sleep 60", b"", Duration::from_millis(300));
+    // It ends by writing when nobody reads any more.
+    let endless = "while sleep 0.1; do echo on; done";
+    let slow = connection.run(endless, b"", Duration::from_millis(300));
     assert_eq!(slow.await.unwrap_err().reason, Reason::TimedOut);
     assert_eq!(sshd.sign_ins(), 1, "{}", sshd.log());
     assert_eq!(sshd.children().len(), 1);
@@ -400,11 +285,8 @@ async fn without_its_master_nothing_connects_on_its_own() {
         assert_eq!(closed(&mut connection).await, failure, "it is said again");
 
         let (_process, mut output) = side.processes.start(connection.session("echo hi")).unwrap();
-        let ended = loop {
-            match timeout(LIMIT, output.recv()).await.unwrap().unwrap() {
-                Output::Ended(ended) => break ended,
-                other => panic!("it ran: {other:?}"),
-            }
+        let Output::Ended(ended) = timeout(LIMIT, output.recv()).await.unwrap().unwrap() else {
+            panic!("it ran");
         };
         assert_eq!(ended.status.unwrap().code(), Some(255));
         let read = Failure::of_session(&ended.stderr.join("\n"));
@@ -504,6 +386,6 @@ async fn what_an_earlier_iris_left_is_ended() {
     require!("sshd");
     let (side, _sshd, mut connection) = connected(&[]).await;
     side.ssh.end_left_behind().await;
-    assert_eq!(closed(&mut connection).await.reason, Reason::Closed);
+    assert_eq!(closed(&mut connection).await.reason, Reason::Lost);
     side.is_clean().await;
 }

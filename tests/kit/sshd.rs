@@ -188,7 +188,10 @@ LogLevel VERBOSE
 
     /// How many connections have signed in so far.
     pub fn sign_ins(&self) -> usize {
-        self.log().matches("\nAccepted ").count()
+        // `Accepted key` comes before, once or more for each.
+        let log = self.log();
+        let accepted = log.lines().filter(|line| line.starts_with("Accepted "));
+        accepted.filter(|line| line.contains(" for ")).count()
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     endpoint::{OwnPorts, Probes},
     prompts::Prompts,
-    ssh::{self, LinkKey, Ssh, Target},
+    ssh::{self, LinkKey, Resolved, Ssh, Target},
     tls::Tls,
 };
 pub use lease::{Lease, Reach};
@@ -82,7 +82,7 @@ struct Handle {
 
 enum Question {
     /// The link with this key, made if there is none.
-    Link(LinkKey, Target, oneshot::Sender<Handle>),
+    Link(Resolved, Target, oneshot::Sender<Handle>),
     Nudge,
     Shutdown(oneshot::Sender<()>),
 }
@@ -119,7 +119,7 @@ impl Links {
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
         let (reply, handle) = oneshot::channel();
-        self.ask(Question::Link(resolved.key, target, reply))?;
+        self.ask(Question::Link(resolved, target, reply))?;
         let Handle { told, status } = handle.await.map_err(|_| human(shutting_down()))?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let wish = Wish {
@@ -180,10 +180,10 @@ async fn own(
     let mut links: HashMap<LinkKey, Handle> = HashMap::new();
     while let Some(question) = questions.recv().await {
         match question {
-            Question::Link(key, target, reply) => {
+            Question::Link(resolved, target, reply) => {
                 let handle = links
-                    .entry(key)
-                    .or_insert_with_key(|key| start(&deps, target, key.to_string(), &views));
+                    .entry(resolved.key)
+                    .or_insert_with(|| start(&deps, target, &resolved, &views));
                 if reply.send(handle.clone()).is_err() {
                     tracing::debug!("who wanted a link is gone");
                 }
@@ -208,12 +208,18 @@ async fn own(
 fn start(
     deps: &Arc<LinksDeps>,
     target: Target,
-    key: String,
+    resolved: &Resolved,
     views: &Arc<watch::Sender<Arc<LinkViews>>>,
 ) -> Handle {
     let (told, inbox) = mpsc::unbounded_channel();
     let (status_tx, status) = watch::channel(Arc::default());
-    let task = Task::new(Arc::clone(deps), target, key, status_tx, Arc::clone(views));
+    let task = Task::new(
+        Arc::clone(deps),
+        target,
+        resolved,
+        status_tx,
+        Arc::clone(views),
+    );
     deps.tasks.spawn(task.run(inbox));
     Handle { told, status }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use crate::{
 
 mod connection;
 mod failure;
+mod options;
 mod resolved;
 mod run;
 mod target;
@@ -203,8 +204,10 @@ impl Ssh {
             .collect();
         // The texts that `failure` knows are the untranslated ones.
         env.insert("LC_ALL".into(), "C".into());
-        let ask = if askpass.is_empty() { "never" } else { "force" };
-        env.insert("SSH_ASKPASS_REQUIRE".into(), ask.into());
+        // Questions never go to a terminal from which Iris may have been started; without a
+        // program to ask them, each is refused.
+        env.insert("SSH_ASKPASS_REQUIRE".into(), "force".into());
+        env.insert("SSH_ASKPASS".into(), "false".into());
         env.extend(askpass.iter().cloned());
         env.insert(MARK.into(), mark.clone().into());
         Program {
@@ -237,13 +240,6 @@ impl Ssh {
 
 /// By this variable what an `ssh` leaves behind is known.
 const MARK: &str = "IRIS_SSH";
-
-/// `-o NAME=VALUE`.
-fn option(name: &str, value: impl AsRef<OsStr>) -> [OsString; 2] {
-    let mut word = OsString::from(format!("{name}="));
-    word.push(value);
-    ["-o".into(), word]
-}
 
 #[cfg(test)]
 mod tests {

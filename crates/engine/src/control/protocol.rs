@@ -3,7 +3,7 @@
 use iris_domain::{
     Problem,
     ids::{ApprovalId, Party, SessionId, TeamName},
-    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+    snapshot::{ApprovalView, LinkView, Snapshot, TeamState, TeamView},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -218,6 +218,9 @@ pub struct StatusTeam {
     /// Why it is in trouble.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<Problem>,
+    /// The link to its host, while it is wanted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<LinkView>,
 }
 
 impl From<&TeamView> for StatusTeam {
@@ -228,6 +231,7 @@ impl From<&TeamView> for StatusTeam {
             host: team.host.clone(),
             waiting: team.waiting,
             problem: team.problem.clone(),
+            link: team.link.clone(),
         }
     }
 }

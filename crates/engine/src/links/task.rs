@@ -31,12 +31,15 @@ use super::{
 use crate::{
     clock,
     endpoint::probe,
-    ssh::{self, Connection, Target},
+    ssh::{self, Connection, Resolved, Target},
 };
 
 /// Sessions on one connection: sshd's `MaxSessions` is 10, and the link's own small programs need
 /// room too.
 const SESSIONS_MAX: usize = 8;
+
+/// How long signing in may take, a human's answers included.
+const SIGN_IN_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next
 /// connect.
@@ -115,6 +118,8 @@ pub(super) struct Task {
     target: Target,
     /// Names this link on the host.
     key: String,
+    /// Whose password `ssh` may ask for, whatever alias the config has for it.
+    account: String,
     link: Link,
     wishes: HashMap<u64, Wish>,
     /// The first one carries the tunnels.
@@ -139,14 +144,15 @@ impl Task {
     pub fn new(
         deps: Arc<LinksDeps>,
         target: Target,
-        key: String,
+        resolved: &Resolved,
         status: watch::Sender<Arc<Status>>,
         views: Arc<watch::Sender<Arc<LinkViews>>>,
     ) -> Self {
         Self {
             deps,
             target,
-            key,
+            key: resolved.key.to_string(),
+            account: account(resolved),
             link: Link::default(),
             wishes: HashMap::new(),
             lines: Vec::new(),
@@ -291,7 +297,11 @@ impl Task {
         match effect {
             Effect::Connect => {
                 self.retry_at = None;
-                let connecting = connect(Arc::clone(&self.deps), self.target.clone());
+                let connecting = connect(
+                    Arc::clone(&self.deps),
+                    self.target.clone(),
+                    self.account.clone(),
+                );
                 self.work = Some(Box::pin(async { Done::Connected(connecting.await) }));
             }
             Effect::Prepare => {
@@ -427,7 +437,11 @@ impl Task {
         }
         self.seekers.push_back(reply);
         if self.further.is_none() {
-            let connecting = connect(Arc::clone(&self.deps), self.target.clone());
+            let connecting = connect(
+                Arc::clone(&self.deps),
+                self.target.clone(),
+                self.account.clone(),
+            );
             self.further = Some(Box::pin(connecting));
         }
     }
@@ -563,16 +577,46 @@ impl Task {
     }
 }
 
+/// `user@host`, with the port where it is not the usual one.
+fn account(resolved: &Resolved) -> String {
+    let Resolved {
+        user, host, port, ..
+    } = resolved;
+    match port {
+        22 => format!("{user}@{host}"),
+        _ => format!("{user}@{host}:{port}"),
+    }
+}
+
 /// Signs in. What ssh asks is asked in the name of this attempt.
-async fn connect(deps: Arc<LinksDeps>, target: Target) -> Result<Connection, Failure> {
-    let attempt = deps.prompts.attempt(target.destination());
-    let outcome = deps.ssh.connect(&target, &attempt.env()).await;
-    outcome.map_err(|mut failure| {
-        if attempt.cancelled() {
-            failure.reason = ssh::Reason::Cancelled;
+async fn connect(
+    deps: Arc<LinksDeps>,
+    target: Target,
+    account: String,
+) -> Result<Connection, Failure> {
+    let attempt = deps.prompts.attempt(&account);
+    let env = attempt.env();
+    match timeout(SIGN_IN_LIMIT, deps.ssh.connect(&target, &env)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(mut failure)) => {
+            if attempt.cancelled() {
+                failure.reason = ssh::Reason::Cancelled;
+            }
+            Err(failed(&failure, target.destination()))
         }
-        failed(&failure, target.destination())
-    })
+        Err(_) => Err(super::human(unfinished(target.destination()))),
+    }
+}
+
+fn unfinished(destination: &str) -> Problem {
+    Problem::new(
+        iris_domain::problem::Code::Timeout,
+        format!(
+            "Signing in to {destination} was not finished in {} minutes.",
+            SIGN_IN_LIMIT.as_secs() / 60
+        ),
+        "Start the team again and answer what it asks; if nothing was asked, run `ssh -v` to that host in a terminal.",
+    )
 }
 
 async fn prepare(

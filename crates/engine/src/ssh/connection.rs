@@ -15,23 +15,16 @@ use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{debug, warn};
 
-use super::{Failure, Ran, Reason, Ssh, Target, option, resolved::Settings, run};
+use super::{
+    Failure, Ran, Reason, Ssh, Target,
+    options::{UP, master, option, over, tunnel},
+    resolved::Settings,
+    run,
+};
 use crate::process::{Output, Process, Program};
 
 /// The name of the control socket in its directory.
 const SOCKET: &str = "c";
-/// What the master says when it is signed in. `ssh` runs `LocalCommand` after it has begun to
-/// listen on the control socket (measured; `client_loop` is what comes next in its source).
-const UP: &str = "iris-connection-is-up";
-/// The longest path of a control socket: 104 bytes on macOS with the final NUL, and `ssh` binds
-/// under a name that is 17 characters longer.
-const SOCKET_PATH_MAX: usize = 86;
-
-/// For hosts whose configuration does not say: as long as `ssh` on most systems, but bounded.
-const CONNECT_TIMEOUT: &str = "30";
-/// Where the user does not say otherwise; `ssh` gives up after three that were not answered.
-const ALIVE_INTERVAL: &str = "15";
-
 /// A request over the control socket is one round trip; a dead peer is noticed elsewhere.
 const CONTROL_WITHIN: Duration = Duration::from_secs(20);
 /// A master that was asked to exit is gone at once, unless it hangs.
@@ -236,7 +229,8 @@ impl Connection {
         }
     }
 
-    /// Waits for the end of the master, and says why it ended. Cancellation safe.
+    /// Waits for the end of the master, and says why it ended: [`Reason::Lost`], whoever ended it.
+    /// Cancellation safe.
     pub async fn closed(&self) -> Failure {
         let mut output = self.output.lock().await;
         loop {
@@ -245,9 +239,6 @@ impl Connection {
             }
             let failure = match output.recv().await {
                 Some(Output::Line(_) | Output::TooLong(_)) => continue,
-                Some(Output::Ended(ended)) if ended.status.is_some_and(|s| s.success()) => {
-                    Failure::new(Reason::Closed, "")
-                }
                 Some(Output::Ended(ended)) => Failure::of_master(&ended.stderr.join("\n")),
                 None => Failure::new(Reason::Closed, "Iris is ending"),
             };
@@ -291,69 +282,6 @@ impl Connection {
         // A panic while it was held cannot leave a set half changed.
         self.any.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The bind address is always explicit: without it, the host's `GatewayPorts` would decide.
-fn tunnel(remote_port: u16, to_port: u16) -> String {
-    format!("127.0.0.1:{remote_port}:127.0.0.1:{to_port}")
-}
-
-/// Options of an `ssh` that only uses a control socket. It reads no configuration, which could
-/// say more (a jump host, variables to send), and a connection of its own would go through a
-/// program that fails.
-fn over(socket: &Path) -> Vec<OsString> {
-    let mut args: Vec<OsString> = vec!["-F".into(), "none".into(), "-S".into(), socket.into()];
-    args.extend(option("ControlMaster", "no"));
-    args.extend(option("ProxyCommand", "false"));
-    args
-}
-
-/// The master's own options. They come first, because `ssh` takes the first that it is told.
-fn master(socket: &Path, settings: &Settings) -> Result<Vec<OsString>, Failure> {
-    let path = socket.as_os_str().as_encoded_bytes();
-    // `ssh` replaces both in the path.
-    if path.len() > SOCKET_PATH_MAX || path.contains(&b'%') || path.windows(2).any(|w| w == b"${") {
-        return Err(Failure::new(
-            Reason::BadConfig,
-            &format!(
-                "{} cannot be a control socket: set IRIS_HOME to a short, plain path",
-                socket.display()
-            ),
-        ));
-    }
-    let mut args: Vec<OsString> = ["-M", "-N", "-T", "-S"].map(OsString::from).to_vec();
-    args.push(socket.into());
-    for (name, value) in [
-        ("ControlPersist", "no"),
-        ("ExitOnForwardFailure", "yes"),
-        // Those of the user's configuration are for their terminal, which may have them already.
-        ("ClearAllForwardings", "yes"),
-        ("PermitLocalCommand", "yes"),
-        ("RemoteCommand", "none"),
-        // It would silence the questions.
-        ("BatchMode", "no"),
-        // Without the host's banner: it could say anything among what is read as words of `ssh`.
-        ("LogLevel", "ERROR"),
-    ] {
-        args.extend(option(name, value));
-    }
-    args.extend(option("LocalCommand", format!("echo {UP}")));
-    // Not known to all versions; where it is, `ssh -G` shows it.
-    if settings.get("forkafterauthentication").is_some() {
-        args.extend(option("ForkAfterAuthentication", "no"));
-    }
-    // Where the user's settings are at least as strict they stay.
-    if !matches!(settings.get("stricthostkeychecking"), Some("true" | "yes")) {
-        args.extend(option("StrictHostKeyChecking", "ask"));
-    }
-    args.extend(option("NoHostAuthenticationForLocalhost", "no"));
-    if matches!(settings.get("connecttimeout"), None | Some("none" | "0")) {
-        args.extend(option("ConnectTimeout", CONNECT_TIMEOUT));
-    }
-    if matches!(settings.get("serveraliveinterval"), None | Some("0")) {
-        args.extend(option("ServerAliveInterval", ALIVE_INTERVAL));
-    }
-    Ok(args)
 }
 
 /// A fresh directory for one connection: with a socket that is there already, `ssh` would

@@ -66,15 +66,21 @@ impl Far {
             self.reach.end(session);
             return own;
         };
-        if code == 255
-            && let Some(failure) = ssh::Failure::of_session(&stderr)
-        {
-            if failure.reason == Reason::TooManySessions {
+        // What `ssh` ends with when its connection is gone, often without a word; Claude Code does not.
+        if code == 255 {
+            let full = ssh::Failure::of_session(&stderr)
+                .is_some_and(|failure| failure.reason == Reason::TooManySessions);
+            if full {
                 self.reach.is_full();
             }
             return Failure {
                 problem: lost(team.host()),
-                cure: Cure::Link,
+                // A host that ends every command so is tried with pauses.
+                cure: if self.started || full {
+                    Cure::Link
+                } else {
+                    Cure::Retry
+                },
             };
         }
         if !self.started {

@@ -199,6 +199,30 @@ pub struct LinkView {
     pub warning: Option<String>,
 }
 
+impl LinkView {
+    /// The link in words, for a line of text: `verified 4 s ago, 12 ms`, `reconnecting in 8 s: …`.
+    pub fn words(&self, now: Timestamp) -> String {
+        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs().max(0);
+        let mut words = match (self.state, self.verified_at, self.retry_at) {
+            (LinkState::Up, Some(at), _) => {
+                let rtt = self
+                    .rtt_ms
+                    .map_or_else(String::new, |ms| format!(", {ms:.0} ms"));
+                format!("verified {} s ago{rtt}", seconds(at, now))
+            }
+            (LinkState::Reconnecting, _, Some(at)) => {
+                format!("reconnecting in {} s", seconds(now, at))
+            }
+            _ => self.state.as_str().to_owned(),
+        };
+        if let Some(problem) = &self.problem {
+            words.push_str(": ");
+            words.push_str(problem.message.trim_end_matches('.'));
+        }
+        words
+    }
+}
+
 /// A conversation `from -> to` as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

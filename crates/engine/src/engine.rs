@@ -29,6 +29,7 @@ use crate::{
     environment::Environment,
     home::{Home, HomeLock},
     links::{Links, LinksDeps, Live},
+    network,
     process::Processes,
     prompts::Prompts,
     secrets::{NamedSecrets, Secrets},
@@ -160,6 +161,7 @@ impl Engine {
             live: Live::default(),
             tasks: tasks.clone(),
         });
+        network::watch(&links, &tasks, &shutdown);
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod home;
 pub mod links;
 pub mod logs;
+mod network;
 pub mod process;
 pub mod prompts;
 pub mod remote;

@@ -191,7 +191,8 @@ async fn list_secrets(shell: State<'_, Shell>) -> Answered<Vec<SecretItem>> {
 /// Forgets a secret everywhere.
 #[tauri::command]
 async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
-    shell.engine.named_secrets.forget(&name).await.map(drop)
+    let forgotten = shell.engine.named_secrets.forget(&name).await;
+    forgotten.map(|_| ())
 }
 
 /// Rows of the audit log, newest first.

@@ -158,6 +158,7 @@ describe('giving up', () => {
     const field = get('prompt-answer');
     await press('Escape', {}, field);
     expect(text('prompt-leave')).toContain('once more');
+    await press('Escape', { repeat: true }, field);
     await press('a', {}, field);
     await press('Escape', {}, field);
     expect(told(api)).toEqual([]);

@@ -139,6 +139,14 @@ describe('the fields', () => {
     expect(problemsOf(fieldsOf(start))).toEqual({});
   });
 
+  test.each([
+    [' me@box ', 'me@box'],
+    ['-J gate me@box -p 22', 'ssh -J gate me@box -p 22'],
+    ['ssh me@box', 'ssh me@box'],
+  ])('a host may be typed as after ssh: %s', (remote, written) => {
+    expect(editOf(undefined, { ...fieldsOf(), away: true, path: '~', remote }).remote).toBe(written);
+  });
+
   test('lists take commas and blanks', () => expect(itemsOf(' a, b,,c  d ,')).toEqual(['a', 'b', 'c', 'd']));
 });
 

@@ -90,7 +90,7 @@ export function editOf(start: TeamEdit | undefined, fields: TeamFields): TeamEdi
     if (was.away) Object.assign(edit, { remote: '', ...(was.irisTools ? { enableReverseMcp: false } : {}) });
     return edit;
   }
-  if (text(fields.remote) !== was.remote) edit.remote = text(fields.remote);
+  if (text(fields.remote) !== was.remote) edit.remote = remoteOf(fields.remote);
   const options = optionsOf(was, fields);
   if (Object.keys(options).length > 0) edit.remoteOptions = options;
   if (text(fields.claudePath) !== was.claudePath) edit.claudePath = text(fields.claudePath);
@@ -134,6 +134,12 @@ export function itemsOf(text: string): string[] {
     .split(/[,\s]+/)
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+/** What is typed after `ssh`, as the config has it: with options it is the whole command. */
+function remoteOf(typed: string): string {
+  const remote = text(typed);
+  return /\s/.test(remote) && !/^ssh\s/.test(remote) ? `ssh ${remote}` : remote;
 }
 
 const text = (typed: string) => typed.trim();

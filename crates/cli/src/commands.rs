@@ -172,11 +172,11 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
             grant_permission,
         } => {
             let edit = TeamEdit {
-                name: None,
                 path: Some(project(&path)?),
                 description,
                 color,
                 grant_permission: grant_permission.map(Into::into),
+                ..TeamEdit::default()
             };
             let reply = client.call(&Command::TeamAdd {
                 name: name.clone(),

@@ -26,10 +26,7 @@ mod linux {
     };
 
     use rustix::{
-        net::{
-            AddressFamily, RecvFlags, SocketFlags, SocketType,
-            netlink::SocketAddrNetlink,
-        },
+        net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink},
         time::{
             Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
             timerfd_settime,

@@ -180,7 +180,7 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
             };
             let reply = client.call(&Command::TeamAdd {
                 name: name.clone(),
-                edit,
+                edit: Box::new(edit),
             })?;
             context.out.show(&reply, || {
                 format!("Added team {name}. `iris send {name} TEXT` gives it a task.")

@@ -8,6 +8,7 @@ mod lease;
 mod live;
 mod task;
 mod tunnel;
+mod work;
 
 use std::{
     collections::{BTreeMap, HashMap},

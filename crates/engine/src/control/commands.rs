@@ -138,9 +138,11 @@ impl Commands for EngineCommands {
             Command::SecretsList {} => to_json(&engine.named_secrets.list().await?),
             Command::SecretsForget { name } => self.forget_secret(&name).await,
             Command::SecretsSet { name, value } => self.set_secret(name, value).await,
-            Command::TeamAdd { name, edit } => {
-                engine.config.add_team(name, edit).await.map(|()| json!({}))
-            }
+            Command::TeamAdd { name, edit } => engine
+                .config
+                .add_team(name, *edit)
+                .await
+                .map(|()| json!({})),
             Command::TeamList {} => to_json(&self.snapshot().teams),
             Command::TeamStart { team } => to_json(&engine.start_team(team, cli()).await?),
             Command::TeamStop { team } => {

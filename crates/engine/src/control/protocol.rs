@@ -77,7 +77,7 @@ pub enum Command {
         /// Its name.
         name: TeamName,
         /// Its settings.
-        edit: TeamEdit,
+        edit: Box<TeamEdit>,
     },
     /// The teams, as in the snapshot.
     TeamList {},

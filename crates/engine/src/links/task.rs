@@ -12,14 +12,14 @@ use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
     ids::{SessionId, TeamName},
-    link::{Effect, Event, Link, PROOF_LIMIT, State, Timer},
+    link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
     snapshot::{LinkState, LinkView},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
-    time::{Instant, timeout},
+    time::Instant,
 };
 use tracing::{debug, info, warn};
 
@@ -27,23 +27,16 @@ use super::{
     LinkViews, LinksDeps, failed,
     lease::Seat,
     tunnel::{self, Tunnel, Wanted},
+    work::{self, Done, Opened},
 };
 use crate::{
     clock,
-    endpoint::probe,
     ssh::{self, Connection, Resolved, Target},
 };
 
 /// Sessions on one connection: sshd's `MaxSessions` is 10, and the link's own small programs need
 /// room too.
 const SESSIONS_MAX: usize = 8;
-
-/// How long signing in may take, a human's answers included.
-const SIGN_IN_LIMIT: Duration = Duration::from_secs(600);
-
-/// How long tidying the host may hold up the end of a link; what is left is tidied at the next
-/// connect.
-const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Told to a reader who cares about nothing else than that the team's tunnel is in plain HTTP.
 const PLAIN: &str = "Plain HTTP inside the tunnel (allowHttp): other users of that host who can listen in could read the team's token.";
@@ -86,9 +79,9 @@ struct Line {
 }
 
 impl Line {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Arc<Connection>) -> Self {
         Self {
-            connection: Arc::new(connection),
+            connection,
             places: Arc::new(Semaphore::new(SESSIONS_MAX)),
         }
     }
@@ -100,17 +93,6 @@ impl Line {
             _permit: permit,
         })
     }
-}
-
-/// Tunnels that were opened, with the time of the last round trip.
-type Opened = BTreeMap<Wanted, Result<(Tunnel, Duration), Problem>>;
-
-/// What came of the work that takes time.
-enum Done {
-    Connected(Result<Connection, Failure>),
-    Prepared(Result<(Opened, Duration), Failure>),
-    Opened(Result<Opened, Failure>),
-    Proved(Result<Duration, Problem>),
 }
 
 pub(super) struct Task {
@@ -129,7 +111,7 @@ pub(super) struct Task {
     /// The end of the first connection.
     ended: Option<BoxFuture<'static, ssh::Failure>>,
     /// A further connection on its way, for those who wait for a place.
-    further: Option<BoxFuture<'static, Result<Connection, Failure>>>,
+    further: Option<BoxFuture<'static, Result<Arc<Connection>, Failure>>>,
     seekers: VecDeque<oneshot::Sender<Result<Seat, Failure>>>,
     timer: Option<(Timer, Instant)>,
     retry_at: Option<Timestamp>,
@@ -152,7 +134,7 @@ impl Task {
             deps,
             target,
             key: resolved.key.to_string(),
-            account: account(resolved),
+            account: work::account(resolved),
             link: Link::default(),
             wishes: HashMap::new(),
             lines: Vec::new(),
@@ -297,7 +279,7 @@ impl Task {
         match effect {
             Effect::Connect => {
                 self.retry_at = None;
-                let connecting = connect(
+                let connecting = work::connect(
                     Arc::clone(&self.deps),
                     self.target.clone(),
                     self.account.clone(),
@@ -313,7 +295,9 @@ impl Task {
                 let link = self.key.clone();
                 let destination = self.target.destination().to_owned();
                 self.work = Some(Box::pin(async move {
-                    Done::Prepared(prepare(&connection, &deps, &link, wanted, &destination).await)
+                    Done::Prepared(
+                        work::prepare(&connection, &deps, &link, wanted, &destination).await,
+                    )
                 }));
             }
             Effect::Prove(at_most) => self.prove(at_most),
@@ -326,7 +310,7 @@ impl Task {
                 self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
             }
             Effect::Arm(Timer::BackOff(wait)) => {
-                let wait = jittered(wait);
+                let wait = work::jittered(wait);
                 self.timer = Some((Timer::BackOff(wait), Instant::now() + wait));
                 let wait = SignedDuration::try_from(wait).unwrap_or_default();
                 self.retry_at = clock::now().checked_add(wait).ok();
@@ -352,22 +336,7 @@ impl Task {
             .map(|tunnel| (tunnel.port, tunnel.socket.clone()))
             .collect();
         self.work = Some(Box::pin(async move {
-            if ways.is_empty() {
-                return Done::Proved(
-                    prove_without_tunnel(&connection, at_most, &destination).await,
-                );
-            }
-            let mut longest = Duration::ZERO;
-            for (port, socket) in ways {
-                match probe(&socket, deps.tls.client(), &deps.probes, at_most).await {
-                    Ok(took) => longest = longest.max(took),
-                    Err(failure) => {
-                        let problem = tunnel::not_proved(port, &destination, &failure);
-                        return Done::Proved(Err(problem));
-                    }
-                }
-            }
-            Done::Proved(Ok(longest))
+            Done::Proved(work::prove(&connection, &deps, ways, at_most, &destination).await)
         }));
     }
 
@@ -387,7 +356,7 @@ impl Task {
         let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
         let destination = self.target.destination().to_owned();
         self.work = Some(Box::pin(async move {
-            Done::Opened(open_all(&connection, &deps, wanted, &destination).await)
+            Done::Opened(work::open_all(&connection, &deps, wanted, &destination).await)
         }));
         // The proof's turn comes after it.
         if self.timer.is_none() {
@@ -409,14 +378,14 @@ impl Task {
 
     fn close_unwanted(&mut self) {
         let wanted = self.wanted();
-        let unwanted = self
-            .tunnels
-            .extract_if(.., |tunnel, _| !wanted.contains(tunnel));
         let Some(line) = self.lines.first() else {
             return;
         };
-        for (_, tunnel) in unwanted {
-            let Ok(tunnel) = tunnel else { continue };
+        let (kept, unwanted) = std::mem::take(&mut self.tunnels)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(tunnel, _)| wanted.contains(tunnel));
+        self.tunnels = kept;
+        for tunnel in unwanted.into_values().flatten() {
             let (connection, port) = (Arc::clone(&line.connection), self.deps.port);
             self.deps.tasks.spawn(async move {
                 if let Err(error) = connection.cancel_forward(tunnel.port, port).await {
@@ -437,7 +406,7 @@ impl Task {
         }
         self.seekers.push_back(reply);
         if self.further.is_none() {
-            let connecting = connect(
+            let connecting = work::connect(
                 Arc::clone(&self.deps),
                 self.target.clone(),
                 self.account.clone(),
@@ -446,7 +415,7 @@ impl Task {
         }
     }
 
-    fn furthered(&mut self, further: Result<Connection, Failure>) {
+    fn furthered(&mut self, further: Result<Arc<Connection>, Failure>) {
         match further {
             Ok(connection) => self.lines.push(Line::new(connection)),
             Err(failure) => {
@@ -497,14 +466,7 @@ impl Task {
         let destination = self.target.destination().to_owned();
         async move {
             if let (true, Some(line)) = (orderly, lines.first()) {
-                let leaving = tunnel::leave(&line.connection, &deps, &link, &destination);
-                match timeout(LEAVE_LIMIT, leaving).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(failure)) => {
-                        debug!(problem = %failure.problem, "the host was not tidied")
-                    }
-                    Err(_) => debug!("the host was not tidied in time"),
-                }
+                work::leave(&line.connection, &deps, &link, &destination).await;
             }
             let closing = lines.iter().map(|line| line.connection.close());
             futures::future::join_all(closing).await;
@@ -575,112 +537,6 @@ impl Task {
             warning: (wish.allow_http && wish.tunnel.is_some()).then(|| PLAIN.to_owned()),
         }
     }
-}
-
-/// `user@host`, with the port where it is not the usual one.
-fn account(resolved: &Resolved) -> String {
-    let Resolved {
-        user, host, port, ..
-    } = resolved;
-    match port {
-        22 => format!("{user}@{host}"),
-        _ => format!("{user}@{host}:{port}"),
-    }
-}
-
-/// Signs in. What ssh asks is asked in the name of this attempt.
-async fn connect(
-    deps: Arc<LinksDeps>,
-    target: Target,
-    account: String,
-) -> Result<Connection, Failure> {
-    let attempt = deps.prompts.attempt(&account);
-    let env = attempt.env();
-    match timeout(SIGN_IN_LIMIT, deps.ssh.connect(&target, &env)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(mut failure)) => {
-            if attempt.cancelled() {
-                failure.reason = ssh::Reason::Cancelled;
-            }
-            Err(failed(&failure, target.destination()))
-        }
-        Err(_) => Err(super::human(unfinished(target.destination()))),
-    }
-}
-
-fn unfinished(destination: &str) -> Problem {
-    Problem::new(
-        iris_domain::problem::Code::Timeout,
-        format!(
-            "Signing in to {destination} was not finished in {} minutes.",
-            SIGN_IN_LIMIT.as_secs() / 60
-        ),
-        "Start the team again and answer what it asks; if nothing was asked, run `ssh -v` to that host in a terminal.",
-    )
-}
-
-async fn prepare(
-    connection: &Connection,
-    deps: &LinksDeps,
-    link: &str,
-    wanted: BTreeSet<Wanted>,
-    destination: &str,
-) -> Result<(Opened, Duration), Failure> {
-    let begun = Instant::now();
-    tunnel::sweep(connection, deps, link, destination).await?;
-    let took = begun.elapsed();
-    let opened = open_all(connection, deps, wanted, destination).await?;
-    let slowest = opened
-        .values()
-        .filter_map(|tunnel| tunnel.as_ref().ok())
-        .map(|(_, took)| *took)
-        .max();
-    Ok((opened, slowest.unwrap_or(took)))
-}
-
-async fn open_all(
-    connection: &Connection,
-    deps: &LinksDeps,
-    wanted: BTreeSet<Wanted>,
-    destination: &str,
-) -> Result<Opened, Failure> {
-    let mut opened = Opened::new();
-    for wanted in wanted {
-        let tunnel = tunnel::open(connection, deps, wanted, destination).await?;
-        opened.insert(wanted, tunnel);
-    }
-    Ok(opened)
-}
-
-/// A link without a tunnel proves itself by running nothing on the host.
-async fn prove_without_tunnel(
-    connection: &Connection,
-    at_most: Duration,
-    destination: &str,
-) -> Result<Duration, Problem> {
-    let begun = Instant::now();
-    match timeout(at_most, connection.run(":", b"", PROOF_LIMIT)).await {
-        Ok(Ok(_)) => Ok(begun.elapsed()),
-        Ok(Err(failure)) => Err(failure.problem(destination)),
-        Err(_) => Err(silent(destination)),
-    }
-}
-
-fn silent(destination: &str) -> Problem {
-    Problem::new(
-        iris_domain::problem::Code::Network,
-        format!("{destination} does not answer."),
-        "Iris tries again by itself; see whether that host and your network are up.",
-    )
-}
-
-/// The wait, up to a fifth longer: hosts that went away together are not tried all at once.
-fn jittered(wait: Duration) -> Duration {
-    let mut byte = [0_u8; 1];
-    if let Err(error) = getrandom::fill(&mut byte) {
-        debug!(%error, "no random numbers; no jitter");
-    }
-    wait + wait.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
 }
 
 fn give(to: oneshot::Sender<Result<Seat, Failure>>, seat: Result<Seat, Failure>) {

@@ -7,251 +7,29 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::fs::{PermissionsExt as _, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
 };
 
-use iris_domain::{Problem, config::Team, ids::SessionId};
-use iris_engine::{
-    claude,
-    remote::{self, Launch, Nonce, Said},
-    secrets::Secret,
-};
-use iris_tests::{eventually, processes, require};
+use iris_domain::config::Team;
+use iris_engine::remote::{self, Launch, Nonce, Said};
+use iris_tests::{processes, require};
 use nix::sys::signal::Signal;
-use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::Command,
 };
 
-const TOKEN: &str = "iris-token-that-nobody-sees";
+// `cfg(test)` says to the lints that these are tests' means, outside of a test function.
+#[cfg(test)]
+mod account;
+
+use account::{Account, TOKEN, args, session, team};
+
 /// Names that a shell and a path must bear.
 const ODD: &str = "it's \"odd\" $HOME `x` \\ ü€";
 /// What startup files say to whoever logs in, with no line end.
 const NOISE: &str = "echo welcome; printf 'iris:x:failed home %s' to";
-
-/// A user account on a host.
-struct Account {
-    dir: tempfile::TempDir,
-}
-
-/// A command that sshd runs. `sshd` is its parent.
-struct Session {
-    sshd: Child,
-    stdin: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
-    nonce: Nonce,
-}
-
-fn team(path: &str) -> Team {
-    let mut team = Team::at(path);
-    team.remote = Some("me@far".into());
-    team.claude_path = Some("~/fake-claude".into());
-    team
-}
-
-fn session(n: u128) -> SessionId {
-    SessionId(uuid::Uuid::from_u128(n))
-}
-
-impl Account {
-    fn new() -> Self {
-        let account = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
-        fs::create_dir_all(account.home().join("project")).unwrap();
-        symlink(
-            env!("CARGO_BIN_EXE_fake-claude"),
-            account.home().join("fake-claude"),
-        )
-        .unwrap();
-        account
-    }
-
-    fn home(&self) -> PathBuf {
-        self.dir.path().join("home")
-    }
-
-    fn write(&self, name: &str, text: &str, mode: u32) {
-        let path = self.home().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    /// Runs a program there.
-    async fn run(&self, shell: &str, line: &str, nonce: Nonce) -> Session {
-        let mut sshd = Command::new("/bin/sh")
-            .args([
-                "-c",
-                "setsid \"$@\"; exit $?",
-                "sshd",
-                shell,
-                "-c",
-                remote::COMMAND,
-            ])
-            .env_clear()
-            .envs([
-                ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-                ("USER", "me"),
-                ("LOGNAME", "me"),
-                ("SSH_CLIENT", "127.0.0.1 1 22"),
-                ("SSH_CONNECTION", "127.0.0.1 1 127.0.0.1 22"),
-                ("SSH_AUTH_SOCK", "/run/agent"),
-                ("DISPLAY", ":9"),
-                ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/bus"),
-                ("LC_ALL", "C"),
-                ("CLAUDE_CODE_SESSION_ID", "another"),
-                ("CLAUDE_CODE_MAX_RETRIES", "3"),
-                ("https_proxy", "http://proxy"),
-            ])
-            .env("HOME", self.home())
-            .env("SHELL", shell)
-            .current_dir(self.home())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut stdin = sshd.stdin.take().unwrap();
-        stdin.write_all(line.as_bytes()).await.unwrap();
-        stdin.write_all(b"\n").await.unwrap();
-        Session {
-            lines: BufReader::new(sshd.stdout.take().unwrap()).lines(),
-            stdin: Some(stdin),
-            sshd,
-            nonce,
-        }
-    }
-
-    async fn launch(&self, shell: &str, team: &Team, id: SessionId) -> Session {
-        let args = args(id);
-        self.launch_with(shell, team, id, &args, "here").await
-    }
-
-    async fn launch_with(
-        &self,
-        shell: &str,
-        team: &Team,
-        id: SessionId,
-        args: &[OsString],
-        instance: &str,
-    ) -> Session {
-        let nonce = Nonce::random();
-        let env: BTreeMap<_, _> = team
-            .env
-            .iter()
-            .map(|(name, value)| (name.clone(), Secret::new(value.clone())))
-            .collect();
-        let launch = Launch {
-            team,
-            session: id,
-            args,
-            token: Some(&Secret::new(TOKEN.into())),
-            ca_pem: Some("-----BEGIN\nIRIS\n-----END"),
-            env: &env,
-            instance,
-            nonce: &nonce,
-        };
-        let line = launch.first_line().unwrap();
-        self.run(shell, &line, nonce).await
-    }
-
-    async fn sweep(&self, live: &[SessionId]) -> Said {
-        let nonce = Nonce::random();
-        let line = remote::sweep(&nonce, "here", "link", live);
-        self.said(&line, nonce).await
-    }
-
-    /// What a program says that ends by itself.
-    async fn said(&self, line: &str, nonce: Nonce) -> Said {
-        let mut session = self.run("/bin/sh", line, nonce).await;
-        let said = session.said().await.unwrap();
-        session.ends().await;
-        said
-    }
-
-    /// What runs there: the account's own, however it was started.
-    fn running(&self) -> Vec<processes::Process> {
-        processes::marked(self.dir.path())
-    }
-
-    /// Waits until nothing runs there and nothing is left on disk.
-    async fn clean(&self) {
-        eventually("nothing of the run is left", async || {
-            let clean = self.running().is_empty() && !self.home().join(".iris-agent").exists();
-            clean.then_some(())
-        })
-        .await;
-    }
-
-    async fn problem(&self, team: &Team) -> Problem {
-        let mut session = self.launch("/bin/bash", team, session(1)).await;
-        let Some(Said::Failed(why)) = session.said().await else {
-            panic!("it did not fail")
-        };
-        assert_eq!(session.ends().await, Some(1));
-        self.clean().await;
-        why.problem(team)
-    }
-}
-
-fn args(id: SessionId) -> Vec<OsString> {
-    vec![
-        format!("--session-id={id}").into(),
-        "two words '\"\\\nü".into(),
-    ]
-}
-
-impl Session {
-    /// What it says to Iris next; `None`: it ended.
-    async fn said(&mut self) -> Option<Said> {
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            if let Some(said) = remote::read(&self.nonce, &line) {
-                return Some(said);
-            }
-        }
-        None
-    }
-
-    async fn started(&mut self) -> u32 {
-        match self.said().await {
-            Some(Said::Started { pgid, .. }) => pgid,
-            other => panic!("not started: {other:?}"),
-        }
-    }
-
-    /// Gives the agent a message and returns its answer.
-    async fn answer(&mut self, text: &str) -> String {
-        let id = uuid::Uuid::new_v4();
-        let line = claude::user_message(id, text) + "\n";
-        let stdin = self.stdin.as_mut().unwrap();
-        stdin.write_all(line.as_bytes()).await.unwrap();
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            let Ok(event) = serde_json::from_str::<Value>(&line) else {
-                continue;
-            };
-            if event["type"] == "result" {
-                return event["result"].as_str().unwrap().to_owned();
-            }
-        }
-        panic!("no answer to {text}")
-    }
-
-    /// Ends its input and waits; its exit code.
-    async fn ends(&mut self) -> Option<i32> {
-        self.stdin = None;
-        let mut rest = Vec::new();
-        let ended = async {
-            self.lines.get_mut().read_to_end(&mut rest).await.unwrap();
-            self.sshd.wait().await.unwrap()
-        };
-        let limit = iris_tests::wait::PATIENCE;
-        tokio::time::timeout(limit, ended).await.unwrap().code()
-    }
-}
 
 /// Noise from the startup file of each shell, and a condition that keeps others out.
 fn noisy(account: &Account) {
@@ -536,13 +314,15 @@ async fn the_watchdog_ends_everything_when_sshd_dies() {
 async fn a_sweep_ends_what_this_iris_left_and_nothing_else() {
     require!("bash", "setsid");
     let account = Account::new();
+    let here = account.instance();
+    let there = format!("{here}-2");
     let mut team = team("~/project");
     team.env.insert("FAKE_CLAUDE".into(), "ignore-eof".into());
     let mut left = account.launch("/bin/bash", &team, session(1)).await;
     let mut live = account.launch("/bin/bash", &team, session(2)).await;
     let id = session(3);
     let mut other = account
-        .launch_with("/bin/bash", &team, id, &args(id), "there")
+        .launch_with("/bin/bash", &team, id, &args(id), &there)
         .await;
     for agent in [&mut left, &mut live, &mut other] {
         agent.started().await;
@@ -566,16 +346,16 @@ async fn a_sweep_ends_what_this_iris_left_and_nothing_else() {
     // One that does not end with its input, while the link stands.
     live.stdin = None;
     let nonce = Nonce::random();
-    let line = remote::end(&nonce, "here", session(2));
+    let line = remote::end(&nonce, &here, session(2));
     assert_eq!(account.said(&line, nonce).await, swept(1, false));
     live.ends().await;
 
     let nonce = Nonce::random();
-    let line = remote::leave(&nonce, "here", "link", &[]);
+    let line = remote::leave(&nonce, &here, "link", &[]);
     assert_eq!(account.said(&line, nonce).await, swept(0, false));
-    assert!(!account.home().join(".iris-agent/here").exists());
+    assert!(!account.home().join(".iris-agent").join(&here).exists());
     let nonce = Nonce::random();
-    let line = remote::leave(&nonce, "there", "link", &[]);
+    let line = remote::leave(&nonce, &there, "link", &[]);
     assert_eq!(account.said(&line, nonce).await, swept(1, false));
     other.ends().await;
     account.clean().await;
@@ -587,7 +367,7 @@ async fn the_sshd_of_an_earlier_connection_is_ended() {
     let account = Account::new();
     // An sshd that stays: it has another command after the sweep.
     let nonce = Nonce::random();
-    let line = remote::sweep(&nonce, "here", "link", &[]);
+    let line = remote::sweep(&nonce, &account.instance(), "link", &[]);
     let mut earlier = Command::new("/bin/sh")
         .args([
             "-c",

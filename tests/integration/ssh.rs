@@ -164,6 +164,7 @@ async fn the_users_own_configuration_cannot_bend_the_connection() {
     let ran = connection.run("echo hi", b"", LIMIT).await.unwrap();
     assert_eq!(ran.stdout, "hi\n");
     connection.close().await;
+    drop(connection);
 
     // Nor can it turn the checking of host keys off.
     std::fs::remove_file(side.user.known_hosts()).unwrap();
@@ -200,6 +201,7 @@ async fn a_tunnel_leads_back_to_us_and_is_probed_the_whole_way() {
         connection.cancel_forward(port, ours).await.unwrap();
     }
     connection.close().await;
+    drop(connection);
     side.is_clean().await;
 }
 
@@ -306,6 +308,7 @@ async fn without_its_master_nothing_connects_on_its_own() {
         }
         assert_eq!(sshd.sign_ins(), before, "{}", sshd.log());
         connection.close().await;
+        drop(connection);
     }
     side.is_clean().await;
 }
@@ -355,6 +358,7 @@ async fn a_jump_host_of_the_configuration_is_used() {
     let socket = connection.probe_socket(port).await.unwrap();
     assert_eq!(says(&socket, "far").await, "far");
     connection.close().await;
+    drop(connection);
     side.is_clean().await;
 }
 

@@ -36,6 +36,7 @@ async fn many_commands_go_over_one_sign_in_and_nothing_is_left() {
     assert_eq!(sshd.children().len(), 1);
 
     timeout(LIMIT, connection.close()).await.unwrap();
+    drop(connection);
     side.is_clean().await;
     eventually("the host has no connection", async || {
         sshd.children().is_empty().then_some(())

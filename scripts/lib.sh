@@ -15,10 +15,11 @@ RUN_PACKAGES=(
   libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libdbus-1-dev libssl-dev
   openssh-client
 )
-# To test: a private desktop, a keyring, a WebDriver, pictures of the screen, a linter for scripts.
+# To test: a private desktop, a keyring, a WebDriver, pictures of the screen, a linter for scripts, a
+# remote host with the login shells that it may have.
 TEST_PACKAGES=(
   xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
-  shellcheck util-linux fonts-dejavu-core
+  shellcheck util-linux fonts-dejavu-core openssh-server zsh fish tcsh busybox
 )
 # To measure the tray application beside a real panel.
 BENCH_PACKAGES=(xfce4-panel xfconf)

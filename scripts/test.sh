@@ -25,7 +25,7 @@ own_docs() {
 need_packages "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 need_toolchains
 need_rust_components
-step "Scripts: shellcheck" shellcheck -x scripts/*.sh .ci/run
+step "Scripts: shellcheck" shellcheck -x scripts/*.sh .ci/run crates/engine/src/remote/*.sh
 step "Format" cargo fmt --all --check
 step "Claude Code $CLAUDE_VERSION for tests" claude_code
 step "User interface: packages" ui_packages

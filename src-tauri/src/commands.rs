@@ -15,9 +15,15 @@ use iris_domain::{
     ids::{ApprovalId, Party, TeamName},
     message::SendOutcome,
     problem::Code,
+    prompt::PromptId,
     snapshot::{EndedApproval, Snapshot},
 };
-use iris_engine::{config_file::TeamEdit, human, store::AuditQuery};
+use iris_engine::{
+    config_file::TeamEdit,
+    human,
+    secrets::{Place, Secret, SecretItem},
+    store::AuditQuery,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tauri::{AppHandle, Builder, State, WebviewWindow, Wry};
@@ -40,6 +46,11 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         add_team,
         edit_team,
         remove_team,
+        team_settings,
+        answer_prompt,
+        cancel_prompt,
+        list_secrets,
+        forget_secret,
         audit,
         pick_folder,
         quit,
@@ -139,6 +150,51 @@ async fn remove_team(shell: State<'_, Shell>, name: Value) -> Answered<()> {
     shell.engine.config.remove_team(parsed("name", name)?).await
 }
 
+/// What a team is set to.
+#[tauri::command]
+fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
+    let name: TeamName = parsed("name", name)?;
+    shell.engine.config.settings_of(&name)
+}
+
+/// Answers what `ssh` asks; says where the answer was remembered, if it was to be.
+#[tauri::command]
+async fn answer_prompt(
+    shell: State<'_, Shell>,
+    id: PromptId,
+    text: String,
+    remember: bool,
+) -> Answered<Option<Place>> {
+    let text = Secret::new(text);
+    let human = human(Surface::Window);
+    let kept = shell
+        .engine
+        .prompts
+        .answer(id, text, remember, human)
+        .await?;
+    Ok(kept.as_ref().map(Place::from))
+}
+
+/// Gives up the connection for which `ssh` asks.
+#[tauri::command]
+async fn cancel_prompt(shell: State<'_, Shell>, id: PromptId) -> Answered<()> {
+    let human = human(Surface::Window);
+    shell.engine.prompts.cancel(id, human).await
+}
+
+/// The names of the secrets that are kept, never their values.
+#[tauri::command]
+async fn list_secrets(shell: State<'_, Shell>) -> Answered<Vec<SecretItem>> {
+    shell.engine.named_secrets.list().await
+}
+
+/// Forgets a secret everywhere.
+#[tauri::command]
+async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
+    let forgotten = shell.engine.named_secrets.forget(&name).await;
+    forgotten.map(|_| ())
+}
+
 /// Rows of the audit log, newest first.
 #[tauri::command]
 async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
@@ -218,7 +274,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 12, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 17, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -13,6 +13,7 @@ use iris_domain::{
     Problem,
     display::one_line,
     ids::ApprovalId,
+    prompt::PromptView,
     snapshot::{ApprovalView, Snapshot, TeamState},
 };
 use jiff::tz::TimeZone;
@@ -21,7 +22,7 @@ use jiff::tz::TimeZone;
 pub(crate) use self::linux::approvals;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::other::approvals;
-use crate::shell::{Intent, Shell, is_question, place};
+use crate::shell::{Intent, Shell, asks, is_question, place};
 
 /// No more approvals than this are notified at once; the next one follows when one ends. A flood
 /// of requests is one for the window, and daemons stack everything on the screen.
@@ -106,6 +107,14 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    /// A question of `ssh`. It says who asks for what and no more: the window shows the rest.
+    fn of_prompt(view: &PromptView) -> Self {
+        Self {
+            title: one_line(&asks(view), LINE_MAX),
+            body: "Answer it in the window of Iris; until then its teams wait.".to_owned(),
+        }
+    }
+
     /// A problem, and what to do.
     pub(crate) fn about(title: &str, problem: &Problem) -> Self {
         Self {
@@ -117,6 +126,21 @@ impl Note {
             ),
         }
     }
+}
+
+/// What `ssh` asks now and did not ask before.
+pub(crate) fn new_prompts<'a>(
+    before: Option<&Snapshot>,
+    now: &'a Snapshot,
+) -> impl Iterator<Item = &'a PromptView> {
+    let known: Vec<_> = before
+        .into_iter()
+        .flat_map(|before| &before.prompts)
+        .map(|prompt| prompt.id.clone())
+        .collect();
+    now.prompts
+        .iter()
+        .filter(move |prompt| !known.contains(&prompt.id))
 }
 
 /// What happened between two snapshots that the user should hear of without looking.
@@ -143,7 +167,8 @@ pub(crate) fn news(before: &Snapshot, now: &Snapshot) -> Vec<Note> {
         .iter()
         .filter(|problem| !before.problems.contains(problem))
         .map(|problem| Note::about("Iris needs your attention", problem));
-    teams.chain(iris).collect()
+    let prompts = new_prompts(Some(before), now).map(Note::of_prompt);
+    prompts.chain(teams).chain(iris).collect()
 }
 
 /// Shows a note, unless the user turned notifications off. Returns at once; where there is no

@@ -22,6 +22,13 @@ pub(crate) async fn run(shell: Shell, app: AppHandle, mut tray: Option<Tray>) {
             tray = on_main_thread(&app, held, now.clone()).await;
         }
         windows::publish(&app, &now);
+        // Nothing goes on without an answer, and only the window takes it.
+        if notify::new_prompts(before.as_deref(), &now)
+            .next()
+            .is_some()
+        {
+            windows::open(&app);
+        }
         if let Some(before) = &before {
             for note in notify::news(before, &now) {
                 notify::tell(&shell, note);

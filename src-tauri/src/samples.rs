@@ -5,7 +5,8 @@ use iris_domain::{
     config::GrantPermission,
     ids::{ApprovalId, Party, SessionId},
     problem::Code,
-    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+    prompt::{PromptId, PromptKind, PromptView},
+    snapshot::{ApprovalView, LinkState, LinkView, Snapshot, TeamState, TeamView},
 };
 use serde_json::json;
 
@@ -16,6 +17,7 @@ pub(crate) fn snapshot() -> Snapshot {
         teams: Vec::new(),
         approvals: Vec::new(),
         recent: Vec::new(),
+        prompts: Vec::new(),
         problems: Vec::new(),
     }
 }
@@ -31,6 +33,7 @@ pub(crate) fn team(name: &str, state: TeamState) -> TeamView {
         color: None,
         path: format!("/srv/{name}"),
         mode: GrantPermission::Ask,
+        link: None,
         sessions: Vec::new(),
     }
 }
@@ -50,6 +53,34 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         digest: "00".into(),
         created_at: "2026-01-01T10:00:00Z".parse().expect("a time"),
         expires_at: Some("2026-01-01T11:00:00Z".parse().expect("a time")),
+    }
+}
+
+pub(crate) fn remote_team(name: &str, state: TeamState, link: LinkState) -> TeamView {
+    TeamView {
+        host: "me@box".into(),
+        link: Some(LinkView {
+            state: link,
+            verified_at: None,
+            rtt_ms: None,
+            port: None,
+            retry_at: None,
+            problem: (link == LinkState::NeedsYou).then(|| problem("me@box refused the key")),
+            warning: None,
+        }),
+        ..team(name, state)
+    }
+}
+
+pub(crate) fn prompt(id: &str, kind: PromptKind) -> PromptView {
+    PromptView {
+        id: PromptId(id.into()),
+        kind,
+        host: "me@box".into(),
+        text: "Enter passphrase for key '/home/me/.ssh/id_ed25519':".into(),
+        rememberable: true,
+        retry: false,
+        created_at: "2026-01-01T10:00:00Z".parse().expect("a time"),
     }
 }
 

@@ -6,6 +6,7 @@ use iris_domain::{
     Problem,
     decision::{Answer, Surface},
     ids::{ApprovalId, TeamName},
+    prompt::{PromptKind, PromptView},
     request::ToolRequest,
     snapshot::ApprovalView,
 };
@@ -41,6 +42,20 @@ pub(crate) fn place(view: &ApprovalView) -> String {
     match view.host.as_str() {
         "local" => format!("on this computer in {}", view.path),
         host => format!("on {host} in {}", view.path),
+    }
+}
+
+/// What `ssh` wants of the user, in words.
+pub(crate) fn asks(view: &PromptView) -> String {
+    let host = &view.host;
+    match &view.kind {
+        PromptKind::Passphrase { .. } => format!("{host} asks for a passphrase"),
+        PromptKind::Password { .. } => format!("{host} asks for a password"),
+        PromptKind::Code => format!("{host} asks for a code"),
+        PromptKind::HostKey { .. } => format!("{host} is new: is its key the right one?"),
+        PromptKind::Confirm => format!("{host} asks you to confirm something"),
+        PromptKind::Touch => format!("Touch your security key for {host}"),
+        PromptKind::Other => format!("{host} asks a question"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use iris_domain::{Problem, problem::Code};
 use iris_engine::{
-    Deps, Engine, control,
+    Deps, Engine, askpass, control,
     environment::Environment,
     home::Home,
     logs::{self, Echo, Logs},
@@ -32,6 +32,10 @@ const EXIT_NO_DISPLAY: u8 = 2;
 /// window; 1 it could not start; 2 there is no display.
 pub fn run() -> ExitCode {
     let env = Environment::of_this_process();
+    // ssh waits for it, and a screen is not needed: before everything else.
+    if let Some(code) = askpass::answer_ssh(&env, std::env::args_os()) {
+        return code;
+    }
     if let Err(reason) = display(&env) {
         say(&format!(
             "iris-desktop: {reason}\nhint: start it inside a desktop session, or run `iris serve`, \

@@ -26,6 +26,14 @@ pub(crate) fn show(app: &AppHandle, approval: Option<&ApprovalId>) {
     }
 }
 
+/// Opens the window if there is none; one that is there stays where it is. Callable from any
+/// thread; returns at once.
+pub(crate) fn open(app: &AppHandle) {
+    if app.get_webview_window(MAIN).is_none() {
+        show(app, None);
+    }
+}
+
 fn show_now(app: &AppHandle, approval: Option<&ApprovalId>) -> tauri::Result<()> {
     if let Some(window) = app.get_webview_window(MAIN) {
         window.unminimize()?;

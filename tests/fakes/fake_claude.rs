@@ -46,6 +46,8 @@ struct Fake {
     reconnected: bool,
     /// The message of a turn that hangs.
     running: Option<String>,
+    /// It waits for permission in that turn.
+    asking: bool,
 }
 
 impl Fake {
@@ -68,6 +70,7 @@ impl Fake {
             file,
             reconnected: false,
             running: None,
+            asking: false,
         };
         let id = &fake.session;
         if fake.is("exit-at-once") {
@@ -108,7 +111,12 @@ impl Fake {
             "user" => self.turn(text("/uuid"), text("/message/content/0/text")),
             // The answer to what it asked is the answer of the turn.
             "control_response" => match self.running.take() {
-                Some(message) => end(&message, &event.to_string(), false),
+                Some(message) => {
+                    self.asking = false;
+                    end(&message, &event.to_string(), false)
+                }
+                // An answer that crossed its cancellation.
+                None if text("/response/request_id") == "q" => Ok(()),
                 None => fail("fake: an answer that nobody asked for"),
             },
             _ => Ok(()),
@@ -139,6 +147,9 @@ impl Fake {
             }
             "interrupt" if self.is("ignore-interrupt") => return Ok(()),
             "interrupt" => {
+                if std::mem::take(&mut self.asking) {
+                    say(&json!({"type": "control_cancel_request", "request_id": "q"}))?;
+                }
                 if let Some(message) = self.running.take() {
                     say(&json!({
                         "type": "result", "subtype": "error_during_execution", "is_error": true,
@@ -214,7 +225,9 @@ impl Fake {
             }
             "ask" => {
                 say(&json!({"type": "control_request", "request_id": "q",
-                    "request": {"subtype": "can_use_tool", "tool_name": "Bash"}}))?;
+                    "request": {"subtype": "can_use_tool", "tool_name": "Bash",
+                        "input": {"command": rest}, "tool_use_id": message}}))?;
+                self.asking = true;
                 self.running = Some(message.to_owned());
                 return Ok(());
             }

@@ -20,8 +20,13 @@ mod desktop;
 mod home;
 mod journeys;
 mod kit;
+mod launcher;
+mod prompts;
+mod remote;
 mod secrets;
 mod self_approval;
+mod ssh;
+mod stdio;
 mod supervisor;
 mod times;
 

@@ -14,7 +14,7 @@ use iris_engine::process;
 
 // `cfg(test)` says to the lints that these are tests' means, outside of a test function.
 #[cfg(test)]
-mod house;
+pub(crate) mod house;
 
 use house::{House, is_alive, name, within};
 
@@ -187,7 +187,9 @@ async fn a_bad_config_is_one_sentence() {
         ("/etc/passwd is not executable", |t| {
             t.claude_path = Some("/etc/passwd".into())
         }),
-        ("other hosts", |t| t.remote = Some("me@far".into())),
+        ("is a remote command", |t| {
+            t.remote = Some("me@far uptime".into())
+        }),
     ];
     for (says, change) in cases {
         let house = House::changed("", |c| change(c.teams.get_mut(&name("api")).unwrap())).await;

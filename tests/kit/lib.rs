@@ -1,4 +1,5 @@
-//! The test kit: a fake model API, a throw-away Iris, a private desktop, and one way to wait.
+//! The test kit: a fake model API, a throw-away Iris, a private desktop, a remote host, and one way
+//! to wait.
 //!
 //! Tests see Iris as its user does: the built programs, their command line, their surfaces. What a
 //! test needs and the machine lacks is said with [`require!`].
@@ -17,9 +18,11 @@ pub mod model;
 pub mod processes;
 pub mod program;
 pub mod require;
+pub mod sshd;
 pub mod wait;
 
 pub use desktop::Desktop;
 pub use iris::{Iris, Setup};
 pub use model::FakeModel;
+pub use sshd::{SshUser, Sshd};
 pub use wait::eventually;

@@ -23,10 +23,11 @@ macro_rules! require {
 
 /// Whether the program is there.
 pub fn has(program: &str) -> bool {
-    if program == "claude" {
-        claude().is_some()
-    } else {
-        find(program).is_some()
+    match program {
+        "claude" => claude().is_some(),
+        // No user's program: not on every PATH.
+        "sshd" => Path::new(crate::sshd::SSHD).is_file(),
+        _ => find(program).is_some(),
     }
 }
 

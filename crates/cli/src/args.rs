@@ -23,7 +23,7 @@ Exit codes:
   1  failed
   2  the command line or its input cannot be used
   3  Iris is not running
-  4  no such team or approval
+  4  no such team, approval, prompt or secret
   5  it already happened: decided by someone else, the name is taken, Iris is already running
   6  refused: Iris takes no commands from agents and other users
   7  it took too long
@@ -62,6 +62,25 @@ pub enum Command {
         #[arg(short, long, value_name = "TEXT")]
         message: Option<String>,
     },
+    /// Show what ssh asks: passphrases, passwords, codes, unknown hosts
+    Prompts,
+    /// Answer what ssh asks; the answer is read from standard input
+    ///
+    /// At a terminal it is asked for, and a secret is not shown while you type. `yes` or `no` for
+    /// an unknown host and for a confirmation.
+    Answer {
+        /// Its id from `iris prompts`; the beginning is enough.
+        id: String,
+        /// Keep a passphrase or a password in the keychain for the next time.
+        #[arg(long, conflicts_with = "cancel")]
+        remember: bool,
+        /// Do not answer: the connection is given up, with all that it asks.
+        #[arg(long)]
+        cancel: bool,
+    },
+    /// List, keep and forget secrets; their values are never shown
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Add, list, start, stop and remove teams
     #[command(subcommand)]
     Team(Team),
@@ -130,6 +149,23 @@ pub enum Team {
     Remove {
         /// Which.
         team: TeamName,
+    },
+}
+
+/// Commands on secrets.
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// List the names: what ssh was told, and values for agents
+    List,
+    /// Forget one
+    Forget {
+        /// Its name in the list; `env` before it may be left out.
+        name: String,
+    },
+    /// Keep a value for `keychain:NAME` in a team's `env`; it is read from standard input
+    Set {
+        /// Its name.
+        name: String,
     },
 }
 
@@ -214,6 +250,12 @@ mod tests {
             "deny k3",
             "deny k3 -m no",
             "team add api . --description d --color #00ff00 --grant-permission ask",
+            "prompts --json",
+            "answer k3 --remember",
+            "answer k3 --cancel",
+            "secrets list --json",
+            "secrets forget npm",
+            "secrets set npm",
             "team list",
             "team start api",
             "team stop api",
@@ -245,6 +287,10 @@ mod tests {
             "",
             "serve --port 70000",
             "approve",
+            "answer",
+            "answer k3 --remember --cancel",
+            "answer k3 secret",
+            "secrets set npm value",
             "team start console",
             "team start a/b",
             "audit --limit x",

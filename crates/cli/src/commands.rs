@@ -16,6 +16,7 @@ use iris_engine::{
     config_file::TeamEdit,
     control::{Command, PendingItem, StatusReply},
 };
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
@@ -25,11 +26,13 @@ use crate::{
 
 pub fn status(context: &Context) -> Result<u8, Problem> {
     let status: StatusReply = context.client().ask(&Command::Status {})?;
-    context.out.show(&status, || status_text(&status))?;
+    context
+        .out
+        .show(&status, || status_text(&status, clock::now()))?;
     Ok(DONE)
 }
 
-fn status_text(status: &StatusReply) -> String {
+fn status_text(status: &StatusReply, now: Timestamp) -> String {
     let mut text = format!("Iris {} at {}\n", status.version, status.endpoint);
     for problem in &status.problems {
         text.push_str(&format!("{}\n", problem_text(problem)));
@@ -56,6 +59,12 @@ fn status_text(status: &StatusReply) -> String {
         }),
     ));
     for team in &status.teams {
+        if let Some(link) = &team.link {
+            text.push_str(&format!("\n{}: link {}\n", team.name, link.words(now)));
+            if let Some(warning) = &link.warning {
+                text.push_str(&format!("warning: {warning}\n"));
+            }
+        }
         if let Some(problem) = &team.problem {
             text.push_str(&format!("\n{}: {}\n", team.name, problem_text(problem)));
         }
@@ -163,15 +172,15 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
             grant_permission,
         } => {
             let edit = TeamEdit {
-                name: None,
                 path: Some(project(&path)?),
                 description,
                 color,
                 grant_permission: grant_permission.map(Into::into),
+                ..TeamEdit::default()
             };
             let reply = client.call(&Command::TeamAdd {
                 name: name.clone(),
-                edit,
+                edit: Box::new(edit),
             })?;
             context.out.show(&reply, || {
                 format!("Added team {name}. `iris send {name} TEXT` gives it a task.")
@@ -349,6 +358,8 @@ pub fn headers(context: &Context) -> Result<u8, Problem> {
 mod tests {
     use serde_json::json;
 
+    use iris_domain::snapshot::{LinkState, LinkView};
+
     use super::*;
 
     #[test]
@@ -416,17 +427,28 @@ mod tests {
                 host: "local".into(),
                 waiting: 2,
                 problem: Some(problem.clone()),
+                link: Some(LinkView {
+                    state: LinkState::Up,
+                    verified_at: Timestamp::from_second(56).ok(),
+                    rtt_ms: Some(11.6),
+                    port: Some(1615),
+                    retry_at: None,
+                    problem: None,
+                    warning: None,
+                }),
             }],
             problems: vec![problem],
         };
         assert_eq!(
-            status_text(&status),
+            status_text(&status, Timestamp::from_second(60).unwrap()),
             "Iris 1.2.3 at http://127.0.0.1:1/mcp\n\
              error: claude is missing\n\
              hint: Install it.\n\
              \n\
              TEAM  STATE    HOST   WAITING\n\
              api   trouble  local  2\n\
+             \n\
+             api: link verified 4 s ago, 12 ms\n\
              \n\
              api: error: claude is missing\n\
              hint: Install it.\n"

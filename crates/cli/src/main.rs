@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod install;
 mod output;
+mod prompts;
 mod records;
 mod serve;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use iris_domain::{Problem, problem::Code};
-use iris_engine::{control::Client, environment::Environment, home::Home};
+use iris_engine::{askpass, control::Client, environment::Environment, home::Home};
 
 use args::{Cli, Command};
 use output::Output;
@@ -32,9 +33,14 @@ impl Context {
 }
 
 fn main() -> ExitCode {
+    let env = Environment::of_this_process();
+    // ssh waits for it, so before everything else.
+    if let Some(code) = askpass::answer_ssh(&env, std::env::args_os()) {
+        return code;
+    }
     let cli = Cli::parse();
     let out = Output::new(cli.json);
-    let code = match run(cli) {
+    let code = match run(cli, env) {
         Ok(code) => code,
         Err(problem) => {
             out.problem(&problem);
@@ -44,8 +50,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(cli: Cli) -> Result<u8, Problem> {
-    let env = Environment::of_this_process();
+fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
     let home = Home::of(&env).ok_or_else(|| {
         Problem::new(
             Code::InvalidInput,
@@ -64,6 +69,13 @@ fn run(cli: Cli) -> Result<u8, Problem> {
         Command::Pending => commands::pending(&context),
         Command::Approve { id, input } => commands::approve(&context, id, input.as_deref()),
         Command::Deny { id, message } => commands::deny(&context, id, message),
+        Command::Prompts => prompts::prompts(&context),
+        Command::Answer {
+            id,
+            remember,
+            cancel,
+        } => prompts::answer(&context, id, remember, cancel),
+        Command::Secrets(command) => prompts::secrets(&context, command),
         Command::Team(command) => commands::team(&context, command),
         Command::Send {
             team,

@@ -2,7 +2,7 @@
 //!
 //! Everything that must be right whatever the outside world does lives here as plain values and
 //! functions: the config schema, the policy, what a permission request is and how it is shown,
-//! the lifecycles of approvals and sessions as step functions, the audit chain, and the one
+//! the lifecycles of approvals, sessions and links as step functions, the audit chain, and the one
 //! [`snapshot::Snapshot`] that tray, window, CLI and tests render.
 //!
 //! This crate has no async runtime, opens no file or socket and reads no clock: time comes in as
@@ -11,13 +11,16 @@
 pub mod approval;
 pub mod audit;
 pub mod backoff;
+pub mod callback;
 pub mod config;
 pub mod decision;
 pub mod display;
 pub mod ids;
+pub mod link;
 pub mod message;
 pub mod policy;
 pub mod problem;
+pub mod prompt;
 pub mod request;
 pub mod session;
 pub mod snapshot;

@@ -14,6 +14,7 @@ use crate::{
     request::{ToolRequest, hex},
 };
 
+pub(crate) use rule::{IRIS, glob_matches};
 pub use rule::{IRIS_TOOLS, Rule, RuleError};
 
 /// What the policy says to a request.

@@ -87,6 +87,8 @@ impl Session {
     pub fn shown(&self, waiting: bool) -> TeamState {
         match &self.state {
             State::Asleep | State::Stopping(Then::Asleep) => TeamState::Asleep,
+            // The host cannot be reached, and the problem says why.
+            State::Waking(Waking::Reaching) if self.problem.is_some() => TeamState::Trouble,
             State::Waking(_) | State::Stopping(Then::Wake) => TeamState::Waking,
             State::Idle if waiting => TeamState::Waiting,
             State::Idle => TeamState::Idle,
@@ -106,8 +108,18 @@ impl Session {
             Event::Interrupt => self.interrupt(Ending::Asked),
             Event::Sleep => self.sleep(),
             Event::Evict => self.evict(),
+            Event::Unreached(problem) => match self.state {
+                State::Waking(Waking::Reaching) => {
+                    self.problem = Some(problem.clone());
+                    vec![Effect::NotReady(problem)]
+                }
+                _ => vec![],
+            },
             Event::Spawned => match self.state {
-                State::Waking(Waking::Starting) => vec![Effect::Initialize],
+                State::Waking(Waking::Reaching) => {
+                    self.state = State::Waking(Waking::Starting);
+                    vec![Effect::Arm(Timer::Spawn), Effect::Initialize]
+                }
                 _ => vec![],
             },
             Event::Initialized => match self.state {
@@ -137,8 +149,8 @@ impl Session {
     }
 
     fn start(&mut self) -> Vec<Effect> {
-        self.state = State::Waking(Waking::Starting);
-        vec![Effect::Arm(Timer::Spawn), Effect::Spawn]
+        self.state = State::Waking(Waking::Reaching);
+        vec![Effect::Disarm, Effect::Spawn]
     }
 
     fn wake(&mut self) -> Vec<Effect> {
@@ -342,6 +354,7 @@ impl Session {
             | Cure::ResumeConversation
             | Cure::Retry
             | Cure::Human
+            | Cure::Link
             | Cure::Room => None,
         };
         if let Some(correction) = correction {
@@ -352,6 +365,11 @@ impl Session {
         }
         effects.extend(match failure.cure {
             Cure::Human => self.trouble(failure.problem),
+            // Not counted: the link has a back-off of its own.
+            Cure::Link => {
+                self.problem = Some(failure.problem);
+                self.start()
+            }
             Cure::Room => {
                 let mut effects = self.settle_all(&Settled::Failed(failure.problem.clone()));
                 effects.extend([Effect::NotReady(failure.problem), Effect::Disarm]);
@@ -408,7 +426,7 @@ impl Session {
                 problem: Problem::new(
                     Code::Timeout,
                     match how_far {
-                        Waking::Starting => "Claude Code did not answer in `spawnTimeout` after its start.",
+                        Waking::Reaching | Waking::Starting => "Claude Code did not answer in `spawnTimeout` after its start.",
                         Waking::Connecting { .. } => {
                             "Claude Code started, but did not connect to Iris in `spawnTimeout`."
                         }

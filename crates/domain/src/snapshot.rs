@@ -10,6 +10,7 @@ use crate::{
     config::GrantPermission,
     decision::Verb,
     ids::{ApprovalId, Party, SessionId, TeamName},
+    prompt::PromptView,
 };
 
 /// Everything a surface shows.
@@ -28,6 +29,8 @@ pub struct Snapshot {
     /// The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
     /// that still shows one can say who answered.
     pub recent: Vec<EndedApproval>,
+    /// What ssh asks and nobody answered yet, oldest first.
+    pub prompts: Vec<PromptView>,
     /// What is wrong with Iris itself (config, keychain, audit), worst first.
     pub problems: Vec<Problem>,
 }
@@ -40,7 +43,7 @@ impl Snapshot {
     pub fn overall(&self) -> TeamState {
         let worst = if !self.problems.is_empty() {
             TeamState::Trouble
-        } else if !self.approvals.is_empty() {
+        } else if !self.approvals.is_empty() || !self.prompts.is_empty() {
             TeamState::Waiting
         } else {
             TeamState::Asleep
@@ -117,8 +120,107 @@ pub struct TeamView {
     pub path: String,
     /// What happens to a request that no rule decides.
     pub mode: GrantPermission,
+    /// The link to its host; absent for a local team, and for a remote one that was never started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub link: Option<LinkView>,
     /// Its conversations that were ever woken in this run.
     pub sessions: Vec<SessionView>,
+}
+
+/// A link's state in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub enum LinkState {
+    /// Nobody needs it.
+    #[default]
+    Down,
+    /// `ssh` signs in.
+    Connecting,
+    /// Signed in; the way back proves itself.
+    Verifying,
+    /// The last proof came back.
+    Up,
+    /// The last proof did not come back.
+    Degraded,
+    /// It failed and is tried again soon.
+    Reconnecting,
+    /// Only a human can mend it.
+    NeedsYou,
+}
+
+impl LinkState {
+    /// The words that surfaces use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Down => "not connected",
+            Self::Connecting => "connecting",
+            Self::Verifying => "verifying",
+            Self::Up => "verified",
+            Self::Degraded => "degraded",
+            Self::Reconnecting => "reconnecting",
+            Self::NeedsYou => "needs you",
+        }
+    }
+}
+
+/// A team's link as shown. What is known and since when: a surface says `verified 4 s ago`, never
+/// just `good`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct LinkView {
+    /// In one word.
+    pub state: LinkState,
+    /// When the last proof came back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub verified_at: Option<Timestamp>,
+    /// How long its round trip took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub rtt_ms: Option<f64>,
+    /// The port of the tunnel on the remote host; absent without a tunnel.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub port: Option<u16>,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub retry_at: Option<Timestamp>,
+    /// What is wrong with it, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub problem: Option<Problem>,
+    /// What works but should not stay so (`allowHttp`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub warning: Option<String>,
+}
+
+impl LinkView {
+    /// The link in words, for a line of text: `verified 4 s ago, 12 ms`, `reconnecting in 8 s: …`.
+    pub fn words(&self, now: Timestamp) -> String {
+        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs().max(0);
+        let mut words = match (self.state, self.verified_at, self.retry_at) {
+            (LinkState::Up, Some(at), _) => {
+                let rtt = self
+                    .rtt_ms
+                    .map_or_else(String::new, |ms| format!(", {ms:.0} ms"));
+                format!("verified {} s ago{rtt}", seconds(at, now))
+            }
+            (LinkState::Reconnecting, _, Some(at)) => {
+                format!("reconnecting in {} s", seconds(now, at))
+            }
+            _ => self.state.as_str().to_owned(),
+        };
+        if let Some(problem) = &self.problem {
+            words.push_str(": ");
+            words.push_str(problem.message.trim_end_matches('.'));
+        }
+        words
+    }
 }
 
 /// A conversation `from -> to` as shown.

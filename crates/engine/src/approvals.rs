@@ -4,7 +4,6 @@
 //! goes to the owner task (`owner`), which executes the step function of
 //! [`iris_domain::approval`].
 
-mod id;
 mod owner;
 mod policies;
 

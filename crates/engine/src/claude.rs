@@ -5,15 +5,17 @@ mod environ;
 mod failure;
 mod find;
 mod invocation;
+mod permission;
 mod stream;
 
-pub use environ::clean;
+pub use environ::{clean, passed_on};
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::{find, is_program, on_path};
 pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, started_with};
+pub use permission::permission_answer;
 pub use stream::{
-    Event, MessageState, Refused, TurnResult, answer_request, decode, initialize, interrupt,
-    is_signed_out, mcp_reconnect, mcp_state, mcp_status, user_message,
+    Event, MessageState, Refused, TurnResult, answer_permission, answer_request, decode,
+    initialize, interrupt, is_signed_out, mcp_reconnect, mcp_state, mcp_status, user_message,
 };
 
 /// The name of Iris's MCP server in the agent: its tools are `mcp__iris__…`.

@@ -5,6 +5,7 @@
 
 mod disk;
 mod keeper;
+mod team_edit;
 mod team_path;
 mod watcher;
 mod wording;
@@ -16,53 +17,22 @@ use std::sync::Arc;
 
 use iris_domain::{
     Problem,
-    config::{Change, Config, GrantPermission, Set},
+    config::{Change, Config},
     ids::TeamName,
     problem::Code,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
-pub use self::team_path::expand;
+pub use self::{
+    team_edit::{PermissionsEdit, RemoteOptionsEdit, TeamEdit},
+    team_path::expand,
+};
 use crate::{environment::Environment, home::Home, store::Store};
 
 /// Edits that may wait for the one before: humans make them, one at a time.
 const EDITS_WAITING: usize = 16;
-
-/// A change that a surface makes. `None`: left as it is; an empty text removes an optional field.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct TeamEdit {
-    /// New name.
-    pub name: Option<TeamName>,
-    /// Project directory.
-    pub path: Option<String>,
-    /// For people.
-    pub description: Option<String>,
-    /// `#rrggbb`.
-    pub color: Option<String>,
-    /// What happens to undecided requests.
-    pub grant_permission: Option<GrantPermission>,
-}
-
-impl TeamEdit {
-    /// The fields to set and to remove in the file. An empty `path` stays, to be refused.
-    fn fields(self) -> Set {
-        let optional = |text: String| (!text.is_empty()).then_some(Value::String(text));
-        let mut fields = Set::new();
-        fields.extend(self.path.map(|path| ("path", Some(Value::String(path)))));
-        fields.extend(self.description.map(|text| ("description", optional(text))));
-        fields.extend(self.color.map(|text| ("color", optional(text))));
-        fields.extend(
-            self.grant_permission
-                .map(|mode| ("grantPermission", Some(mode.as_str().into()))),
-        );
-        fields
-    }
-}
 
 /// A handle on the config file; cheap to clone. The file's task ends with [`ConfigFile::close`],
 /// or when the last handle is gone.
@@ -110,8 +80,8 @@ impl ConfigFile {
         self.problem.clone()
     }
 
-    /// Adds a team; returns when the config with it holds. `edit.path` must be there, and be a
-    /// directory that can be read. `Conflict`: the name is taken; `InvalidInput`: a field cannot
+    /// Adds a team; returns when the config with it holds. `edit.path` must be there, and, for a
+    /// local team, be a directory that can be read. `Conflict`: the name is taken; `InvalidInput`: a field cannot
     /// be used; `Config`: the file has errors.
     pub async fn add_team(&self, name: TeamName, edit: TeamEdit) -> Result<(), Problem> {
         if edit.name.as_ref().is_some_and(|other| *other != name) {
@@ -145,6 +115,20 @@ impl ConfigFile {
             fields: edit.fields(),
         })
         .await
+    }
+
+    /// What a team is set to, as an edit that would change nothing; for a surface to start from.
+    /// `NotFound`: there is no such team.
+    pub fn settings_of(&self, name: &TeamName) -> Result<TeamEdit, Problem> {
+        let config = self.config.borrow();
+        let team = config.teams.get(name).ok_or_else(|| {
+            Problem::new(
+                Code::NotFound,
+                format!("there is no team `{name}`"),
+                "`iris team list` shows the teams there are.",
+            )
+        })?;
+        Ok(TeamEdit::of(name, team))
     }
 
     /// Removes a team from the config; its directory and conversations stay.

@@ -13,18 +13,14 @@ mod commands;
 mod protocol;
 mod server;
 
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use iris_domain::{Problem, problem::Code};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Client, ask_to_show};
-pub use protocol::{Command, PendingItem, Reply, StatusReply, StatusTeam};
+pub use protocol::{AnswerReply, Command, PendingItem, Reply, StatusReply, StatusTeam};
 
 use crate::{Engine, home::Home};
 
@@ -53,47 +49,8 @@ pub fn listen(
 /// The socket's name in `run/`.
 const SOCKET: &str = "control.sock";
 
-/// The longest path that a socket address holds on every system that we build for (Linux: 108
-/// bytes with the final zero, macOS: 104).
-const ADDRESS_MAX: usize = 103;
-
-/// A path under which the socket can be bound or reached, however long the home's path is.
-struct Address {
-    path: PathBuf,
-    /// Keeps `/proc/self/fd/N` meaningful.
-    _dir: Option<File>,
-}
-
-impl Address {
-    fn of(home: &Home) -> io::Result<Self> {
-        let path = home.run().join(SOCKET);
-        if path.as_os_str().len() <= ADDRESS_MAX {
-            return Ok(Self { path, _dir: None });
-        }
-        Self::through_descriptor(&home.run())
-    }
-
-    #[cfg(target_os = "linux")]
-    fn through_descriptor(run: &Path) -> io::Result<Self> {
-        use std::os::fd::AsRawFd as _;
-        let dir = File::open(run)?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()));
-        Ok(Self {
-            path,
-            _dir: Some(dir),
-        })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn through_descriptor(run: &Path) -> io::Result<Self> {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!(
-                "the path {} is too long for a socket; set IRIS_HOME to a shorter one",
-                run.display()
-            ),
-        ))
-    }
+fn path(home: &Home) -> PathBuf {
+    home.run().join(SOCKET)
 }
 
 fn socket_problem(doing: &str, home: &Home, error: &io::Error) -> Problem {
@@ -101,7 +58,7 @@ fn socket_problem(doing: &str, home: &Home, error: &io::Error) -> Problem {
         Code::Storage,
         format!(
             "cannot {doing} the control socket {}: {error}",
-            home.run().join(SOCKET).display()
+            path(home).display()
         ),
         "Check that IRIS_HOME is a directory of your own on a local disk, or set it to another one.",
     )

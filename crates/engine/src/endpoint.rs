@@ -1,9 +1,10 @@
-//! The MCP endpoint on 127.0.0.1: streamable HTTP for the console (`/mcp`) and for each agent
+//! The MCP endpoint on 127.0.0.1: streamable HTTP, with or without TLS on the one port, for the console (`/mcp`) and for each agent
 //! (`/mcp/{session}`), protocol eras 2025-11-25 and 2026-07-28, stateless.
 //!
-//! A request's way: `connection` (how long and how large it may be) → `guard` (whether it may
+//! A request's way: `connection` (TLS or not, how long and how large it may be) → `guard` (whether it may
 //! come in, and as whom) → rmcp (the protocol) → `server` (never unanswered) → `tools`.
 
+mod callbacks;
 mod calls;
 mod connection;
 mod early;
@@ -11,6 +12,8 @@ mod envelope;
 mod gate;
 mod guard;
 mod limits;
+mod ports;
+mod probe;
 mod refusals;
 mod schema;
 mod server;
@@ -22,14 +25,32 @@ mod tests;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{guard::Guard, limits::Limits, refusals::Refusals, server::Server};
-use crate::{approvals::Approvals, store::Store, teams::Teams, tokens::Tokens};
+pub use self::{
+    callbacks::Callbacks,
+    ports::{OwnPorts, PortGuard},
+    probe::{Expected, ProbeFailure, Probes, probe},
+};
+use self::{
+    guard::{Guard, Known},
+    limits::Limits,
+    refusals::Refusals,
+    server::Server,
+};
+use crate::{approvals::Approvals, store::Store, teams::Teams, tls::Tls, tokens::Tokens};
 
 /// What the endpoint serves with.
 #[derive(Debug, Clone)]
 pub struct EndpointDeps {
     /// Who calls.
     pub tokens: Tokens,
+    /// For connections that begin with a TLS handshake.
+    pub tls: Tls,
+    /// The remote ends of tunnels, which are ours, too.
+    pub own_ports: OwnPorts,
+    /// Nonces that prove where a tunnel ends.
+    pub probes: Probes,
+    /// What agents may call, and how often.
+    pub callbacks: Callbacks,
     /// For `permissions__approve`.
     pub approvals: Approvals,
     /// For the team tools.
@@ -59,20 +80,35 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
             return;
         }
     };
-    let refusals = Refusals::start(deps.store, &deps.tasks, deps.shutdown.clone());
+    let refusals = Refusals::start(deps.store.clone(), &deps.tasks, deps.shutdown.clone());
     let server = Server::new(
         tools::Tools {
             approvals: deps.approvals,
-            teams: deps.teams,
+            teams: deps.teams.clone(),
             snapshot: deps.snapshot,
             refusals: refusals.clone(),
+            callbacks: deps.callbacks.clone(),
         },
         limits.progress_every,
     );
-    let guard = Guard::new(port, deps.tokens, refusals, limits, server);
+    deps.tasks.spawn(callbacks::end_agents(
+        deps.callbacks.cut_off(),
+        deps.teams,
+        deps.store.clone(),
+        deps.shutdown.clone(),
+    ));
+    let known = Known {
+        ports: deps.own_ports,
+        probes: deps.probes,
+        tokens: deps.tokens,
+        callbacks: deps.callbacks,
+        refusals,
+    };
+    let guard = Guard::new(port, known, limits, server);
     deps.tasks.spawn(connection::accept(
         listener,
         guard,
+        deps.tls.acceptor(),
         limits,
         deps.tasks.clone(),
         deps.shutdown,

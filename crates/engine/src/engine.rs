@@ -25,13 +25,19 @@ use crate::{
     clock,
     config_file::ConfigFile,
     control, doctor,
-    endpoint::{self, EndpointDeps},
+    endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::{Home, HomeLock},
-    secrets::Secrets,
+    links::{Links, LinksDeps, Live},
+    network,
+    process::Processes,
+    prompts::Prompts,
+    secrets::{NamedSecrets, Secrets},
     snapshot::{self, Sources},
+    ssh::Ssh,
     store::Store,
     teams::{Teams, TeamsDeps},
+    tls::Tls,
     tokens::Tokens,
 };
 
@@ -59,6 +65,10 @@ pub struct Engine {
     pub config: ConfigFile,
     /// Waiting approvals.
     pub approvals: Approvals,
+    /// What ssh asks.
+    pub prompts: Prompts,
+    /// The ways to other hosts.
+    pub links: Links,
     /// The teams' sessions.
     pub teams: Teams,
     /// The database.
@@ -71,6 +81,10 @@ pub struct Engine {
     pub env: Environment,
     /// Where secrets are kept.
     pub secrets: Secrets,
+    callbacks: Callbacks,
+    processes: Processes,
+    /// Those that a person put away.
+    pub named_secrets: NamedSecrets,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -108,7 +122,46 @@ impl Engine {
         let endpoint = format!("http://{}:{port}/mcp", Ipv4Addr::LOCALHOST);
 
         let tokens = Tokens::new(secrets.console_token(&home).await);
+        let mut found_at_start: Vec<Problem> = opened.problem.into_iter().collect();
+        let tls = match Tls::load(&home) {
+            Ok(tls) => tls,
+            // Remote agents are told of the authority when they start: one that lasts for this run
+            // serves them as well.
+            Err(problem) => {
+                tracing::warn!(%problem, "the kept authority is not used");
+                found_at_start.push(problem);
+                Tls::temporary()?
+            }
+        };
+        let callbacks = Callbacks::new(config.watch(), tokens.clone());
         let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
+        let prompts = Prompts::start(
+            &home,
+            secrets.clone(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        )
+        .await?;
+        let named_secrets = NamedSecrets::new(secrets.clone(), store.clone());
+        let processes = Processes::new(&tasks);
+        let own_ports = OwnPorts::default();
+        let probes = Probes::of_port(port);
+        let instance = tls.fingerprint().to_owned();
+        let ssh = Ssh::new(env.clone(), processes.clone(), home.ssh());
+        ssh.end_left_behind().await;
+        let links = Links::start(LinksDeps {
+            ssh,
+            prompts: prompts.clone(),
+            tls: tls.clone(),
+            probes: probes.clone(),
+            own_ports: own_ports.clone(),
+            port,
+            instance: instance.clone(),
+            live: Live::default(),
+            tasks: tasks.clone(),
+        });
+        network::watch(&links, &tasks, &shutdown);
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),
@@ -116,18 +169,26 @@ impl Engine {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
-            endpoint: endpoint.clone(),
+            secrets: named_secrets.clone(),
+            processes: processes.clone(),
+            links: links.clone(),
+            ca_pem: tls.ca_pem().to_owned(),
+            instance,
+            endpoint: Some(endpoint.clone()),
             tasks: tasks.clone(),
         })
         .await;
         let snapshot = snapshot::publish(
             Sources {
                 endpoint: endpoint.clone(),
-                found_at_start: opened.problem.into_iter().collect(),
+                found_at_start,
                 config: config.watch(),
                 config_problem: config.problem(),
                 sessions: teams.watch(),
                 approvals: approvals.watch(),
+                links: links.watch(),
+                cut_off: callbacks.cut_off(),
+                prompts: prompts.watch(),
             },
             &tasks,
             shutdown.clone(),
@@ -136,6 +197,10 @@ impl Engine {
             listener,
             EndpointDeps {
                 tokens: tokens.clone(),
+                tls,
+                own_ports,
+                probes,
+                callbacks: callbacks.clone(),
                 approvals: approvals.clone(),
                 teams: teams.clone(),
                 snapshot: snapshot.clone(),
@@ -149,12 +214,17 @@ impl Engine {
         let engine = Self {
             config,
             approvals,
+            prompts,
+            links,
             teams,
             store,
             tokens,
             home,
             env,
             secrets,
+            callbacks,
+            named_secrets,
+            processes,
             snapshot,
             tasks,
             shutdown,
@@ -198,6 +268,8 @@ impl Engine {
         tracing::info!("Iris ends.");
         self.approvals.shutdown().await;
         self.teams.shutdown().await;
+        self.links.shutdown().await;
+        self.processes.close();
         self.config.close().await;
         self.shutdown.cancel();
         self.tasks.close();
@@ -220,6 +292,7 @@ impl Engine {
     /// is ready, or why it is not.
     pub async fn start_team(&self, team: TeamName, human: Human) -> Result<SessionView, Problem> {
         self.note_operation("team.start", &team, human).await;
+        self.callbacks.restore(&team);
         self.teams.wake(Party::Console, team).await
     }
 

@@ -147,9 +147,19 @@ impl Home {
         self.root.join("logs")
     }
 
+    /// The key and the certificate of this Iris's own certificate authority.
+    pub fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
     /// Sockets and the lock of the running Iris.
     pub fn run(&self) -> PathBuf {
         self.root.join("run")
+    }
+
+    /// Control sockets of the links' `ssh`; short, because a socket's path has to be.
+    pub fn ssh(&self) -> PathBuf {
+        self.run().join("s")
     }
 
     /// Makes the directories that only the user can enter. Says what it had to tighten, for the log

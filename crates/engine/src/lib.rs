@@ -1,5 +1,6 @@
 //! Iris headless: config, MCP endpoint, teams, approvals, audit. No window, no tauri.
 pub mod approvals;
+pub mod askpass;
 pub mod claude;
 pub mod clock;
 pub mod config_file;
@@ -9,11 +10,19 @@ pub mod endpoint;
 mod engine;
 pub mod environment;
 pub mod home;
+pub mod links;
 pub mod logs;
+mod network;
 pub mod process;
+pub mod prompts;
+pub mod remote;
 pub mod secrets;
+mod short_id;
 mod snapshot;
+mod socket;
+pub mod ssh;
 pub mod store;
 pub mod teams;
+pub mod tls;
 pub mod tokens;
 pub use engine::{Deps, Engine, human};

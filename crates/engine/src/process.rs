@@ -149,6 +149,17 @@ impl Process {
         self.stdin.try_send(bytes).map_err(|_| NotTaken)
     }
 
+    /// Writes bytes as they are. Does not wait for the process to read them.
+    pub fn write(&self, bytes: Vec<u8>) -> Result<(), NotTaken> {
+        self.stdin.try_send(bytes).map_err(|_| NotTaken)
+    }
+
+    /// EOF on its stdin after what was written; the process itself goes on.
+    pub fn end_input(&mut self) {
+        // The pipe is closed when the last sender is gone: this one belongs to no pipe.
+        self.stdin = mpsc::channel(1).0;
+    }
+
     /// Ends it: EOF on its stdin, then SIGTERM, then SIGKILL to its group. [`Output::Ended`] says
     /// when it is gone.
     pub fn stop(&self) {

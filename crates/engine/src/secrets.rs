@@ -1,6 +1,7 @@
 //! Secrets in memory and in the OS keychain.
 
 mod keychain;
+mod named;
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +11,13 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use iris_domain::{Problem, problem::Code};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::home::Home;
 use keychain::Keychain;
+
+pub use named::{KEYCHAIN, NamedSecrets, Place, SecretItem};
 
 /// A secret text. `Debug` shows `[redacted]`; to read it is to write `expose`.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +49,22 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+/// A secret as it is said over one of Iris's private sockets, and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken(pub Secret);
+
+impl Serialize for Spoken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Spoken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
     }
 }
 
@@ -176,6 +196,11 @@ impl Secrets {
         let result = keychain.delete(name).await;
         self.note(&result);
         result
+    }
+
+    /// The names of what had to be put into memory.
+    pub fn in_memory(&self) -> Vec<String> {
+        self.here().kept.keys().cloned().collect()
     }
 
     /// The console's token for this home: the one in the keychain, or a new one.

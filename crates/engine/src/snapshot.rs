@@ -1,17 +1,18 @@
 //! Puts together the one [`Snapshot`] that every surface renders.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use iris_domain::{
     Problem,
     config::{Config, Team},
     ids::TeamName,
-    snapshot::{SessionView, Snapshot, TeamState, TeamView},
+    prompt::PromptView,
+    snapshot::{LinkView, SessionView, Snapshot, TeamState, TeamView},
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{approvals::ApprovalsView, teams::SessionViews};
+use crate::{approvals::ApprovalsView, links::LinkViews, teams::SessionViews};
 
 /// What a snapshot is made from: one watch per owner, and what never changes in a run.
 pub(crate) struct Sources {
@@ -22,6 +23,10 @@ pub(crate) struct Sources {
     pub config_problem: watch::Receiver<Option<Problem>>,
     pub sessions: watch::Receiver<Arc<SessionViews>>,
     pub approvals: watch::Receiver<Arc<ApprovalsView>>,
+    pub links: watch::Receiver<Arc<LinkViews>>,
+    /// Teams whose calls are not taken any more, and why.
+    pub cut_off: watch::Receiver<Arc<BTreeMap<TeamName, Problem>>>,
+    pub prompts: watch::Receiver<Arc<Vec<PromptView>>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -55,6 +60,9 @@ impl Sources {
             r = self.config_problem.changed() => r.is_ok(),
             r = self.sessions.changed() => r.is_ok(),
             r = self.approvals.changed() => r.is_ok(),
+            r = self.links.changed() => r.is_ok(),
+            r = self.cut_off.changed() => r.is_ok(),
+            r = self.prompts.changed() => r.is_ok(),
         }
     }
 
@@ -62,7 +70,10 @@ impl Sources {
         let config = Arc::clone(&self.config.borrow_and_update());
         let sessions = Arc::clone(&self.sessions.borrow_and_update());
         let approvals = Arc::clone(&self.approvals.borrow_and_update());
+        let links = Arc::clone(&self.links.borrow_and_update());
+        let prompts = Arc::clone(&self.prompts.borrow_and_update());
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
+        problems.extend(self.cut_off.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
         problems.extend(self.found_at_start.iter().cloned());
         let teams = config
@@ -71,7 +82,7 @@ impl Sources {
             .map(|(name, team)| {
                 let sessions = sessions.get(name).cloned().unwrap_or_default();
                 let waiting = approvals.pending.iter().filter(|a| a.team == *name).count();
-                team_view(name, team, sessions, waiting)
+                team_view(name, team, links.get(name), sessions, waiting)
             })
             .collect();
         Snapshot {
@@ -80,6 +91,7 @@ impl Sources {
             teams,
             approvals: approvals.pending.clone(),
             recent: approvals.recent.clone(),
+            prompts: prompts.to_vec(),
             problems,
         }
     }
@@ -101,7 +113,13 @@ fn overtaken(session: &SessionView, all: &[SessionView]) -> bool {
             .any(|other| works(other) && other.last_activity > session.last_activity)
 }
 
-fn team_view(name: &TeamName, team: &Team, sessions: Vec<SessionView>, waiting: usize) -> TeamView {
+fn team_view(
+    name: &TeamName,
+    team: &Team,
+    link: Option<&LinkView>,
+    sessions: Vec<SessionView>,
+    waiting: usize,
+) -> TeamView {
     let worst = sessions
         .iter()
         .filter(|s| !overtaken(s, &sessions))
@@ -126,6 +144,7 @@ fn team_view(name: &TeamName, team: &Team, sessions: Vec<SessionView>, waiting: 
         color: team.color.clone(),
         path: team.path.clone(),
         mode: team.grant_permission,
+        link: link.cloned(),
         sessions,
     }
 }
@@ -162,7 +181,7 @@ mod tests {
             (vec![session(Trouble, 2), session(Idle, 1)], Trouble),
             (vec![session(Trouble, 1), session(Asleep, 2)], Trouble),
         ] {
-            let view = team_view(&"api".parse().unwrap(), &Team::at("p"), sessions, 0);
+            let view = team_view(&"api".parse().unwrap(), &Team::at("p"), None, sessions, 0);
             assert_eq!(view.state, shown);
             assert_eq!(view.problem.is_some(), shown == Trouble);
         }

@@ -298,6 +298,30 @@ impl Store {
         self.read(read::noted_groups).await
     }
 
+    /// Notes the name of a secret that is kept elsewhere. Never its value.
+    ///
+    /// # Errors
+    /// When it is not on disk.
+    pub async fn note_secret(&self, name: String, kept_at: Timestamp) -> Result<(), StoreError> {
+        self.write(Op::NoteSecret(name, kept_at)).await.map(drop)
+    }
+
+    /// Forgets the name of a secret.
+    ///
+    /// # Errors
+    /// When that is not on disk.
+    pub async fn forget_secret(&self, name: String) -> Result<(), StoreError> {
+        self.write(Op::ForgetSecret(name)).await.map(drop)
+    }
+
+    /// The names of secrets that are kept elsewhere, and since when.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn noted_secrets(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.read(read::noted_secrets).await
+    }
+
     /// Writes what is queued and closes the file. What is to be written afterwards gets `Closed`.
     pub async fn close(&self) {
         // The reader first: the last connection to go tidies the `-wal` away, and it must be one

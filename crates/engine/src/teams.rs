@@ -23,7 +23,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{
-    approvals::Approvals, environment::Environment, home::Home, process, store::Store,
+    approvals::Approvals,
+    environment::Environment,
+    home::Home,
+    links::Links,
+    process::{self, Processes},
+    secrets::NamedSecrets,
+    store::Store,
     tokens::Tokens,
 };
 
@@ -53,8 +59,19 @@ pub struct TeamsDeps {
     pub tokens: Tokens,
     /// Withdraws what a dead process asked.
     pub approvals: Approvals,
-    /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`.
-    pub endpoint: String,
+    /// The values that a team's `env` names.
+    pub secrets: NamedSecrets,
+    /// Starts and ends their processes.
+    pub processes: Processes,
+    /// The ways to other hosts.
+    pub links: Links,
+    /// The certificate authority that remote agents are told to trust, PEM.
+    pub ca_pem: String,
+    /// This Iris among those that may use the same account on a host.
+    pub instance: String,
+    /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`. `None`: agents have no tools of
+    /// Iris, and ask for permission on their control channel.
+    pub endpoint: Option<String>,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
 }

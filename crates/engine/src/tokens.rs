@@ -6,7 +6,7 @@ use std::{
 };
 
 use iris_domain::{
-    ids::{Party, SessionId},
+    ids::{Party, SessionId, TeamName},
     request::Asker,
 };
 use sha2::{Digest as _, Sha256};
@@ -102,6 +102,28 @@ impl Tokens {
                 }
                 !goes
             });
+    }
+
+    /// Every token of this team's agents is worth nothing from now on, and the calls made with
+    /// them end. Says how many there were.
+    pub fn revoke_team(&self, team: &TeamName) -> usize {
+        let mut entries = self
+            .0
+            .entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = entries.len();
+        entries.retain(|entry| {
+            let goes = match &*entry.admission.caller {
+                Caller::Console => false,
+                Caller::Agent(asker) => asker.team == *team,
+            };
+            if goes {
+                entry.admission.revoked.cancel();
+            }
+            !goes
+        });
+        before - entries.len()
     }
 
     /// Whose token this is.
@@ -216,6 +238,22 @@ mod tests {
             tokens.caller(red.expose()).is_some(),
             "the other token still holds"
         );
+    }
+
+    #[test]
+    fn revoking_a_team_ends_all_its_tokens_and_no_other() {
+        let tokens = Tokens::new(Secret::random());
+        let blue = [tokens.mint(asker("blue")), tokens.mint(asker("blue"))];
+        let red = tokens.mint(asker("red"));
+        let running = tokens.admit(blue[1].expose()).unwrap();
+        assert_eq!(tokens.revoke_team(&"blue".parse().unwrap()), 2);
+        assert!(running.revoked.is_cancelled(), "its calls end");
+        for token in &blue {
+            assert_eq!(tokens.caller(token.expose()), None, "nobody's token");
+        }
+        assert!(tokens.caller(red.expose()).is_some(), "the other team's");
+        assert!(tokens.caller(tokens.console().expose()).is_some());
+        assert_eq!(tokens.revoke_team(&"blue".parse().unwrap()), 0);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use iris_domain::prompt::PromptKind;
+
 use super::*;
 use crate::samples;
 
@@ -105,4 +107,24 @@ fn trouble_is_news_once() {
     broken.problems = vec![samples::problem("the audit log cannot be written")];
     assert_eq!(news(&well, &broken).len(), 1, "a problem of Iris itself");
     assert_eq!(news(&broken, &broken), [], "told once");
+}
+
+#[test]
+fn a_question_of_ssh_is_news_once() {
+    let quiet = samples::snapshot();
+    let mut asked = samples::snapshot();
+    asked.prompts = vec![samples::prompt("p1", PromptKind::Code)];
+    let told = news(&quiet, &asked);
+    assert_eq!(told.len(), 1, "somebody has to answer it");
+    assert_eq!(told[0].title, "me@box asks for a code");
+    assert_eq!(news(&asked, &asked), [], "told once");
+    assert_eq!(news(&asked, &quiet), [], "an answered one is quiet");
+    let mut two = asked.clone();
+    two.prompts.push(samples::prompt("p2", PromptKind::Touch));
+    let ids = |before, now| {
+        let new = new_prompts(before, now);
+        new.map(|prompt| prompt.id.0.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(Some(&asked), &two), ["p2"], "the others are known");
+    assert_eq!(ids(None, &two), ["p1", "p2"], "at the start all are new");
 }

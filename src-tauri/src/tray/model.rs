@@ -5,10 +5,11 @@ use iris_domain::{
     display::one_line,
     ids::ApprovalId,
     problem::Code,
-    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+    prompt::{PromptId, PromptView},
+    snapshot::{ApprovalView, LinkState, Snapshot, TeamState, TeamView},
 };
 
-use crate::shell::{Intent, is_question, place};
+use crate::shell::{Intent, asks, is_question, place};
 
 /// Menus show no more approvals than fit a screen; the window shows all.
 const APPROVALS_MAX: usize = 12;
@@ -22,7 +23,7 @@ const PARAGRAPH_MAX: usize = 280;
 pub(super) struct TrayModel {
     /// The worst of everything.
     pub(super) icon: Icon,
-    /// Beside the icon: how many approvals wait.
+    /// Beside the icon: how much waits for the user.
     pub(super) title: Option<String>,
     /// For systems that show one.
     pub(super) tooltip: String,
@@ -88,7 +89,8 @@ pub(super) enum Edit {
 
 /// The tray of a snapshot.
 pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
-    let waiting = snapshot.approvals.len();
+    let approvals = snapshot.approvals.len();
+    let waiting = approvals + snapshot.prompts.len();
     TrayModel {
         icon: match snapshot.overall() {
             TeamState::Asleep | TeamState::Idle => Icon::Idle,
@@ -97,10 +99,12 @@ pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
             TeamState::Trouble => Icon::Trouble,
         },
         title: (waiting > 0).then(|| waiting.to_string()),
-        tooltip: match waiting {
-            0 => format!("Iris: {}", snapshot.overall().as_str()),
-            1 => "Iris: one approval waits for you".to_owned(),
-            n => format!("Iris: {n} approvals wait for you"),
+        tooltip: match (waiting, approvals) {
+            (0, _) => format!("Iris: {}", snapshot.overall().as_str()),
+            (1, 1) => "Iris: one approval waits for you".to_owned(),
+            (1, _) => "Iris: one question waits for you".to_owned(),
+            (n, of) if n == of => format!("Iris: {n} approvals wait for you"),
+            (n, _) => format!("Iris: {n} things wait for you"),
         },
         menu: menu(snapshot),
     }
@@ -114,6 +118,12 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
     if !menu.is_empty() {
         menu.push(Item::Rule {
             id: "rule:problems".into(),
+        });
+    }
+    if !snapshot.prompts.is_empty() {
+        menu.extend(snapshot.prompts.iter().map(prompt));
+        menu.push(Item::Rule {
+            id: "rule:prompts".into(),
         });
     }
     if !snapshot.approvals.is_empty() {
@@ -137,6 +147,12 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
     menu.push(line("open:", "Open Iris"));
     menu.push(line("quit:", "Quit"));
     menu
+}
+
+/// The window takes the answer: a menu has no place to type, and a host's key is not compared in one.
+fn prompt(view: &PromptView) -> Item {
+    let PromptId(id) = &view.id;
+    line(&format!("prompt:{id}"), &format!("{}…", asks(view)))
 }
 
 fn approval(view: &ApprovalView) -> Item {
@@ -177,6 +193,18 @@ fn team(view: &TeamView) -> Item {
     if let Some(problem) = &view.problem {
         items.extend(trouble(name.as_str(), problem));
     }
+    if let Some(link) = &view.link {
+        let problem = link.problem.as_ref();
+        if let Some(problem) = problem.filter(|problem| Some(*problem) != view.problem.as_ref()) {
+            items.extend(trouble(&format!("link:{name}"), problem));
+        }
+        if let Some(warning) = &link.warning {
+            items.extend(paragraph(
+                &format!("warning:{name}"),
+                &format!("⚠ {warning}"),
+            ));
+        }
+    }
     items.push(Item::Line {
         id: format!("start:{name}"),
         text: "Start".into(),
@@ -189,8 +217,18 @@ fn team(view: &TeamView) -> Item {
     });
     Item::Submenu {
         id: format!("team:{name}"),
-        text: label(&format!("{name} · {state}")),
+        text: label(&format!("{name} · {state}{}", away(view))),
         items,
+    }
+}
+
+/// Where a remote team runs, and how the link does where it is not up.
+fn away(view: &TeamView) -> String {
+    let link = view.link.as_ref().map(|link| link.state);
+    match (view.host.as_str(), link) {
+        ("local", _) => String::new(),
+        (host, None | Some(LinkState::Up)) => format!(" · {host}"),
+        (host, Some(state)) => format!(" · {host} {}", state.as_str()),
     }
 }
 
@@ -205,7 +243,7 @@ pub(super) fn intent(id: &str) -> Option<Intent> {
         "details" => approval().map(Intent::Details),
         "start" => team().map(Intent::Start),
         "stop" => team().map(Intent::Stop),
-        "open" => Some(Intent::Open),
+        "open" | "prompt" => Some(Intent::Open),
         "quit" => Some(Intent::Quit),
         _ => None,
     }

@@ -11,16 +11,22 @@ use iris_domain::{
 };
 use iris_engine::{
     approvals::Approvals,
+    endpoint::{OwnPorts, Probes},
     environment::Environment,
     home::Home,
-    secrets::Secret,
+    links::{Links, LinksDeps, Live},
+    process::Processes,
+    prompts::Prompts,
+    secrets::{NamedSecrets, Secret, Secrets},
+    ssh::Ssh,
     store::Store,
     teams::{Teams, TeamsDeps},
+    tls::Tls,
     tokens::Tokens,
 };
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// No test waits longer than this for anything.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,8 +35,12 @@ pub struct House {
     pub dir: TempDir,
     pub teams: Teams,
     pub store: Store,
+    pub approvals: Approvals,
     pub config: watch::Sender<Arc<Config>>,
     pub tasks: TaskTracker,
+    processes: Processes,
+    links: Links,
+    shutdown: CancellationToken,
 }
 
 /// A team's name.
@@ -45,6 +55,19 @@ impl House {
     }
 
     pub async fn changed(words: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::reached_at(Some("http://127.0.0.1:1/mcp".into()), words, change).await
+    }
+
+    /// A house whose agents have no way to Iris but their control channel.
+    pub async fn without_endpoint(words: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::reached_at(None, words, change).await
+    }
+
+    async fn reached_at(
+        endpoint: Option<String>,
+        words: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("iris"));
         for path in ["iris", "project", "home"] {
@@ -63,14 +86,40 @@ impl House {
         let store = Store::open(&home).await.unwrap().store;
         let (config, config_rx) = watch::channel(Arc::new(config));
         let approvals = Approvals::start(config_rx.clone(), store.clone(), vec![], &tasks).await;
+        home.prepare().unwrap();
+        let processes = Processes::new(&tasks);
+        let shutdown = CancellationToken::new();
+        let prompts = Prompts::start(
+            &home,
+            Secrets::memory(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        );
+        let links = Links::start(LinksDeps {
+            ssh: Ssh::new(env.clone(), processes.clone(), home.ssh()),
+            prompts: prompts.await.unwrap(),
+            tls: Tls::temporary().unwrap(),
+            probes: Probes::of_port(1),
+            own_ports: OwnPorts::default(),
+            port: 1,
+            instance: "test".into(),
+            live: Live::default(),
+            tasks: tasks.clone(),
+        });
         let teams = Teams::start(TeamsDeps {
             home,
             env,
             config: config_rx,
             store: store.clone(),
             tokens: Tokens::new(Secret::new("console".into())),
-            approvals,
-            endpoint: "http://127.0.0.1:1/mcp".into(),
+            approvals: approvals.clone(),
+            secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
+            processes: processes.clone(),
+            links: links.clone(),
+            ca_pem: String::new(),
+            instance: "test".into(),
+            endpoint,
             tasks: tasks.clone(),
         })
         .await;
@@ -78,8 +127,12 @@ impl House {
             dir,
             teams,
             store,
+            approvals,
             config,
             tasks,
+            processes,
+            links,
+            shutdown,
         }
     }
 
@@ -145,6 +198,9 @@ impl House {
             "a process was left behind"
         );
         drop(self.teams);
+        within(self.links.shutdown()).await;
+        self.processes.close();
+        self.shutdown.cancel();
         self.tasks.close();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::symlink,
@@ -20,6 +20,7 @@ use crate::{
     model::FakeModel,
     program::Program,
     require,
+    sshd::SshUser,
 };
 
 /// The key that the agents sign in with, and a secret that must appear nowhere.
@@ -100,6 +101,21 @@ impl Setup {
     /// Everything of this Iris lies below this directory.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// What its agents talk to.
+    pub fn model(&self) -> &FakeModel {
+        &self.model
+    }
+
+    /// With this user's `ssh`: their keys, their config, the hosts that they know.
+    #[must_use = "it is prepared, not started"]
+    pub fn ssh(mut self, user: &SshUser) -> Self {
+        let mut path = user.bin().into_os_string();
+        path.push(":");
+        path.push(&self.env[OsStr::new("PATH")]);
+        self.env.insert("PATH".into(), path);
+        self
     }
 
     /// Sets or replaces a variable.

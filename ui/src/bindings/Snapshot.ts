@@ -2,6 +2,7 @@
 import type { ApprovalView } from "./ApprovalView";
 import type { EndedApproval } from "./EndedApproval";
 import type { Problem } from "./Problem";
+import type { PromptView } from "./PromptView";
 import type { TeamView } from "./TeamView";
 
 /**
@@ -29,6 +30,10 @@ approvals: Array<ApprovalView>,
  * that still shows one can say who answered.
  */
 recent: Array<EndedApproval>, 
+/**
+ * What ssh asks and nobody answered yet, oldest first.
+ */
+prompts: Array<PromptView>, 
 /**
  * What is wrong with Iris itself (config, keychain, audit), worst first.
  */

@@ -1,17 +1,19 @@
 // The only file that names Tauri: everything else talks to an `Api`, so that the window's content
 // also runs in a browser and in tests, against `fake.ts`.
-import { invoke, isTauri } from '@tauri-apps/api/core';
+import { Channel, invoke, isTauri } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { GrantPermission } from '../bindings/GrantPermission';
+import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TeamName } from '../bindings/TeamName';
 
-/** A change to a team. Absent: left as it is; an empty text removes an optional field. */
+/** A change to a team. Absent: left as it is; an empty text, an empty list and a zero remove an
+ * optional field. */
 export interface TeamEdit {
   name?: TeamName;
   path?: string;
@@ -19,6 +21,53 @@ export interface TeamEdit {
   /** `#rrggbb`. */
   color?: string;
   grantPermission?: GrantPermission;
+  /** `user@host`, or as typed after `ssh`; empty: the team runs here. */
+  remote?: string;
+  remoteOptions?: RemoteOptionsEdit;
+  /** Carry the MCP endpoint to the host. */
+  enableReverseMcp?: boolean;
+  reverseMcpPort?: number;
+  /** Plain HTTP inside the tunnel. */
+  allowHttp?: boolean;
+  reverseMcpPermissions?: PermissionsEdit;
+  claudePath?: string;
+}
+
+/** How the host is reached. */
+export interface RemoteOptionsEdit {
+  identity?: string;
+  port?: number;
+  /** Seconds. */
+  connectTimeout?: number;
+  strictHostKeyChecking?: 'ask' | 'yes';
+  extraSshArgs?: string[];
+}
+
+/** What the team may call here: Iris tools and teams, with globs. */
+export interface PermissionsEdit {
+  allowedTools?: string[];
+  deniedTools?: string[];
+  allowedTargets?: string[];
+  deniedTargets?: string[];
+}
+
+/** Where a secret is kept: in the OS keychain, or in memory until Iris ends. */
+export type Place = 'keychain' | 'thisRun';
+
+/** A secret that is kept; never its value. */
+export interface SecretItem {
+  name: string;
+  place: Place;
+  /** Since when; `null` for one in memory. */
+  keptAt: string | null;
+}
+
+/** A step of a connection test. Each comes as `running` and once more with how it ended. */
+export interface TestStep {
+  name: string;
+  state: 'running' | 'ok' | 'failed' | 'skipped';
+  detail?: string;
+  hint?: string;
 }
 
 /** Which audit rows; newest first. */
@@ -46,6 +95,16 @@ export interface Api {
   addTeam(name: TeamName, edit: TeamEdit): Promise<void>;
   editTeam(name: TeamName, edit: TeamEdit): Promise<void>;
   removeTeam(name: TeamName): Promise<void>;
+  /** What a team is set to; nothing is `null`. */
+  teamSettings(name: TeamName): Promise<TeamEdit>;
+  /** Tries the way to a remote team, step by step; resolves after the last. */
+  testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void>;
+  /** Answers what `ssh` asks; `yes` or `no` where that is asked. Says where it was remembered. */
+  answerPrompt(id: PromptId, text: string, remember: boolean): Promise<Place | null>;
+  /** Gives up the connection for which `ssh` asks. */
+  cancelPrompt(id: PromptId): Promise<void>;
+  listSecrets(): Promise<SecretItem[]>;
+  forgetSecret(name: string): Promise<void>;
   audit(query: AuditQuery): Promise<Row[]>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
@@ -71,6 +130,16 @@ export const desktop: Api = {
   addTeam: (name, edit) => invoke('add_team', { name, edit }),
   editTeam: (name, edit) => invoke('edit_team', { name, edit }),
   removeTeam: (name) => invoke('remove_team', { name }),
+  teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
+  testConnection: (name, onStep) => {
+    const steps = new Channel<TestStep>();
+    steps.onmessage = onStep;
+    return invoke('test_connection', { name, onStep: steps });
+  },
+  answerPrompt: (id, text, remember) => invoke('answer_prompt', { id, text, remember }),
+  cancelPrompt: (id) => invoke('cancel_prompt', { id }),
+  listSecrets: () => invoke('list_secrets'),
+  forgetSecret: (name) => invoke('forget_secret', { name }),
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
@@ -83,3 +152,8 @@ export const desktop: Api = {
     return stop;
   },
 };
+
+/** What Rust says with `null`, said by leaving it out. */
+function withoutNulls<T>(value: unknown): T {
+  return JSON.parse(JSON.stringify(value), (_key, part: unknown) => (part === null ? undefined : part)) as T;
+}

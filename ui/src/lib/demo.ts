@@ -1,9 +1,10 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`) and, after a comma, keys to press,
-// then test ids to click: `#,2j,team-edit` edits the second team.
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#badtest`, or a kind of question
+// of ssh: `#hostKey`) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
+import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';
-import { FakeApi, aTeam, anApproval, emptySnapshot, problem } from './fake';
+import { FakeApi, aPrompt, aTeam, anApproval, emptySnapshot, GOOD_TEST, problem } from './fake';
 
 const MIGRATE = `set -euo pipefail
 # Bring the staging database up to date, then check it.
@@ -15,6 +16,22 @@ rm -rf ./build && make deploy`;
 
 const before = (ms: number) => new Date(Date.now() - ms).toISOString();
 const after = (ms: number) => new Date(Date.now() + ms).toISOString();
+
+/** What ssh may ask, by kind. */
+const QUESTIONS: Record<string, Partial<PromptView>> = {
+  passphrase: {},
+  retry: { retry: true },
+  password: { kind: { type: 'password', who: 'ml@gpu-box.lab' }, text: "ml@gpu-box.lab's password:" },
+  code: { kind: { type: 'code' }, text: '(ml@gpu-box.lab) Verification code:', rememberable: false },
+  hostKey: {
+    kind: { type: 'hostKey', host: 'gpu-box.lab (192.0.2.17)', keyType: 'ED25519', fingerprint: 'SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDQTkPjtDl1eBxDLdE' },
+    text: "The authenticity of host 'gpu-box.lab (192.0.2.17)' can't be established.\nED25519 key fingerprint is SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDQTkPjtDl1eBxDLdE.\nThis key is not known by any other names.\nAre you sure you want to continue connecting (yes/no/[fingerprint])?",
+    rememberable: false,
+  },
+  confirm: { kind: { type: 'confirm' }, text: 'Allow use of key /home/you/.ssh/id_ed25519?', rememberable: false },
+  touch: { kind: { type: 'touch' }, text: 'Confirm user presence for key ED25519-SK SHA256:b3hq3dM1DuQ1a', rememberable: false },
+  other: { kind: { type: 'other' }, text: '(ml@gpu-box.lab) Which tenant? \u202e[lab/prod]:', rememberable: false },
+};
 
 export function demo(): Api {
   const [wanted = '', keys = '', ...clicks] = location.hash.slice(1).split(',');
@@ -50,8 +67,17 @@ export function demo(): Api {
       }),
       aTeam('docs', { state: 'working', color: '#5a9e6f', description: 'The handbook', mode: 'yes', waiting: 1,
         sessions: [{ id: '2b9d11aa-8f5d-4d39-a3f4-0d7b2a41c2f0', from: 'api', state: 'working', pid: 48377, queued: 1, stderrTail: [], lastActivity: before(2_000) }] }),
+      aTeam('edge', { state: 'working', host: 'ssh -J gate edge-7', path: '~/edge', color: '#2f9aa0', description: 'The box in the hall',
+        link: { state: 'degraded', verifiedAt: before(31_000), rttMs: 220, port: 1615,
+          problem: problem('network', 'The last proof did not come back within 8 s.', 'Iris tries again in a moment; look at the network if it stays.'),
+          warning: "Plain HTTP inside the tunnel (allowHttp): other users of that host who can listen in could read the team's token." } }),
+      aTeam('fleet', { state: 'trouble', host: 'ops@fleet.example', path: '/srv/fleet', color: '#c8553d',
+        link: { state: 'needsYou', problem: problem('network', 'The host key of fleet.example changed.', 'Ask its owner whether it was set up anew; then remove the old key with `ssh-keygen -R fleet.example` and start the team.') } }),
       aTeam('gpu-box', { state: 'idle', host: 'ml@gpu-box.lab', path: '~/train', color: '#a565b5',
+        link: { state: 'up', verifiedAt: before(4_000), rttMs: 12.4, port: 1615 },
         sessions: [{ id: '91ac4c7e-4f4b-4e8c-8d4a-7f0a1fb5d2c3', from: 'console', state: 'idle', pid: 2210, queued: 0, stderrTail: [], lastActivity: before(640_000) }] }),
+      aTeam('pi', { state: 'waking', host: 'pi@pi.local', path: '~/lamp', link: { state: 'reconnecting', retryAt: after(28_000),
+        problem: problem('network', 'pi.local does not answer.', 'See that it is on; Iris keeps trying.') } }),
       aTeam('site', {
         state: 'trouble', color: '#c98a2b', description: 'Public web site',
         problem: problem('agent', 'Claude Code is not signed in on this computer.', 'Run `claude` once in a terminal and sign in, then start the team again.'),
@@ -81,8 +107,32 @@ export function demo(): Api {
       { id: 'a3', team: 'api', tool: 'Bash', summary: 'git push --force origin main', decision: 'deny', decidedBy: 'human:window:you', time: before(1_500_000) },
       { id: 'a4', team: 'site', tool: 'Write', summary: '~/code/site/.env', decision: 'deny', decidedBy: 'timeout', time: before(5_000_000) },
     ],
+    prompts: QUESTIONS[wanted] ? [aPrompt('q1', QUESTIONS[wanted]), ...(wanted === 'password' ? [aPrompt('q2')] : [])] : [],
     problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
   };
+  api.settings.set('gpu-box', {
+    enableReverseMcp: true,
+    remoteOptions: { port: 2222, strictHostKeyChecking: 'yes', extraSshArgs: ['-J', 'you@gate.lab'] },
+    reverseMcpPermissions: { deniedTargets: ['site', 'fleet'] },
+  });
+  api.secrets = [
+    { name: 'env GITHUB_TOKEN', place: 'keychain', keptAt: before(90_000_000) },
+    { name: 'ssh passphrase /home/you/.ssh/id_ed25519', place: 'keychain', keptAt: before(7_000_000) },
+    { name: 'ssh password ops@fleet.example:22', place: 'thisRun', keptAt: null },
+  ];
+  if (wanted === 'badtest') {
+    api.test = [
+      ...GOOD_TEST.slice(0, 2),
+      { name: 'Find Claude Code', state: 'failed', detail: 'it is not in PATH, ~/.local/bin, ~/.claude/local and 9 other places', hint: 'Install it there, or name its place under “Claude Code there”.' },
+      { name: 'Open the folder', state: 'skipped' },
+      { name: 'Carry Iris’s tools there', state: 'skipped' },
+    ];
+  }
+  // The core proves a link that is up every 15 s.
+  setInterval(() => {
+    const link = { state: 'up' as const, verifiedAt: before(0), rttMs: 11 + Math.random() * 4, port: 1615 };
+    api.publish({ teams: api.state.teams.map((t) => (t.link?.state === 'up' ? { ...t, link } : t)) });
+  }, 15_000);
   if (wanted === 'ended') {
     setTimeout(() => api.end('k7mx', 'allow', 'human:notification:you'), 1500);
   }

@@ -5,12 +5,14 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
 import type { Problem } from '../bindings/Problem';
+import type { PromptId } from '../bindings/PromptId';
+import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-import type { Api, AuditQuery, TeamEdit } from './api';
+import type { Api, AuditQuery, Place, SecretItem, TeamEdit, TestStep } from './api';
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };
@@ -24,6 +26,7 @@ export function emptySnapshot(): Snapshot {
     teams: [],
     approvals: [],
     recent: [],
+    prompts: [],
     problems: [],
   };
 }
@@ -53,6 +56,29 @@ export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): Ap
   };
 }
 
+/** What `ssh` asks, with what a caller cares about. */
+export function aPrompt(id: PromptId, more: Partial<PromptView> = {}): PromptView {
+  return {
+    id,
+    kind: { type: 'passphrase', key: '/home/you/.ssh/id_ed25519' },
+    host: 'ml@gpu-box.lab',
+    text: "Enter passphrase for key '/home/you/.ssh/id_ed25519':",
+    rememberable: true,
+    retry: false,
+    createdAt: new Date(Date.now() - 3_000).toISOString(),
+    ...more,
+  };
+}
+
+/** What a connection test says when all is well. */
+export const GOOD_TEST: TestStep[] = [
+  { name: 'Find the host', state: 'ok', detail: 'gpu-box.lab, port 22, as ml' },
+  { name: 'Sign in', state: 'ok', detail: 'OpenSSH 9.2, 340 ms' },
+  { name: 'Find Claude Code', state: 'ok', detail: '~/.local/bin/claude, 2.1.330' },
+  { name: 'Open the folder', state: 'ok', detail: '/home/ml/train' },
+  { name: 'Carry Iris’s tools there', state: 'ok', detail: 'port 1615, proof back after 12 ms' },
+];
+
 export class FakeApi implements Api {
   /** Every command as it arrived, for tests. */
   readonly calls: { name: string; args: unknown[] }[] = [];
@@ -63,6 +89,13 @@ export class FakeApi implements Api {
   /** What `send` answers. */
   outcome: Partial<SendOutcome> = { status: 'answered', response: 'Done.' };
   rows: Row[] = [];
+  /** What the teams are set to, beyond what their views show. */
+  readonly settings = new Map<TeamName, TeamEdit>();
+  /** What `testConnection` says. */
+  test: TestStep[] = GOOD_TEST;
+  secrets: SecretItem[] = [];
+  /** Where answers are remembered. */
+  place: Place = 'keychain';
 
   #listeners = new Set<(snapshot: Snapshot) => void>();
   #shows = new Set<(id: ApprovalId) => void>();
@@ -142,6 +175,50 @@ export class FakeApi implements Api {
     this.publish({ teams: this.state.teams.filter((t) => t.name !== name) });
   }
 
+  async teamSettings(name: TeamName): Promise<TeamEdit> {
+    await this.#call('teamSettings', name);
+    const { path, mode, host, description, color } = this.#team(name);
+    return {
+      name,
+      path,
+      grantPermission: mode,
+      ...(description === undefined ? {} : { description }),
+      ...(color === undefined ? {} : { color }),
+      ...(host === 'local' ? {} : { remote: host }),
+      ...this.settings.get(name),
+    };
+  }
+
+  async testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void> {
+    for (const step of this.test) {
+      if (step.state !== 'skipped') onStep({ name: step.name, state: 'running' });
+      await this.#wait();
+      onStep(step);
+    }
+    await this.#call('testConnection', name);
+  }
+
+  async answerPrompt(id: PromptId, text: string, remember: boolean): Promise<Place | null> {
+    await this.#call('answerPrompt', id, text, remember);
+    this.publish({ prompts: this.state.prompts.filter((p) => p.id !== id) });
+    return remember ? this.place : null;
+  }
+
+  async cancelPrompt(id: PromptId): Promise<void> {
+    await this.#call('cancelPrompt', id);
+    this.publish({ prompts: this.state.prompts.filter((p) => p.id !== id) });
+  }
+
+  async listSecrets(): Promise<SecretItem[]> {
+    await this.#call('listSecrets');
+    return this.secrets;
+  }
+
+  async forgetSecret(name: string): Promise<void> {
+    await this.#call('forgetSecret', name);
+    this.secrets = this.secrets.filter((s) => s.name !== name);
+  }
+
   async audit(query: AuditQuery): Promise<Row[]> {
     await this.#call('audit', query);
     return this.rows
@@ -170,9 +247,13 @@ export class FakeApi implements Api {
 
   async #call(name: string, ...args: unknown[]): Promise<void> {
     this.calls.push({ name, args });
-    if (this.delay > 0) await new Promise((done) => setTimeout(done, this.delay));
+    await this.#wait();
     const failure = this.failures.get(name);
     if (failure) throw failure;
+  }
+
+  async #wait(): Promise<void> {
+    if (this.delay > 0) await new Promise((done) => setTimeout(done, this.delay));
   }
 
   #team(name: TeamName): TeamView {
@@ -191,11 +272,12 @@ export class FakeApi implements Api {
 }
 
 function edited(team: TeamView, edit: TeamEdit): TeamView {
-  const { name, path, description, color, grantPermission } = edit;
+  const { name, path, description, color, grantPermission, remote } = edit;
   const next: TeamView = { ...team };
   if (name !== undefined) next.name = name;
   if (path !== undefined) next.path = path;
   if (grantPermission !== undefined) next.mode = grantPermission;
+  if (remote !== undefined) next.host = remote === '' ? 'local' : remote;
   if (description === '') delete next.description;
   else if (description !== undefined) next.description = description;
   if (color === '') delete next.color;

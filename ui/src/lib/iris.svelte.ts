@@ -8,15 +8,16 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { EndedApproval } from '../bindings/EndedApproval';
 import type { Problem } from '../bindings/Problem';
+import type { PromptView } from '../bindings/PromptView';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-import type { Api } from './api';
+import type { Api, TestStep } from './api';
 import { asProblem } from './problem';
-import { STATUSES } from './words';
+import { promptTitle, STATUSES } from './words';
 
-export type View = 'approvals' | 'teams' | 'activity';
+export type View = 'approvals' | 'teams' | 'activity' | 'settings';
 
 /** A task given to a team from this window, and what became of it. */
 export interface Task {
@@ -26,6 +27,14 @@ export interface Task {
   /** Set when the call ended well or badly. */
   outcome?: SendOutcome;
   /** Set when the call itself failed. */
+  failure?: Problem;
+}
+
+/** A connection test, as far as it came. */
+export interface ConnectionTest {
+  steps: TestStep[];
+  running: boolean;
+  /** Set when the test itself failed. */
   failure?: Problem;
 }
 
@@ -56,6 +65,8 @@ export class Iris {
   readonly tasks = new SvelteMap<TeamName, Task[]>();
   /** Unsent task texts. */
   readonly drafts = new SvelteMap<TeamName, string>();
+  /** The latest connection test of each team. */
+  readonly tests = new SvelteMap<TeamName, ConnectionTest>();
   /** Teams being started. */
   readonly starting = new SvelteSet<TeamName>();
   /** Teams being stopped. */
@@ -74,8 +85,7 @@ export class Iris {
     this.unreachable = null;
     try {
       if (this.#stop.length === 0) {
-        const tick = setInterval(() => (this.now = Date.now()), TICK_MS);
-        this.#stop.push(() => clearInterval(tick));
+        this.#stop.push(ticking(() => (this.now = Date.now())));
         const quiet = await this.api.onSnapshot((snapshot) => {
           this.#events += 1;
           this.#take(snapshot);
@@ -99,6 +109,11 @@ export class Iris {
 
   get approvals(): ApprovalView[] {
     return this.snapshot?.approvals ?? [];
+  }
+
+  /** What `ssh` asks, oldest first. */
+  get prompts(): PromptView[] {
+    return this.snapshot?.prompts ?? [];
   }
 
   get teams(): TeamView[] {
@@ -172,6 +187,26 @@ export class Iris {
     }
   }
 
+  /** Tries the way to a remote team; what it says stands in `tests`. */
+  async test(team: TeamName): Promise<void> {
+    if (this.tests.get(team)?.running) return;
+    let test: ConnectionTest = { steps: [], running: true };
+    const set = (change: Partial<ConnectionTest>) => this.tests.set(team, (test = { ...test, ...change }));
+    set({});
+    try {
+      await this.api.testConnection(team, (step) => {
+        const known = test.steps.some((s) => s.name === step.name);
+        set({ steps: known ? test.steps.map((s) => (s.name === step.name ? step : s)) : [...test.steps, step] });
+      });
+      const failed = test.steps.find((s) => s.state === 'failed');
+      this.announcement = failed ? `${team}: ${failed.name} failed.` : `${team}: the connection works.`;
+    } catch (thrown) {
+      set({ failure: asProblem(thrown) });
+    } finally {
+      set({ running: false });
+    }
+  }
+
   /** Runs a command; an error becomes a notice. `null` when it failed. */
   async attempt<T>(command: () => Promise<T>): Promise<{ value: T } | null> {
     try {
@@ -223,6 +258,8 @@ export class Iris {
     if (!snapshot.teams.some((t) => t.name === this.teamName)) {
       this.teamName = snapshot.teams[0]?.name ?? null;
     }
+    const asked = snapshot.prompts.find((p) => !before?.prompts.some((known) => known.id === p.id));
+    if (before && asked) this.announcement = `${asked.host}: ${promptTitle(asked.kind)}.`;
     const [first] = fresh;
     if (before && first) {
       this.announcement =
@@ -231,6 +268,23 @@ export class Iris {
           : `${fresh.length} new approvals are waiting.`;
     }
   }
+}
+
+/** Calls `draw` every second while the window can be seen; returns how to stop that. */
+function ticking(draw: () => void): () => void {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  function follow() {
+    clearInterval(timer);
+    if (document.visibilityState === 'hidden') return;
+    draw();
+    timer = setInterval(draw, TICK_MS);
+  }
+  follow();
+  document.addEventListener('visibilitychange', follow);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener('visibilitychange', follow);
+  };
 }
 
 /** The window's one `Iris`, for every component below the root. */

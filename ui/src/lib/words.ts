@@ -1,6 +1,7 @@
 // What the core writes down, in words for people.
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { MessageStatus } from '../bindings/MessageStatus';
+import type { PromptKind } from '../bindings/PromptKind';
 import type { Surface } from '../bindings/Surface';
 import type { TeamState } from '../bindings/TeamState';
 import type { Verb } from '../bindings/Verb';
@@ -85,6 +86,38 @@ export const STATES: Record<TeamState, string> = {
   waiting: 'The agent waits for your answer',
   trouble: 'The agent does not work',
 };
+
+/** What `ssh` wants, as a title. */
+export function promptTitle(kind: PromptKind): string {
+  switch (kind.type) {
+    case 'passphrase':
+      return 'The passphrase of a key';
+    case 'password':
+      return 'A password';
+    case 'code':
+      return 'A one-time code';
+    case 'hostKey':
+      return 'Is this the right host?';
+    case 'confirm':
+      return 'Yes or no?';
+    case 'touch':
+      return 'Touch your security key';
+    case 'other':
+      return 'A question';
+  }
+}
+
+/** A kept secret's name in words: what it is, and of what. */
+export function secretWords(name: string): { what: string; of: string } {
+  for (const [prefix, what] of [
+    ['ssh passphrase ', 'Passphrase of the key'],
+    ['ssh password ', 'Password of'],
+    ['env ', 'Value for agents, keychain:'],
+  ] as const) {
+    if (name.startsWith(prefix)) return { what, of: visible(name.slice(prefix.length)) };
+  }
+  return { what: 'Secret', of: visible(name) };
+}
 
 /** What became of a task, truthfully. */
 export const STATUSES: Record<MessageStatus, { title: string; says: string }> = {

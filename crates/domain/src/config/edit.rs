@@ -10,7 +10,8 @@ use super::{
 };
 use crate::ids::TeamName;
 
-/// Fields to set (`Some`) or to remove (`None`), by their names in the file.
+/// Fields to set (`Some`) or to remove (`None`), by their names in the file; `outer.inner` is the
+/// field of an object that stands there, and leaves the object's other fields as they are.
 pub type Set = Vec<(&'static str, Option<Value>)>;
 
 /// A change to the config file.
@@ -102,11 +103,8 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
             if before.teams.contains_key(team) {
                 return Err(EditError::NameTaken(team.clone()));
             }
-            let fields = fields
-                .iter()
-                .filter_map(|(name, value)| Some(((*name).to_owned(), input(value.as_ref()?))));
             let teams = root.object_value_or_set("teams");
-            teams.append(team.as_str(), CstInputValue::Object(fields.collect()));
+            teams.append(team.as_str(), object_of(fields));
         }
         Change::EditTeam {
             team,
@@ -152,16 +150,69 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
 
 fn set(object: &CstObject, fields: &Set, holds: &Value) {
     for (name, value) in fields {
-        match (object.get(name), value) {
-            (_, Some(value)) if holds.get(name) == Some(value) => {}
-            (Some(prop), Some(value)) => prop.set_value(input(value)),
-            (None, Some(value)) => {
-                object.append(name, input(value));
-            }
-            (Some(prop), None) => prop.remove(),
-            (None, None) => {}
+        match name.split_once('.') {
+            Some((outer, inner)) => set_inside(object, outer, inner, value.as_ref(), holds),
+            None => set_one(object, name, value.as_ref(), holds),
         }
     }
+}
+
+fn set_one(object: &CstObject, name: &str, value: Option<&Value>, holds: &Value) {
+    match (object.get(name), value) {
+        (_, Some(value)) if holds.get(name) == Some(value) => {}
+        (Some(prop), Some(value)) => prop.set_value(input(value)),
+        (None, Some(value)) => {
+            object.append(name, input(value));
+        }
+        (Some(prop), None) => prop.remove(),
+        (None, None) => {}
+    }
+}
+
+fn set_inside(object: &CstObject, outer: &str, inner: &str, value: Option<&Value>, holds: &Value) {
+    let holds = holds.get(outer).unwrap_or(&Value::Null);
+    match (object.object_value(outer), value) {
+        (Some(nested), _) => {
+            set_one(&nested, inner, value, holds);
+            let says_nothing = |text: String| {
+                text.chars()
+                    .all(|c| matches!(c, '{' | '}') || c.is_whitespace())
+            };
+            if value.is_none()
+                && says_nothing(nested.to_string())
+                && let Some(prop) = object.get(outer)
+            {
+                prop.remove();
+            }
+        }
+        (None, Some(value)) if holds.get(inner) != Some(value) => {
+            set_one(
+                &object.object_value_or_set(outer),
+                inner,
+                Some(value),
+                holds,
+            );
+        }
+        (None, Some(_) | None) => {}
+    }
+}
+
+/// What a new team has.
+fn object_of(fields: &Set) -> CstInputValue {
+    let mut all: Vec<(String, CstInputValue)> = Vec::new();
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        let Some((outer, inner)) = name.split_once('.') else {
+            all.push(((*name).to_owned(), input(value)));
+            continue;
+        };
+        let field = (inner.to_owned(), input(value));
+        match all.iter_mut().find(|(name, _)| name == outer) {
+            Some((_, CstInputValue::Object(nested))) => nested.push(field),
+            Some(_) | None => all.push((outer.to_owned(), CstInputValue::Object(vec![field]))),
+        }
+    }
+    CstInputValue::Object(all)
 }
 
 fn input(value: &Value) -> CstInputValue {

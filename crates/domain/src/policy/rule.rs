@@ -25,7 +25,7 @@ pub const IRIS_TOOLS: [&str; 20] = [
 ];
 
 /// How agents see the names of Iris's tools begin.
-const IRIS: &str = "mcp__iris__";
+pub(crate) const IRIS: &str = "mcp__iris__";
 
 /// A rule over tool names, case-sensitive: a name, a glob with `*`, or `mcp__SERVER` for every
 /// tool of that MCP server (as in Claude Code's own rules).
@@ -107,7 +107,7 @@ impl Rule {
 
 /// Whether `text` is what `glob` describes, with `*` for any run of bytes. Linear space and at
 /// worst quadratic time: on a mismatch only the last `*` takes one byte more.
-fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
     let (mut g, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(&byte) = text.get(t) {

@@ -42,9 +42,12 @@ fn ready_then(events: impl IntoIterator<Item = Event>) -> (Session, Vec<Effect>)
 fn a_wake_is_ready_only_when_initialized_and_connected() {
     let mut session = Session::default();
     let steps = [
-        (Event::Wake, vec![Effect::Arm(Timer::Spawn), Effect::Spawn]),
+        (Event::Wake, vec![Effect::Disarm, Effect::Spawn]),
         (Event::Mcp(Mcp::Connected), vec![]),
-        (Event::Spawned, vec![Effect::Initialize]),
+        (
+            Event::Spawned,
+            vec![Effect::Arm(Timer::Spawn), Effect::Initialize],
+        ),
         (Event::Mcp(Mcp::Connected), vec![]),
         (Event::Initialized, vec![Effect::AskMcp(Duration::ZERO)]),
         (Event::Mcp(Mcp::Pending), vec![Effect::AskMcp(MCP_POLL)]),
@@ -324,7 +327,7 @@ fn a_wake_while_stopping_starts_again() {
         session.on(exited(Cure::Retry, 1)),
         [
             Effect::Withdraw("the agent ended"),
-            Effect::Arm(Timer::Spawn),
+            Effect::Disarm,
             Effect::Spawn
         ]
     );
@@ -400,4 +403,43 @@ fn an_agent_that_is_not_signed_in_is_stopped() {
         "late wakers hear of it too"
     );
     assert_eq!(session.state(), &State::Trouble);
+}
+
+#[test]
+fn a_lost_link_is_waited_for_and_counts_as_no_failure() {
+    let (mut session, effects) = ready_then([Event::Message(id(1)), Event::Message(id(2))]);
+    assert_eq!(effects, []);
+    for _ in 0..3 * QUICK_FAILURES_MAX {
+        let effects = session.on(exited(Cure::Link, 1));
+        assert!(effects.ends_with(&[Effect::Disarm, Effect::Spawn]));
+        assert_eq!(
+            session.shown(false),
+            TeamState::Trouble,
+            "a host that cannot be reached is said"
+        );
+        for event in [Event::Spawned, Event::Initialized] {
+            session.on(event);
+        }
+    }
+    assert_eq!(
+        session.on(Event::Mcp(Mcp::Connected)),
+        [
+            Effect::Ready,
+            Effect::Deliver(id(2)),
+            Effect::Arm(Timer::Silence)
+        ],
+        "what waited is delivered"
+    );
+}
+
+#[test]
+fn who_waits_for_a_wake_hears_that_the_host_cannot_be_reached() {
+    let problem = failure(Cure::Link).problem;
+    let (mut session, effects) = run([Event::Wake, Event::Unreached(problem.clone())]);
+    assert_eq!(effects, [Effect::NotReady(problem)]);
+    assert_eq!(
+        session.on(Event::Spawned),
+        [Effect::Arm(Timer::Spawn), Effect::Initialize],
+        "it goes on when the host is back"
+    );
 }

@@ -13,6 +13,8 @@ pub enum Cure {
     Human,
     /// A place for its process must become free first: not its own fault.
     Room,
+    /// The link to its host was lost: it goes on when the link is back. Not its own fault.
+    Link,
     /// The conversation to resume does not exist: begin a new one.
     NewConversation,
     /// The conversation to create exists already: resume it.
@@ -31,7 +33,10 @@ pub struct Failure {
 /// How far a starting process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waking {
-    /// It was spawned, or is about to be; it has not answered yet.
+    /// It waits for a place and, on another host, for the link. No limit: a link is tried for as
+    /// long as the team is to run.
+    Reaching,
+    /// It was spawned; it has not answered yet.
     Starting,
     /// It answered `initialize`; its connection to Iris is not up yet.
     Connecting {
@@ -134,6 +139,8 @@ pub enum Event {
     Sleep,
     /// Its place is wanted for another session: it may go if it has nothing to do.
     Evict,
+    /// The link to its host does not come up at once; it is tried on.
+    Unreached(Problem),
     /// Its process runs.
     Spawned,
     /// The process answered `initialize`.

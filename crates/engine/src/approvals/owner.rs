@@ -25,9 +25,9 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ApprovalsView, id, policies::Policies};
+use super::{ApprovalsView, policies::Policies};
 use crate::{
-    clock,
+    clock, short_id,
     store::{Store, StoreError, WaitingRecord},
 };
 
@@ -198,7 +198,7 @@ impl Owner {
     fn take(&mut self, message: Message) {
         match message {
             Message::Ask(mut asked, reply) => {
-                let free = id::free(|id| self.book.knows(id));
+                let free = short_id::free(|id| self.book.knows(&ApprovalId(id.to_owned())));
                 let Ok(id) =
                     free.inspect_err(|error| tracing::error!(%error, "No random numbers."))
                 else {
@@ -208,7 +208,7 @@ impl Owner {
                 };
                 tracing::info!(team = %asked.view.team, session = %asked.view.session, approval = %id,
                     digest = asked.view.digest, "An agent asks.");
-                asked.view.id = id;
+                asked.view.id = ApprovalId(id);
                 self.askers.insert(asked.ticket, reply);
                 self.step(Event::Asked(asked));
             }

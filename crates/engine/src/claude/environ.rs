@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use iris_domain::{Problem, problem::Code};
 
-use crate::{environment::Environment, process::Environ};
+use crate::{
+    environment::Environment,
+    process::Environ,
+    secrets::{KEYCHAIN, Secret},
+};
 
 /// What is passed on by name.
 const NAMES: &[&str] = &[
@@ -49,11 +53,14 @@ const OF_A_SESSION: &[&str] = &[
     "CLAUDE_CODE_WEBSOCKET_",
     "CLAUDE_CODE_WORKER_",
 ];
-/// The prefix of a value that is to come from the OS keychain.
-const KEYCHAIN: &str = "keychain:";
 
-/// The environment of an agent: the allowed part of Iris's own, then the team's.
-pub fn clean(env: &Environment, team: &BTreeMap<String, String>) -> Result<Environ, Problem> {
+/// The environment of an agent: the allowed part of Iris's own, then the team's, with the values
+/// that the keychain has by the variable's name.
+pub fn clean(
+    env: &Environment,
+    team: &BTreeMap<String, String>,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<Environ, Problem> {
     let mut clean = BTreeMap::new();
     for (name, value) in env.iter() {
         if name.to_str().is_some_and(is_passed_on) {
@@ -61,13 +68,18 @@ pub fn clean(env: &Environment, team: &BTreeMap<String, String>) -> Result<Envir
         }
     }
     for (name, value) in team {
-        if value.starts_with(KEYCHAIN) {
-            return Err(Problem::new(
-                Code::Config,
-                format!("`env.{name}` names a keychain entry, which this Iris cannot read yet."),
-                "Write the value itself, or `${NAME}` to take it from the environment of Iris.",
-            ));
-        }
+        let value = match (secrets.get(name), value.starts_with(KEYCHAIN)) {
+            (Some(secret), true) => secret.expose(),
+            // Who calls this looks them up; the agent must not get the name for the value.
+            (None, true) => {
+                return Err(Problem::new(
+                    Code::Keychain,
+                    format!("`env.{name}` names a secret that was not looked up."),
+                    "This is a defect in Iris; please report it.",
+                ));
+            }
+            (_, false) => value,
+        };
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(Problem::new(
                 Code::Config,
@@ -79,6 +91,16 @@ pub fn clean(env: &Environment, team: &BTreeMap<String, String>) -> Result<Envir
     }
     keep_loopback_off_the_proxy(&mut clean);
     Ok(Environ(clean))
+}
+
+/// The same for a shell on another host: a pattern of the names that are passed on, and one of those
+/// that are not although they match the first.
+pub fn passed_on() -> (String, String) {
+    let any = |beginnings: &[&str]| beginnings.join("*|") + "*";
+    (
+        format!("{}|{}", NAMES.join("|"), any(PREFIXES)),
+        any(OF_A_SESSION),
+    )
 }
 
 fn is_passed_on(name: &str) -> bool {
@@ -125,7 +147,7 @@ mod tests {
             .iter()
             .map(|(n, v)| ((*n).into(), (*v).into()))
             .collect();
-        let clean = clean(&env, &team).unwrap();
+        let clean = clean(&env, &team, &BTreeMap::new()).unwrap();
         clean
             .0
             .keys()
@@ -184,7 +206,7 @@ mod tests {
             .collect();
         let team = [("LANG".to_owned(), "de".to_owned())].into();
         assert_eq!(
-            clean(&env, &team).unwrap().0[std::ffi::OsStr::new("LANG")],
+            clean(&env, &team, &BTreeMap::new()).unwrap().0[std::ffi::OsStr::new("LANG")],
             "de"
         );
     }
@@ -203,9 +225,28 @@ mod tests {
     }
 
     #[test]
-    fn a_keychain_value_is_a_clear_problem() {
-        let team = [("KEY".to_owned(), "keychain:work".to_owned())].into();
-        let problem = clean(&Environment::default(), &team).unwrap_err();
+    fn a_keychain_value_is_the_secret_or_a_problem() {
+        let env = Environment::default();
+        let team = [
+            ("KEY".to_owned(), "keychain:work".to_owned()),
+            ("PLAIN".to_owned(), "as it is".to_owned()),
+        ]
+        .into();
+        let secrets = ["KEY", "PLAIN"]
+            .map(|name| (name.to_owned(), Secret::new("value".to_owned())))
+            .into();
+        let agents = clean(&env, &team, &secrets).unwrap().0;
+        let of = |name: &str| {
+            agents[std::ffi::OsStr::new(name)]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(
+            (of("KEY"), of("PLAIN")),
+            ("value".into(), "as it is".into())
+        );
+        let problem = clean(&env, &team, &BTreeMap::new()).unwrap_err();
         assert!(problem.message.contains("env.KEY"), "{problem:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! The command line that starts an agent.
 //!
-//! Four decisions that the arguments carry (each measured with Claude Code 2.1.330):
+//! Five decisions that the arguments carry (each measured with Claude Code 2.1.330):
 //! - `--setting-sources user,project`: the allow rules of a project's `settings.local.json` hold
 //!   headless without any trust dialog, so a cloned repository could allow its own tools past Iris.
 //!   That file is left out; so are MCP servers that were added with scope `local`. What stays: the
@@ -9,17 +9,18 @@
 //! - `--settings` makes every `deny` and `requireApproval` rule of the team an `ask` rule of Claude
 //!   Code. `ask` wins over `allow` there, so whatever such a rule names comes to Iris, which then
 //!   denies or asks, and writes it down.
+//! - Permission is asked over MCP, where the agent reaches Iris; where it does not, over the control
+//!   channel (`--permission-prompt-tool stdio`), and it has no tools of Iris.
 //! - `--permission-mode default`, which overrides a `defaultMode` of the settings.
 //! - `SendMessage`, `ListAgents` and the like are taken away: with them sessions that share a home
 //!   talk to each other behind Iris's back, or start turns that nobody sent.
 
-use std::{ffi::OsString, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 use iris_domain::{
     Problem,
     config::{GrantPermission, Team},
     ids::SessionId,
-    problem::Code,
 };
 use serde_json::json;
 
@@ -51,12 +52,15 @@ pub struct Invocation<'a> {
     pub session: SessionId,
     /// Whether Claude Code has the conversation on disk.
     pub resume: bool,
-    /// `http://127.0.0.1:PORT/mcp`.
-    pub endpoint: &'a str,
+    /// `http://127.0.0.1:PORT/mcp` as the agent reaches it; `None`: it does not, and asks for
+    /// permission over its control channel.
+    pub endpoint: Option<&'a str>,
     /// What the agent proves itself with.
     pub token: &'a Secret,
     /// Iris's own environment.
     pub env: &'a Environment,
+    /// The values of the team's `env` that the keychain has, by the variable's name.
+    pub secrets: &'a BTreeMap<String, Secret>,
     /// Where relative paths of the config start.
     pub base: &'a Path,
 }
@@ -77,24 +81,24 @@ impl Invocation<'_> {
     /// The program to start.
     pub fn program(&self) -> Result<Program, Problem> {
         let team = self.team;
-        if team.remote.is_some() {
-            return Err(Problem::new(
-                Code::Config,
-                "This Iris cannot run teams on other hosts yet.",
-                "Remove `remote` from the team to run it on this computer.",
-            ));
-        }
         let home = self.env.home_dir();
         let home = home.as_deref();
         let dir = expand(&team.path, home, self.base)?;
-        let mut env = clean(self.env, &team.env)?;
+        let mut env = clean(self.env, &team.env, self.secrets)?;
         let path = env
             .0
             .get(std::ffi::OsStr::new("PATH"))
             .map(OsString::as_os_str);
         let path = find(team.claude_path.as_deref(), path, home, self.base)?;
-        let args = self.args(home)?;
-        env.0.insert(TOKEN_VAR.into(), self.token.expose().into());
+        let mut args = self.args();
+        for dir in &team.add_dirs {
+            let mut arg = OsString::from("--add-dir=");
+            arg.push(expand(dir, home, self.base)?);
+            args.push(arg);
+        }
+        if self.endpoint.is_some() {
+            env.0.insert(TOKEN_VAR.into(), self.token.expose().into());
+        }
         env.0
             .insert(SESSION_VAR.into(), self.session.to_string().into());
         Ok(Program {
@@ -106,7 +110,8 @@ impl Invocation<'_> {
         })
     }
 
-    fn args(&self, home: Option<&Path>) -> Result<Vec<OsString>, Problem> {
+    /// The arguments of Claude Code, but for `--add-dir`: what a path means is known where it runs.
+    pub fn args(&self) -> Vec<OsString> {
         let team = self.team;
         let mut args: Vec<OsString> = [
             "-p",
@@ -122,11 +127,14 @@ impl Invocation<'_> {
         // `--option=value` throughout: some options take any number of values, and a value that
         // begins with a dash would be taken for an option.
         let mut option = |name: &str, value: &str| args.push(format!("--{name}={value}").into());
-        option(
-            "permission-prompt-tool",
-            &format!("mcp__{SERVER}__permissions__approve"),
-        );
-        option("mcp-config", &self.mcp_config());
+        match self.endpoint {
+            Some(endpoint) => {
+                let tool = format!("mcp__{SERVER}__permissions__approve");
+                option("permission-prompt-tool", &tool);
+                option("mcp-config", &self.mcp_config(endpoint));
+            }
+            None => option("permission-prompt-tool", "stdio"),
+        }
         option(
             if self.resume { "resume" } else { "session-id" },
             &self.session.to_string(),
@@ -152,15 +160,10 @@ impl Invocation<'_> {
         if let Some(prompt) = &team.append_system_prompt {
             option("append-system-prompt", prompt);
         }
-        for dir in &team.add_dirs {
-            let mut arg = OsString::from("--add-dir=");
-            arg.push(expand(dir, home, self.base)?);
-            args.push(arg);
-        }
         if !team.inherit_mcp_servers {
             args.push("--strict-mcp-config".into());
         }
-        Ok(args)
+        args
     }
 
     fn settings(&self) -> Option<String> {
@@ -171,10 +174,10 @@ impl Invocation<'_> {
     }
 
     /// Inline, so that no file is left behind. The token is not in it: everybody can read argv.
-    fn mcp_config(&self) -> String {
+    fn mcp_config(&self, endpoint: &str) -> String {
         json!({ "mcpServers": { SERVER: {
             "type": "http",
-            "url": format!("{}/{}", self.endpoint, self.session),
+            "url": format!("{endpoint}/{}", self.session),
             "headers": { "Authorization": format!("Bearer ${{{TOKEN_VAR}}}") },
             "timeout": MCP_TIMEOUT_MS,
             // Or the model would see the names of Iris's tools only.
@@ -204,13 +207,17 @@ mod tests {
             team,
             session: "11111111-1111-4111-8111-111111111111".parse().unwrap(),
             resume,
-            endpoint: "http://127.0.0.1:1615/mcp",
+            endpoint: Some("http://127.0.0.1:1615/mcp"),
             token: &Secret::new("sekret".into()),
             env: &Environment::default(),
+            secrets: &BTreeMap::new(),
             base: Path::new("/base"),
         };
-        let args = invocation.args(Some(Path::new("/home/me"))).unwrap();
-        args.into_iter().map(|a| a.into_string().unwrap()).collect()
+        invocation
+            .args()
+            .into_iter()
+            .map(|a| a.into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -241,7 +248,6 @@ mod tests {
         team.append_system_prompt = Some("--be kind".into());
         team.allowed_tools = vec!["Bash(npm run *)".into(), "Read".into()];
         team.disallowed_tools = vec!["WebSearch".into()];
-        team.add_dirs = vec!["~/lib".into(), "sub".into()];
         team.inherit_mcp_servers = false;
         let args = args(&team, true);
         for want in [
@@ -251,8 +257,6 @@ mod tests {
             "--allowedTools=Bash(npm run *),Read",
             "--model=opus",
             "--append-system-prompt=--be kind",
-            "--add-dir=/home/me/lib",
-            "--add-dir=/base/sub",
             "--strict-mcp-config",
         ] {
             assert!(
@@ -287,18 +291,49 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_team_is_a_clear_problem() {
-        let mut team = Team::at("x");
-        team.remote = Some("me@far".into());
+    fn directories_of_this_computer_expand_here() {
+        let mut team = Team::at("~/p");
+        team.add_dirs = vec!["~/lib".into(), "sub".into()];
+        team.claude_path = Some("/bin/sh".into());
+        let env = [("HOME".into(), "/home/me".into())].into_iter().collect();
         let invocation = Invocation {
             team: &team,
             session: SessionId(uuid::Uuid::nil()),
             resume: false,
-            endpoint: "",
-            token: &Secret::new(String::new()),
+            endpoint: None,
+            token: &Secret::new("sekret".into()),
+            env: &env,
+            secrets: &BTreeMap::new(),
+            base: Path::new("/base"),
+        };
+        let program = invocation.program().unwrap();
+        let args = program.args;
+        assert!(args.ends_with(&[
+            "--add-dir=/home/me/lib".into(),
+            "--add-dir=/base/sub".into()
+        ]));
+    }
+
+    #[test]
+    fn without_a_way_to_iris_permission_is_asked_on_the_control_channel() {
+        let team = Team::at("x");
+        let invocation = Invocation {
+            team: &team,
+            session: SessionId(uuid::Uuid::nil()),
+            resume: false,
+            endpoint: None,
+            token: &Secret::new("sekret".into()),
             env: &Environment::default(),
+            secrets: &BTreeMap::new(),
             base: Path::new("/"),
         };
-        assert_eq!(invocation.program().unwrap_err().code, Code::Config);
+        let args = invocation.args();
+        let has = |arg: &str| args.iter().any(|a| a == arg);
+        assert!(has("--permission-prompt-tool=stdio"), "{args:?}");
+        let text = format!("{args:?}");
+        assert!(
+            !text.contains("mcp-config") && !text.contains("approve"),
+            "{text}"
+        );
     }
 }

@@ -1,10 +1,17 @@
 //! The stream of JSON lines: what Iris writes to an agent, and what it takes from its output.
 //! Claude Code writes about 45 types of events; what Iris has no use for is ignored.
 
-use iris_domain::{ids::MessageId, session::Mcp};
+use iris_domain::{
+    ids::MessageId,
+    request::{RequestError, ToolRequest},
+    session::Mcp,
+};
 use serde_json::{Value, json};
 
 use super::SERVER;
+
+/// The request by which an agent asks for permission on its control channel.
+const CAN_USE_TOOL: &str = "can_use_tool";
 
 /// Where a message is inside Claude Code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +59,18 @@ pub enum Event {
         /// What it wants.
         subtype: String,
     },
+    /// The agent asks whether a tool may run (`can_use_tool`).
+    Permission {
+        /// The id of the request.
+        id: String,
+        /// What it wants to run; or why that cannot be read.
+        request: Result<ToolRequest, RequestError>,
+    },
+    /// A request of the agent no longer wants an answer.
+    Cancelled {
+        /// Its id.
+        id: String,
+    },
     /// What became of a message.
     Message(MessageId, MessageState),
     /// Text of the agent itself (not of a subagent).
@@ -78,6 +97,20 @@ pub fn decode(line: &str) -> Option<Event> {
             } else {
                 Err(Refused(owned("/response/error")))
             },
+        },
+        "control_request" if text("/request/subtype") == Some(CAN_USE_TOOL) => {
+            let input = value.pointer("/request/input").cloned();
+            Event::Permission {
+                id: owned("/request_id"),
+                request: ToolRequest::new(
+                    owned("/request/tool_name"),
+                    input.unwrap_or_default(),
+                    owned("/request/tool_use_id"),
+                ),
+            }
+        }
+        "control_cancel_request" => Event::Cancelled {
+            id: owned("/request_id"),
         },
         "control_request" => Event::Request {
             id: owned("/request_id"),
@@ -183,14 +216,16 @@ pub fn mcp_reconnect(id: &str) -> String {
     )
 }
 
-/// The answer to a request of the agent. Nothing is ever granted here: permission is asked over
-/// MCP. Unanswered, a request blocks the agent (measured with elicitation).
+/// The answer to a request for permission; `decision` as [`super::permission_answer`] writes it.
+pub fn answer_permission(id: &str, decision: &Value) -> String {
+    let response = json!({ "subtype": "success", "request_id": id, "response": decision });
+    json!({ "type": "control_response", "response": response }).to_string()
+}
+
+/// The answer to another request of the agent. Nothing is ever granted here. Unanswered, a request
+/// blocks the agent (measured with elicitation).
 pub fn answer_request(id: &str, subtype: &str) -> String {
     let response = match subtype {
-        "can_use_tool" => json!({
-            "subtype": "success", "request_id": id,
-            "response": { "behavior": "deny", "message": "Iris answers permission requests over MCP only." },
-        }),
         "elicitation" => json!({
             "subtype": "success", "request_id": id, "response": { "action": "decline" },
         }),
@@ -325,8 +360,45 @@ mod tests {
     }
 
     #[test]
+    fn a_request_for_permission_is_read_or_says_why_not() {
+        let line = |request: &str| {
+            format!(r#"{{"type":"control_request","request_id":"r","request":{request}}}"#)
+        };
+        let asked = decode(&line(
+            r#"{"subtype":"can_use_tool","tool_name":"Bash","display_name":"Bash","input":{"command":"ls"},"tool_use_id":"t","blocked_path":"/x"}"#,
+        ));
+        let want = ToolRequest::new("Bash".into(), json!({"command":"ls"}), "t".into());
+        assert_eq!(
+            asked,
+            Some(Event::Permission {
+                id: "r".into(),
+                request: want
+            })
+        );
+        for (request, why) in [
+            (r#"{"subtype":"can_use_tool"}"#, RequestError::ToolName),
+            (
+                r#"{"subtype":"can_use_tool","tool_name":"Bash","tool_use_id":"t"}"#,
+                RequestError::Input,
+            ),
+            (
+                r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{}}"#,
+                RequestError::ToolUseId,
+            ),
+        ] {
+            let want = Event::Permission {
+                id: "r".into(),
+                request: Err(why),
+            };
+            assert_eq!(decode(&line(request)), Some(want), "{request}");
+        }
+        let cancelled = r#"{"type":"control_cancel_request","request_id":"r"}"#;
+        assert_eq!(decode(cancelled), Some(Event::Cancelled { id: "r".into() }));
+    }
+
+    #[test]
     fn nothing_is_granted_on_the_control_channel() {
-        for subtype in ["can_use_tool", "elicitation", "hook_callback", ""] {
+        for subtype in [CAN_USE_TOOL, "elicitation", "hook_callback", ""] {
             let line = answer_request("r", subtype);
             assert!(
                 !line.contains("allow") && !line.contains("accept"),

@@ -321,7 +321,11 @@ impl Keeper {
         let Some(team) = after.teams.get(name) else {
             return Ok(());
         };
-        if team.remote.is_some() || !fields.iter().any(|(field, _)| *field == "path") {
+        // A team that comes from another host has a folder that nobody looked at here.
+        let moved = fields
+            .iter()
+            .any(|(field, _)| matches!(*field, "path" | "remote"));
+        if team.remote.is_some() || !moved {
             return Ok(());
         }
         let home = self.env.home_dir();

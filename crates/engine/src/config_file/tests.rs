@@ -12,6 +12,7 @@ use std::{
 };
 
 use iris_domain::audit::Draft;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;

@@ -9,9 +9,10 @@ use std::{
 use iris_domain::{Problem, problem::Code};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use super::{Address, Command, Reply, socket_problem};
-use crate::home::Home;
+use super::{Command, Reply, path, socket_problem};
+use crate::{home::Home, socket};
 
 /// What answers at once answers well within this, even on a busy machine.
 const QUICK_WAIT: Duration = Duration::from_secs(30);
@@ -74,8 +75,7 @@ impl Client {
     }
 
     fn connect(&self) -> Result<UnixStream, Problem> {
-        let connected =
-            Address::of(&self.home).and_then(|address| UnixStream::connect(address.path));
+        let connected: io::Result<UnixStream> = socket::connect(&path(&self.home));
         connected.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Problem::new(
                 Code::Unavailable,
@@ -94,7 +94,7 @@ impl Client {
     ) -> io::Result<Result<Value, Problem>> {
         stream.set_write_timeout(Some(QUICK_WAIT))?;
         stream.set_read_timeout(wait)?;
-        let mut line = serde_json::to_vec(command)?;
+        let mut line = Zeroizing::new(serde_json::to_vec(command)?);
         line.push(b'\n');
         // A refused caller may find the door closed while it still speaks: the reply says why.
         let said = stream.write_all(&line);

@@ -8,9 +8,10 @@ use std::{
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
-    decision::{Answer, Human, Surface, Verb},
+    decision::{AllowedBy, Answer, Human, Surface, Verb},
     ids::{ApprovalId, Party},
     problem::Code,
+    prompt::PromptId,
     snapshot::Snapshot,
 };
 use serde::Serialize;
@@ -19,10 +20,10 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::{
-    Command, PendingItem, StatusReply,
+    AnswerReply, Command, PendingItem, StatusReply,
     server::{Commands, Peer},
 };
-use crate::{Engine, clock};
+use crate::{Engine, clock, secrets::Spoken};
 
 /// Rows of refused calls per [`REFUSAL_PERIOD`]: enough to see an agent try, too few to fill a disk.
 const REFUSALS_MAX: u32 = 20;
@@ -54,6 +55,51 @@ impl EngineCommands {
         to_json(&self.engine.approvals.answer(id, answer, cli()).await?)
     }
 
+    async fn answer_prompt(
+        &self,
+        id: &str,
+        answer: Option<Spoken>,
+        remember: bool,
+    ) -> Result<Value, Problem> {
+        let prompts = &self.engine.prompts;
+        let snapshot = self.snapshot();
+        let waiting = snapshot.prompts.iter().map(|prompt| prompt.id.0.as_str());
+        let id = PromptId(chosen(id, waiting)?.ok_or_else(|| no_prompt(id))?);
+        let kept = match answer {
+            Some(answer) => prompts.answer(id, answer.0, remember, cli()).await?,
+            None => {
+                prompts.cancel(id, cli()).await?;
+                None
+            }
+        };
+        to_json(&AnswerReply::from(kept))
+    }
+
+    async fn forget_secret(&self, typed: &str) -> Result<Value, Problem> {
+        let secrets = &self.engine.named_secrets;
+        let name = secrets.named(typed).await?;
+        self.note_secret("secret.forgotten", &name).await?;
+        secrets.forget(&name).await?;
+        Ok(json!({ "forgotten": name }))
+    }
+
+    async fn set_secret(&self, name: String, value: Spoken) -> Result<Value, Problem> {
+        self.note_secret("secret.set", &name).await?;
+        let kept = self.engine.named_secrets.keep_env(&name, value.0).await?;
+        to_json(&AnswerReply::from(Some(kept)))
+    }
+
+    async fn note_secret(&self, event: &str, name: &str) -> Result<(), Problem> {
+        let row = Draft {
+            caller: Party::CONSOLE.to_owned(),
+            input: json!({ "secret": name }),
+            decided_by: AllowedBy::Human(cli()).to_string(),
+            ..Draft::event(clock::now(), Kind::Operation, event)
+        };
+        let noted = self.engine.store.append(row).await;
+        noted.map(drop).map_err(|error| error.problem())
+    }
+
     fn ask_to_show(&self) -> Result<Value, Problem> {
         match self.show.try_send(()) {
             // Full: it has been asked already and will show.
@@ -83,9 +129,20 @@ impl Commands for EngineCommands {
             }
             Command::Approve { id, input } => self.answer(&id, Answer::Allow { input }).await,
             Command::Deny { id, message } => self.answer(&id, Answer::Deny { message }).await,
-            Command::TeamAdd { name, edit } => {
-                engine.config.add_team(name, edit).await.map(|()| json!({}))
-            }
+            Command::Prompts {} => to_json(&self.snapshot().prompts),
+            Command::Answer {
+                id,
+                answer,
+                remember,
+            } => self.answer_prompt(&id, answer, remember).await,
+            Command::SecretsList {} => to_json(&engine.named_secrets.list().await?),
+            Command::SecretsForget { name } => self.forget_secret(&name).await,
+            Command::SecretsSet { name, value } => self.set_secret(name, value).await,
+            Command::TeamAdd { name, edit } => engine
+                .config
+                .add_team(name, *edit)
+                .await
+                .map(|()| json!({})),
             Command::TeamList {} => to_json(&self.snapshot().teams),
             Command::TeamStart { team } => to_json(&engine.start_team(team, cli()).await?),
             Command::TeamStop { team } => {
@@ -181,37 +238,63 @@ impl Refusals {
 /// The approval that a typed id means: itself, or the only one that begins so. One that just ended
 /// is found too, so that the caller hears who answered.
 fn named(snapshot: &Snapshot, typed: &str) -> Result<ApprovalId, Problem> {
+    let waiting = chosen(typed, snapshot.approvals.iter().map(|a| a.id.0.as_str()));
+    let ended = || chosen(typed, snapshot.recent.iter().map(|a| a.id.0.as_str()));
+    // A whole id wins over the beginning of another.
+    let whole = ended().ok().flatten().filter(|id| is_same(id, typed));
+    let found = match waiting {
+        Ok(Some(id)) if is_same(&id, typed) => Some(id),
+        waiting => match whole {
+            Some(id) => Some(id),
+            None => match waiting? {
+                Some(id) => Some(id),
+                None => ended()?,
+            },
+        },
+    };
+    found.map(ApprovalId).ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            format!("no approval `{}` is waiting", typed.trim().to_lowercase()),
+            "`iris pending` lists those that wait; `iris audit` has those that ended.",
+        )
+    })
+}
+
+fn is_same(id: &str, typed: &str) -> bool {
+    id.eq_ignore_ascii_case(typed.trim())
+}
+
+/// The id that a person means: itself, or the only one that begins so.
+fn chosen<'a>(
+    typed: &str,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<Option<String>, Problem> {
     let typed = typed.trim().to_lowercase();
-    let waiting: Vec<&ApprovalId> = snapshot.approvals.iter().map(|a| &a.id).collect();
-    let ended: Vec<&ApprovalId> = snapshot.recent.iter().map(|a| &a.id).collect();
-    for ids in [&waiting, &ended] {
-        if let Some(exact) = ids.iter().find(|id| id.0.to_lowercase() == typed) {
-            return Ok((*exact).clone());
-        }
+    let matching: Vec<&str> = ids
+        .into_iter()
+        .filter(|id| !typed.is_empty() && id.to_lowercase().starts_with(&typed))
+        .collect();
+    if let Some(exact) = matching.iter().find(|id| is_same(id, &typed)) {
+        return Ok(Some((*exact).to_owned()));
     }
-    for ids in [waiting, ended] {
-        let matching: Vec<&ApprovalId> = ids
-            .into_iter()
-            .filter(|id| !typed.is_empty() && id.0.to_lowercase().starts_with(&typed))
-            .collect();
-        match matching[..] {
-            [] => {}
-            [one] => return Ok(one.clone()),
-            _ => {
-                let ids: Vec<&str> = matching.iter().map(|id| id.0.as_str()).collect();
-                return Err(Problem::new(
-                    Code::InvalidInput,
-                    format!("`{typed}` can mean {}", ids.join(", ")),
-                    "Type one letter more.",
-                ));
-            }
-        }
+    match matching[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one.to_owned())),
+        _ => Err(Problem::new(
+            Code::InvalidInput,
+            format!("`{typed}` can mean {}", matching.join(", ")),
+            "Type one letter more.",
+        )),
     }
-    Err(Problem::new(
+}
+
+fn no_prompt(typed: &str) -> Problem {
+    Problem::new(
         Code::NotFound,
-        format!("no approval `{typed}` is waiting"),
-        "`iris pending` lists those that wait; `iris audit` has those that ended.",
-    ))
+        format!("no prompt `{}` is waiting", typed.trim().to_lowercase()),
+        "`iris prompts` lists those that wait.",
+    )
 }
 
 /// The peer's user is ours (the server checked it), so our own name is the human's.
@@ -254,6 +337,7 @@ mod tests {
             teams: Vec::new(),
             approvals: Vec::new(),
             recent,
+            prompts: Vec::new(),
             problems: Vec::new(),
         }
     }

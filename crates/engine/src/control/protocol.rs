@@ -3,13 +3,17 @@
 use iris_domain::{
     Problem,
     ids::{ApprovalId, Party, SessionId, TeamName},
-    snapshot::{ApprovalView, Snapshot, TeamState, TeamView},
+    snapshot::{ApprovalView, LinkView, Snapshot, TeamState, TeamView},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{config_file::TeamEdit, store::AuditQuery};
+use crate::{
+    config_file::TeamEdit,
+    secrets::{Kept, Place, Spoken},
+    store::AuditQuery,
+};
 
 /// One command. A field that this Iris does not know is an error: a newer `iris` must not believe
 /// that an older running one heard it.
@@ -41,12 +45,39 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// What ssh asks: a list of [`iris_domain::prompt::PromptView`].
+    Prompts {},
+    /// Answers what ssh asks: [`AnswerReply`].
+    Answer {
+        /// As for `Approve`.
+        id: String,
+        /// What ssh is to hear; absent: nothing, the attempt is given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Spoken>,
+        /// Keep it for the next time.
+        #[serde(default)]
+        remember: bool,
+    },
+    /// The names of the secrets that a person put away: a list of [`crate::secrets::SecretItem`].
+    SecretsList {},
+    /// Forgets one; answers `{"forgotten": NAME}`.
+    SecretsForget {
+        /// Its name in the list, or that of an `env` value.
+        name: String,
+    },
+    /// Keeps a value for `keychain:NAME` in a team's `env`: [`AnswerReply`].
+    SecretsSet {
+        /// Its name.
+        name: String,
+        /// What is kept.
+        value: Spoken,
+    },
     /// Adds a team to the config.
     TeamAdd {
         /// Its name.
         name: TeamName,
         /// Its settings.
-        edit: TeamEdit,
+        edit: Box<TeamEdit>,
     },
     /// The teams, as in the snapshot.
     TeamList {},
@@ -101,6 +132,11 @@ impl Command {
             Self::Pending {} => "pending",
             Self::Approve { .. } => "approve",
             Self::Deny { .. } => "deny",
+            Self::Prompts {} => "prompts",
+            Self::Answer { .. } => "answer",
+            Self::SecretsList {} => "secretsList",
+            Self::SecretsForget { .. } => "secretsForget",
+            Self::SecretsSet { .. } => "secretsSet",
             Self::TeamAdd { .. } => "teamAdd",
             Self::TeamList {} => "teamList",
             Self::TeamStart { .. } => "teamStart",
@@ -123,6 +159,11 @@ impl Command {
             | Self::Pending {}
             | Self::Approve { .. }
             | Self::Deny { .. }
+            | Self::Prompts {}
+            | Self::Answer { .. }
+            | Self::SecretsList {}
+            | Self::SecretsForget { .. }
+            | Self::SecretsSet { .. }
             | Self::TeamAdd { .. }
             | Self::TeamList {}
             | Self::TeamRemove { .. }
@@ -177,6 +218,9 @@ pub struct StatusTeam {
     /// Why it is in trouble.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<Problem>,
+    /// The link to its host, while it is wanted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<LinkView>,
 }
 
 impl From<&TeamView> for StatusTeam {
@@ -187,6 +231,7 @@ impl From<&TeamView> for StatusTeam {
             host: team.host.clone(),
             waiting: team.waiting,
             problem: team.problem.clone(),
+            link: team.link.clone(),
         }
     }
 }
@@ -198,6 +243,29 @@ impl From<&Snapshot> for StatusReply {
             endpoint: snapshot.endpoint.clone(),
             teams: snapshot.teams.iter().map(StatusTeam::from).collect(),
             problems: snapshot.problems.clone(),
+        }
+    }
+}
+
+/// What became of an answer, or of a secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerReply {
+    /// Where it is kept; null: nowhere.
+    pub kept: Option<Place>,
+    /// Why it is not in the keychain.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<Problem>,
+}
+
+impl From<Option<Kept>> for AnswerReply {
+    fn from(kept: Option<Kept>) -> Self {
+        Self {
+            kept: kept.as_ref().map(Place::from),
+            problem: match kept {
+                Some(Kept::ForThisRun(error)) => Some(error.into()),
+                Some(Kept::InKeychain) | None => None,
+            },
         }
     }
 }
@@ -271,6 +339,14 @@ mod tests {
                 },
             ),
             (
+                json!({"command": "answer", "id": "k3", "answer": "pass", "remember": true}),
+                Command::Answer {
+                    id: "k3".into(),
+                    answer: Some(Spoken(crate::secrets::Secret::new("pass".into()))),
+                    remember: true,
+                },
+            ),
+            (
                 json!({"command": "teamStop", "team": "api"}),
                 Command::TeamStop {
                     team: "api".parse().unwrap(),
@@ -289,6 +365,20 @@ mod tests {
                 "and is written so"
             );
         }
+    }
+
+    #[test]
+    fn an_answer_is_not_printed() {
+        let answer = Command::Answer {
+            id: "k3".into(),
+            answer: Some(Spoken(crate::secrets::Secret::new("pass".into()))),
+            remember: false,
+        };
+        let printed = format!("{answer:?}");
+        assert!(
+            printed.contains("[redacted]") && !printed.contains("pass"),
+            "{printed}"
+        );
     }
 
     #[test]

@@ -1,25 +1,21 @@
 //! The socket's side in the running Iris.
 
-use std::{
-    fs, io,
-    os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use iris_domain::{Problem, problem::Code};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream},
+    net::UnixStream,
     sync::Semaphore,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
+use zeroize::Zeroizing;
 
-use super::{Address, Command, Reply, SOCKET, socket_problem};
-use crate::home::Home;
+use super::{Command, Reply, path, socket_problem};
+use crate::{home::Home, socket};
 
 /// The longest command: a message of [`iris_domain::message::MESSAGE_MAX`], or an edited input of
 /// that size, with room for JSON escapes.
@@ -58,8 +54,8 @@ pub(super) fn listen(
     tasks: &TaskTracker,
     shutdown: CancellationToken,
 ) -> Result<(), Problem> {
-    let listener = bind(home).map_err(|error| socket_problem("open", home, &error))?;
-    let path = home.run().join(SOCKET);
+    let path = path(home);
+    let listener = socket::bind(&path).map_err(|error| socket_problem("open", home, &error))?;
     let callers = Arc::new(Semaphore::new(CALLERS_MAX));
     let children = tasks.clone();
     tasks.spawn(async move {
@@ -83,26 +79,9 @@ pub(super) fn listen(
                 drop(permit);
             });
         }
-        drop(listener);
-        if let Err(error) = fs::remove_file(&path) {
-            warn!(%error, "control: the socket could not be removed");
-        }
+        socket::remove(listener, &path);
     });
     Ok(())
-}
-
-fn bind(home: &Home) -> io::Result<UnixListener> {
-    let path = home.run().join(SOCKET);
-    match fs::remove_file(&path) {
-        Ok(()) => info!("control: replaced the socket of an Iris that did not end in order"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let listener = StdListener::bind(Address::of(home)?.path)?;
-    // `run/` is closed to others already; this is the second lock on the same door.
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    UnixListener::from_std(listener)
 }
 
 /// One caller, from its command to its reply.
@@ -132,7 +111,8 @@ async fn converse(
     };
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader.take(LINE_MAX));
-    let mut line = Vec::new();
+    // It may hold the answer to a prompt.
+    let mut line = Zeroizing::new(Vec::new());
     let command = match timeout(patience, reader.read_until(b'\n', &mut line)).await {
         Ok(Ok(0)) => return,
         Ok(Ok(_)) => parse(&line),

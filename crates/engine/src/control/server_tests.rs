@@ -1,6 +1,10 @@
 use std::{
+    fs,
     io::{Read as _, Write as _},
-    os::unix::{fs::MetadataExt as _, net::UnixStream as StdStream},
+    os::unix::{
+        fs::MetadataExt as _,
+        net::{UnixListener as StdListener, UnixStream as StdStream},
+    },
     sync::Mutex,
 };
 
@@ -8,7 +12,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::control::Client;
+use crate::control::{Client, SOCKET};
 
 /// `Status` answers, `Headers` waits for ever and tells when it is dropped.
 #[derive(Clone)]
@@ -156,7 +160,7 @@ async fn the_socket_of_a_killed_iris_is_replaced() {
         Code::Unavailable,
         "nobody answers: {problem:?}"
     );
-    bind(&home).expect("the leftover is replaced");
+    socket::bind(&path(&home)).expect("the leftover is replaced");
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::ServerHandler;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::{Instant, timeout_at},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{guard::Guard, limits::Limits};
@@ -17,11 +19,14 @@ use super::{guard::Guard, limits::Limits};
 /// Before the next `accept` after one failed: the usual reason (no file descriptor left) passes
 /// only when something else ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The first byte of TLS (a handshake record). No HTTP method begins with it.
+const TLS: u8 = 0x16;
 
 /// Accepts connections until shutdown. At the limit, newcomers wait in the kernel's queue.
 pub(super) async fn accept<H: ServerHandler + Clone>(
     listener: TcpListener,
     guard: Guard<H>,
+    tls: TlsAcceptor,
     limits: Limits,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -51,15 +56,48 @@ pub(super) async fn accept<H: ServerHandler + Clone>(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let (guard, shutdown) = (Arc::clone(&guard), shutdown.clone());
+        let (guard, tls, shutdown) = (Arc::clone(&guard), tls.clone(), shutdown.clone());
         tasks.spawn(async move {
-            converse(stream, guard, limits, shutdown).await;
+            open(stream, guard, tls, limits, shutdown).await;
             drop(place);
         });
     }
 }
 
-/// Serves one connection to its end. Takes any byte stream, so that TLS can stand in front.
+/// Looks at the first byte: a TLS handshake, or HTTP as it is.
+async fn open<H: ServerHandler + Clone>(
+    stream: TcpStream,
+    guard: Arc<Guard<H>>,
+    tls: TlsAcceptor,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let deadline = Instant::now() + limits.opening;
+    let mut first = [0];
+    let seen = tokio::select! {
+        seen = timeout_at(deadline, stream.peek(&mut first)) => seen,
+        () = shutdown.cancelled() => return,
+    };
+    match (seen, first) {
+        // Silent for too long, gone, or ended without a word.
+        (Err(_) | Ok(Err(_) | Ok(0)), _) => {}
+        (Ok(Ok(_)), [TLS]) => {
+            let secured = tokio::select! {
+                secured = timeout_at(deadline, Box::pin(tls.accept(stream))) => secured,
+                () = shutdown.cancelled() => return,
+            };
+            match secured {
+                Ok(Ok(stream)) => Box::pin(converse(stream, guard, limits, shutdown)).await,
+                // Who does not trust us: a client without our authority, which says so itself.
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            }
+        }
+        (Ok(Ok(_)), _) => converse(stream, guard, limits, shutdown).await,
+    }
+}
+
+/// Serves one connection to its end, with or without TLS in front.
 async fn converse<H: ServerHandler + Clone>(
     io: impl AsyncRead + AsyncWrite + Unpin + 'static,
     guard: Arc<Guard<H>>,

@@ -10,12 +10,21 @@ use http::{
 };
 use iris_domain::ids::SessionId;
 
+use super::ports::OwnPorts;
+
+/// The names of the loopback interface.
+const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+/// How an origin of the endpoint can begin.
+const SCHEMES: [&str; 2] = ["http://", "https://"];
+
 /// The authorities and origins that are us. A browser page that was made to talk to us (DNS
 /// rebinding) shows another Host or Origin.
 #[derive(Debug, Clone)]
 pub(super) struct OwnNames {
+    /// Of the listener itself.
     authorities: [String; 3],
-    origins: [String; 3],
+    /// Of the remote ends of tunnels.
+    ports: OwnPorts,
 }
 
 /// Why a request does not come in.
@@ -39,30 +48,44 @@ pub(super) enum Refused {
 }
 
 impl OwnNames {
-    /// The names of the loopback listener on this port. Through a tunnel the remote port comes in
-    /// as Host: such names will be added here.
-    pub(super) fn of_port(port: u16) -> Self {
-        let authorities = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
-        let origins = authorities
-            .clone()
-            .map(|authority| format!("http://{authority}"));
+    /// The names of the loopback listener on this port, and of the tunnels that end at it: through
+    /// one, the remote port comes in as Host.
+    pub(super) fn of(port: u16, ports: OwnPorts) -> Self {
         Self {
-            authorities,
-            origins,
+            authorities: NAMES.map(|name| format!("{name}:{port}")),
+            ports,
         }
     }
 
     fn has_authority(&self, text: &str) -> bool {
-        self.authorities
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(text))
+        let own = |own: &String| own.eq_ignore_ascii_case(text);
+        self.authorities.iter().any(own)
+            || ports_of(text).is_some_and(|ports| self.ports.has_one_of(&ports))
     }
 
     fn has_origin(&self, text: &str) -> bool {
-        self.origins
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(text))
+        SCHEMES.iter().any(|scheme| {
+            without(text, scheme).is_some_and(|authority| self.has_authority(authority))
+        })
     }
+}
+
+/// The port of a loopback authority, in its only spelling. One that names no port means that of its
+/// scheme, which does not stand in the head: either.
+fn ports_of(authority: &str) -> Option<[u16; 2]> {
+    let rest = NAMES.iter().find_map(|name| without(authority, name))?;
+    if rest.is_empty() {
+        return Some([443, 80]);
+    }
+    let digits = rest.strip_prefix(':')?;
+    let port: u16 = digits.parse().ok()?;
+    (port.to_string() == digits).then_some([port; 2])
+}
+
+/// The text after this prefix, whose case does not count.
+fn without<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// Checks the head.
@@ -105,11 +128,16 @@ pub(super) fn check(parts: &Parts, own: &OwnNames) -> Result<(), Refused> {
     Ok(())
 }
 
+/// What stands before a nonce.
+pub(super) const PROBE: &str = "/probe/";
+
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     /// `/healthz`: says that this is Iris.
     Health,
+    /// `/probe/{nonce}`: whether a tunnel ends here.
+    Probe,
     /// `/mcp`: the console's.
     Console,
     /// `/mcp/{session}`: an agent's.
@@ -123,6 +151,7 @@ pub(super) fn route(path: &str) -> Route {
     match path {
         "/healthz" => Route::Health,
         "/mcp" => Route::Console,
+        _ if path.starts_with(PROBE) => Route::Probe,
         _ => path
             .strip_prefix("/mcp/")
             .and_then(|id| {
@@ -168,7 +197,7 @@ mod tests {
 
     #[test]
     fn only_our_own_names_come_in() {
-        let own = OwnNames::of_port(1615);
+        let own = OwnNames::of(1615, OwnPorts::default());
         let good = ("host", "127.0.0.1:1615");
         for (uri, headers, expected) in [
             ("/mcp", vec![good], Ok(())),
@@ -203,6 +232,11 @@ mod tests {
             (
                 "/mcp",
                 vec![good, ("origin", "https://localhost:1615")],
+                Ok(()),
+            ),
+            (
+                "/mcp",
+                vec![good, ("origin", "ftp://localhost:1615")],
                 Err(Refused::Origin),
             ),
             (
@@ -248,6 +282,45 @@ mod tests {
                 "{uri} {headers:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_remote_end_of_a_tunnel_is_us_while_it_is_admitted() {
+        let ports = OwnPorts::default();
+        let own = OwnNames::of(1615, ports.clone());
+        let head = |host: &str, origin: &str| head("/mcp", &[("host", host), ("origin", origin)]);
+        let tunnel = head("127.0.0.1:2222", "https://LOCALHOST:2222");
+        assert_eq!(check(&tunnel, &own), Err(Refused::Host));
+        let (guard, another) = (ports.admit(2222), ports.admit(2222));
+        assert_eq!(check(&tunnel, &own), Ok(()));
+        for (host, origin, refused) in [
+            ("evil.example:2222", "http://127.0.0.1:2222", Refused::Host),
+            ("127.0.0.1:02222", "http://127.0.0.1:2222", Refused::Host),
+            ("127.0.0.1:+2222", "http://127.0.0.1:2222", Refused::Host),
+            ("127.0.0.1:2223", "http://127.0.0.1:2222", Refused::Host),
+            ("127.0.0.1", "http://127.0.0.1:2222", Refused::Host),
+            ("127.0.0.1:", "http://127.0.0.1:2222", Refused::Host),
+            ("127.0.0.1x:2222", "http://127.0.0.1:2222", Refused::Host),
+            (
+                "127.0.0.1:2222",
+                "http://evil.example:2222",
+                Refused::Origin,
+            ),
+            ("127.0.0.1:2222", "http://127.0.0.1:2222/", Refused::Origin),
+            ("127.0.0.1:2222", "http://127.0.0.1", Refused::Origin),
+            ("127.0.0.1:2222", "127.0.0.1:2222", Refused::Origin),
+        ] {
+            let said = check(&head(host, origin), &own);
+            assert_eq!(said, Err(refused), "{host} {origin}");
+        }
+        drop(guard);
+        assert_eq!(check(&tunnel, &own), Ok(()), "another tunnel has it still");
+        drop(another);
+        assert_eq!(check(&tunnel, &own), Err(Refused::Host), "the tunnel ended");
+        let guard = ports.admit(443);
+        let bare = head("127.0.0.1", "https://127.0.0.1");
+        assert_eq!(check(&bare, &own), Ok(()), "443 is not written in https");
+        drop(guard);
     }
 
     #[test]

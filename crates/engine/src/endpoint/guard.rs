@@ -17,11 +17,14 @@ use rmcp::{
 };
 
 use super::{
+    callbacks::Callbacks,
     calls::Calls,
     early::{self, Body, Ends, full},
     envelope::{self, Envelope, Id},
-    gate::{self, OwnNames, Refused, Route},
+    gate::{self, OwnNames, PROBE, Refused, Route},
     limits::Limits,
+    ports::OwnPorts,
+    probe::Probes,
     refusals::Refusals,
 };
 use crate::tokens::{Admission, Caller, Tokens};
@@ -29,11 +32,22 @@ use crate::tokens::{Admission, Caller, Tokens};
 /// The gate, the calls that are being answered, and rmcp behind them.
 pub(super) struct Guard<H> {
     own: OwnNames,
+    probes: Probes,
     tokens: Tokens,
+    callbacks: Callbacks,
     refusals: Refusals,
     limits: Limits,
     calls: Calls,
     mcp: StreamableHttpService<H, NeverSessionManager>,
+}
+
+/// What the guard knows its callers by.
+pub(super) struct Known {
+    pub ports: OwnPorts,
+    pub probes: Probes,
+    pub tokens: Tokens,
+    pub callbacks: Callbacks,
+    pub refusals: Refusals,
 }
 
 /// Why a body could not be had.
@@ -45,13 +59,14 @@ enum NoBody {
 
 impl<H: ServerHandler + Clone> Guard<H> {
     /// A guard for the listener on this port, in front of this handler.
-    pub(super) fn new(
-        port: u16,
-        tokens: Tokens,
-        refusals: Refusals,
-        limits: Limits,
-        handler: H,
-    ) -> Self {
+    pub(super) fn new(port: u16, known: Known, limits: Limits, handler: H) -> Self {
+        let Known {
+            ports,
+            probes,
+            tokens,
+            callbacks,
+            refusals,
+        } = known;
         // Host, Origin and body were checked when rmcp gets the request; once is enough.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -65,8 +80,10 @@ impl<H: ServerHandler + Clone> Guard<H> {
             config,
         );
         Self {
-            own: OwnNames::of_port(port),
+            own: OwnNames::of(port, ports),
+            probes,
             tokens,
+            callbacks,
             refusals,
             limits,
             calls: Calls::default(),
@@ -83,6 +100,7 @@ impl<H: ServerHandler + Clone> Guard<H> {
         let place = match gate::route(parts.uri.path()) {
             Route::Nowhere => return plain(StatusCode::NOT_FOUND, "not found"),
             Route::Health => return health(&parts.method),
+            Route::Probe => return self.probed(&parts),
             Route::Console => None,
             Route::Session(session) => Some(session),
         };
@@ -96,6 +114,7 @@ impl<H: ServerHandler + Clone> Guard<H> {
             let caller = &admission.caller;
             self.refusals
                 .stranger(Some(caller), "token:elsewhere", parts.uri.path());
+            self.callbacks.failed(caller);
             return closing(plain(
                 StatusCode::FORBIDDEN,
                 "this token is for another address",
@@ -177,6 +196,19 @@ impl<H: ServerHandler + Clone> Guard<H> {
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(NoBody::TooLarge),
             Ok(Err(_)) => Err(NoBody::Broken),
         }
+    }
+
+    /// A nonce that came through a tunnel. It is its own credential: 256 random bits, good once.
+    fn probed(&self, parts: &Parts) -> Response<Body> {
+        let path = parts.uri.path();
+        let nonce = path.strip_prefix(PROBE).unwrap_or_default();
+        if parts.method == Method::GET && self.probes.arrived(nonce) {
+            let mut response = Response::new(full(Bytes::new()));
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            return response;
+        }
+        self.refusals.stranger(None, "probe", PROBE);
+        closing(plain(StatusCode::NOT_FOUND, "not found"))
     }
 
     fn refuse(&self, refused: Refused, parts: &Parts) -> Response<Body> {

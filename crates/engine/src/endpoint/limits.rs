@@ -8,7 +8,10 @@ pub(super) struct Limits {
     /// Connections at once. Each agent holds one or two and one per waiting approval; ten agents
     /// with parallel tool calls stay far below, and 256 cost no noticeable memory.
     pub connections: usize,
-    /// From the first byte a connection waits for to the end of the request head. A loopback
+    /// From the connection to its first byte and the end of a TLS handshake: three ways through a
+    /// tunnel, which on a bad satellite link take two seconds.
+    pub opening: Duration,
+    /// From the first byte a request waits for to the end of the request head. A loopback
     /// client sends its head at once; whoever takes longer only holds a connection. An idle
     /// connection ends by it too.
     pub head: Duration,
@@ -36,6 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            opening: Duration::from_secs(10),
             head: Duration::from_secs(5),
             head_bytes: 32 * 1024,
             headers: 64,

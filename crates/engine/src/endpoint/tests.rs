@@ -2,6 +2,8 @@
 //! one, so that what is tested is the way in, not the tools.
 
 mod answers;
+mod callbacks;
 mod kit;
 mod refused;
+mod secured;
 mod whole;

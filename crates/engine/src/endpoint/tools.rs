@@ -20,7 +20,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{refusals::Refusals, schema};
+use super::{
+    callbacks::{Callbacks, Refused},
+    refusals::Refusals,
+    schema,
+};
 use crate::{approvals::Approvals, claude::SERVER, clock, teams::Teams, tokens::Caller};
 
 /// What the tools work on.
@@ -33,6 +37,8 @@ pub(super) struct Tools {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// Refused calls are audit rows.
     pub refusals: Refusals,
+    /// What agents may call, and how often.
+    pub callbacks: Callbacks,
 }
 
 /// A tool's name.
@@ -202,8 +208,8 @@ impl Tools {
         done.unwrap_or_else(|problem| failed(name, &problem))
     }
 
-    /// The deny rules of the caller's team, on arrival: whether its permission prompt was asked
-    /// first is the caller's word only. The prompt itself may always be asked.
+    /// What the caller's team may call, and its deny rules, on arrival: whether its permission
+    /// prompt was asked first is the caller's word only. The prompt itself may always be asked.
     fn admit(
         &self,
         caller: &Caller,
@@ -216,11 +222,15 @@ impl Tools {
         if name == Name::PermissionsApprove {
             return Ok(arguments);
         }
+        self.callbacks
+            .admit(&asker.team, name.as_str())
+            .map_err(|refused| self.refused(caller, name, refused))?;
         let tool = format!("mcp__{SERVER}__{}", name.as_str());
         let request = ToolRequest::new(tool, Value::Object(arguments), "direct".to_owned())
             .map_err(|error| unusable(name, &error.to_string()))?;
         if let Some(why) = self.approvals.forbids(&asker.team, &request) {
             self.refusals.call(caller, name.as_str(), "rule:deny", &why);
+            self.callbacks.failed(caller);
             return Err(Problem::new(
                 Code::Forbidden,
                 why,
@@ -232,6 +242,45 @@ impl Tools {
             // `new` takes objects only.
             _ => Err(unusable(name, "they are no object")),
         }
+    }
+
+    /// As whom the caller acts; a lie about it counts against its team.
+    fn acting(
+        &self,
+        caller: &Caller,
+        name: Name,
+        from_team: Option<&str>,
+    ) -> Result<Party, Problem> {
+        acting(&self.refusals, caller, name, from_team)
+            .inspect_err(|_| self.callbacks.failed(caller))
+    }
+
+    /// Whether this caller may use this tool on that team: decided on arrival, whatever the
+    /// caller's own permission prompt said.
+    fn may(&self, caller: &Caller, name: Name, target: &TeamName) -> Result<(), Problem> {
+        not_itself(&self.refusals, caller, name, target)?;
+        self.may_see(caller, name, target)
+    }
+
+    /// The same for a tool that only reads: a team may look at itself.
+    fn may_see(&self, caller: &Caller, name: Name, target: &TeamName) -> Result<(), Problem> {
+        let Caller::Agent(asker) = caller else {
+            return Ok(());
+        };
+        self.callbacks
+            .target(&asker.team, name.as_str(), target)
+            .map_err(|refused| self.refused(caller, name, refused))
+    }
+
+    /// Writes a refusal down, and counts it where it was for want of a right.
+    fn refused(&self, caller: &Caller, name: Name, refused: Refused) -> Problem {
+        let Refused { why, problem } = refused;
+        self.refusals
+            .call(caller, name.as_str(), why, &problem.message);
+        if why == Refused::RIGHT {
+            self.callbacks.failed(caller);
+        }
+        problem
     }
 }
 
@@ -266,10 +315,13 @@ fn acting(
     }
 }
 
-/// Whether this caller may use this tool on that team: decided on arrival, whatever the caller's
-/// own permission prompt said. A team's `reverseMcpPermissions` and `reverseMcpRateLimit` belong
-/// here.
-fn may(refusals: &Refusals, caller: &Caller, name: Name, target: &TeamName) -> Result<(), Problem> {
+/// No team uses such a tool on itself.
+fn not_itself(
+    refusals: &Refusals,
+    caller: &Caller,
+    name: Name,
+    target: &TeamName,
+) -> Result<(), Problem> {
     match caller {
         Caller::Agent(asker) if asker.team == *target => {
             let problem = Problem::new(

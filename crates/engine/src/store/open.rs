@@ -28,7 +28,7 @@ const CHECK_MAX: u64 = 16 * 1024 * 1024;
 const REASON_MAX: usize = 200;
 
 /// The tables, one step per format; `user_version` counts the steps that were made.
-const MIGRATIONS: [&str; 1] = [include_str!("schema1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema1.sql"), include_str!("schema2.sql")];
 
 pub(super) struct Files {
     pub(super) connection: Connection,
@@ -126,6 +126,7 @@ fn prepare(path: &Path) -> Result<Files, Failure> {
     let lost = waiting(&connection).map_err(sql)?;
     // Also the tables that are not read here are looked at once, so that a foreign file shows now.
     super::read::noted_groups(&connection).map_err(sql)?;
+    super::read::noted_secrets(&connection).map_err(sql)?;
     super::writer::Head::load(&connection).map_err(sql)?;
     let reader = read_only(path).map_err(sql)?;
     Ok(Files {

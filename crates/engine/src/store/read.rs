@@ -6,6 +6,7 @@ use iris_domain::{
     audit::{Row, Stored, Verifier},
     ids::{Party, TeamName},
 };
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params, types::Type};
 use serde::de::DeserializeOwned;
 
@@ -109,6 +110,13 @@ pub(super) fn noted_groups(connection: &Connection) -> rusqlite::Result<Vec<(i32
     let mut statement =
         connection.prepare_cached("SELECT pgid, started FROM process_group ORDER BY pgid")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
+    rows.collect()
+}
+
+pub(super) fn noted_secrets(connection: &Connection) -> rusqlite::Result<Vec<(String, Timestamp)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, kept_at FROM secret ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, parse(row, 1)?)))?;
     rows.collect()
 }
 

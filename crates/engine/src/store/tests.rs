@@ -402,3 +402,34 @@ async fn only_the_user_can_read_it() {
         "closing tidies up"
     );
 }
+
+#[tokio::test]
+async fn an_older_database_gets_what_is_new_and_keeps_what_it_has() {
+    let place = Place::new();
+    let path = place.home().database();
+    fs::create_dir_all(place.home().root()).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("schema1.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO process_group (pgid, started) VALUES (7, 8); PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(old);
+    let store = place.open().await.store;
+    assert_eq!(store.noted_groups().await.unwrap(), [(7, 8)]);
+    let (early, late) = (Timestamp::UNIX_EPOCH, crate::clock::now());
+    for (name, at) in [("env npm", early), ("env api", early), ("env npm", late)] {
+        store.note_secret(name.into(), at).await.unwrap();
+    }
+    store.close().await;
+    let store = place.open().await.store;
+    let noted = store.noted_secrets().await.unwrap();
+    assert_eq!(
+        noted,
+        [("env api".into(), early), ("env npm".into(), late)],
+        "each once, as it was last"
+    );
+    store.forget_secret("env npm".into()).await.unwrap();
+    store.forget_secret("env npm".into()).await.unwrap();
+    assert_eq!(store.noted_secrets().await.unwrap().len(), 1);
+}

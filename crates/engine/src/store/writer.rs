@@ -9,6 +9,7 @@ use iris_domain::{
     audit::{self, FIRST_PREV},
     ids::ApprovalId,
 };
+use jiff::Timestamp;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params, types::Value,
 };
@@ -28,6 +29,8 @@ pub(super) enum Op {
     SaveSession(Box<SessionRecord>),
     NoteGroup(i32, u64),
     ForgetGroup(i32),
+    NoteSecret(String, Timestamp),
+    ForgetSecret(String),
     #[cfg(test)]
     Sql(String),
 }
@@ -260,6 +263,18 @@ fn apply(connection: &Connection, head: &mut Head, op: &Op) -> rusqlite::Result<
             connection
                 .prepare_cached("DELETE FROM process_group WHERE pgid = ?1")?
                 .execute([pgid])?;
+            Ok(None)
+        }
+        Op::NoteSecret(name, kept_at) => {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO secret (name, kept_at) VALUES (?1, ?2)")?
+                .execute([name, &kept_at.to_string()])?;
+            Ok(None)
+        }
+        Op::ForgetSecret(name) => {
+            connection
+                .prepare_cached("DELETE FROM secret WHERE name = ?1")?
+                .execute([name])?;
             Ok(None)
         }
         #[cfg(test)]

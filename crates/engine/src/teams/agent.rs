@@ -1,23 +1,30 @@
 //! A live agent: its process, and the conversation with it on its stdin and stdout.
 
+mod asking;
+mod far;
+
 use std::collections::HashMap;
 
 use iris_domain::{
     Problem,
     ids::MessageId,
     problem::Code,
-    session::{Cure, Event, Failure, TurnEnd},
+    request::{Asker, RequestError, ToolRequest},
+    session::{Cure, Event, Failure, Mcp, TurnEnd},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::slots::Slot;
 use crate::{
+    approvals::Approvals,
     claude::{self, MessageState, Refused, TurnResult},
     process::{Ended, Output, Process},
     secrets::Secret,
 };
+use asking::Asking;
+pub(super) use far::Far;
 
 /// What was asked over the control channel.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +58,10 @@ pub(super) struct Agent {
     pub slot: Slot,
     asked: HashMap<String, Asked>,
     next: u64,
+    /// Its requests for permission, when it asks on its control channel.
+    asking: Option<Asking>,
+    /// Its host, where that is another one.
+    pub far: Option<Far>,
     /// What the agent wrote in the running turn.
     text: Vec<String>,
 }
@@ -69,8 +80,17 @@ impl Agent {
             slot,
             asked: HashMap::new(),
             next: 0,
+            asking: None,
+            far: None,
             text: Vec::new(),
         }
+    }
+
+    /// It has no way to Iris, and asks for permission on its control channel
+    /// (`--permission-prompt-tool stdio`). Dropping the agent withdraws what it asks.
+    pub fn asks_on_its_channel(mut self, approvals: Approvals, asker: Asker) -> Self {
+        self.asking = Some(Asking::new(approvals, asker));
+        self
     }
 
     pub fn pid(&self) -> u32 {
@@ -121,9 +141,18 @@ impl Agent {
         }
     }
 
-    /// The next output. Cancellation safe.
+    /// The next output; answers what was decided meanwhile. Cancellation safe.
     pub async fn next(&mut self) -> Output {
-        match self.output.recv().await {
+        let output = loop {
+            tokio::select! {
+                output = self.output.recv() => break output,
+                (id, decision) = asking::decided(&mut self.asking) => {
+                    let answer = claude::permission_answer(&decision);
+                    self.write(&claude::answer_permission(&id, &answer));
+                }
+            }
+        };
+        match output {
             Some(output) => output,
             // The task that owns the process died with the runtime.
             None => Output::Ended(Ended {
@@ -147,6 +176,11 @@ impl Agent {
             }
             Output::Ended(ended) => return Heard::Ended(ended),
         };
+        if let Some(far) = &mut self.far
+            && far.hear(&line)
+        {
+            return Heard::Nothing;
+        }
         match claude::decode(&line) {
             Some(claude::Event::Control { id, answer }) => match self.asked.remove(&id) {
                 Some(asked) => self.answered(asked, answer),
@@ -158,6 +192,16 @@ impl Agent {
                     subtype, "the agent asked on its control channel"
                 );
                 self.write(&claude::answer_request(&id, &subtype));
+                Heard::Nothing
+            }
+            Some(claude::Event::Permission { id, request }) => {
+                self.permission(id, request);
+                Heard::Nothing
+            }
+            Some(claude::Event::Cancelled { id }) => {
+                if let Some(asking) = &mut self.asking {
+                    asking.withdraw(&id);
+                }
                 Heard::Nothing
             }
             Some(claude::Event::Message(id, state)) => self.message(id, state, running),
@@ -178,6 +222,28 @@ impl Agent {
         }
     }
 
+    /// Puts a request for permission before the approvals. What cannot be is denied: the agent would
+    /// wait for ever.
+    fn permission(&mut self, id: String, request: Result<ToolRequest, RequestError>) {
+        let denied = match (&mut self.asking, request) {
+            (Some(asking), Ok(request)) => match asking.ask(id.clone(), request) {
+                Ok(()) => return,
+                Err(full) => full.to_string(),
+            },
+            (Some(_), Err(error)) => format!(
+                "Iris denied this because it could not read the request: {error}. \
+                 If this goes on, Iris is too old for this Claude Code."
+            ),
+            (None, _) => "Iris answers permission requests over MCP only.".to_owned(),
+        };
+        warn!(
+            pid = self.pid(),
+            denied, "a request on the control channel was not put to anybody"
+        );
+        let answer = json!({ "behavior": "deny", "message": denied });
+        self.write(&claude::answer_permission(&id, &answer));
+    }
+
     fn answered(&self, asked: Asked, answer: Result<Value, Refused>) -> Heard {
         Heard::Event(match (asked, answer) {
             (Asked::Initialize, Ok(answer)) if claude::is_signed_out(&answer) => {
@@ -192,10 +258,12 @@ impl Agent {
                 ),
                 cure: Cure::Human,
             }),
+            // It has nothing to connect to; what it asks comes on this very channel.
+            (Asked::McpStatus, _) if self.asking.is_some() => Event::Mcp(Mcp::Connected),
             (Asked::McpStatus, Ok(answer)) => Event::Mcp(claude::mcp_state(&answer)),
-            (Asked::McpStatus, Err(error)) => Event::Mcp(iris_domain::session::Mcp::Failed(
-                format!("it does not say: {error}"),
-            )),
+            (Asked::McpStatus, Err(error)) => {
+                Event::Mcp(Mcp::Failed(format!("it does not say: {error}")))
+            }
             (Asked::McpReconnect, answer) => {
                 if let Err(error) = answer {
                     debug!(pid = self.pid(), %error, "the agent could not reconnect");

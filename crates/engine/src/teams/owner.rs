@@ -16,7 +16,7 @@ use super::{
     slots::Slots,
     supervisor::{Command, Supervisor},
 };
-use crate::{clock, process::Processes, store::SessionRecord};
+use crate::{clock, store::SessionRecord};
 
 /// Commands that wait for a supervisor: more than its message queue holds.
 const MAILBOX: usize = 256;
@@ -72,7 +72,6 @@ type Key = (Party, TeamName);
 /// The owner's state.
 pub(super) struct Owner {
     deps: TeamsDeps,
-    processes: Processes,
     slots: Slots,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     sessions: HashMap<Key, Handle>,
@@ -83,7 +82,6 @@ pub(super) struct Owner {
 impl Owner {
     pub fn new(deps: TeamsDeps, views: watch::Sender<Arc<SessionViews>>) -> Self {
         Self {
-            processes: Processes::new(&deps.tasks),
             deps,
             slots: Slots::default(),
             views: Arc::new(views),
@@ -143,7 +141,6 @@ impl Owner {
         let (id_tx, id) = watch::channel(record.id);
         let supervisor = Supervisor::new(
             self.deps.clone(),
-            self.processes.clone(),
             self.slots.clone(),
             self.views.clone(),
             record,
@@ -215,6 +212,5 @@ impl Owner {
     async fn close(&mut self) {
         let all = self.sessions.drain().chain(self.leaving.drain());
         futures::future::join_all(all.map(|(_, handle)| handle.close())).await;
-        self.processes.close();
     }
 }

@@ -27,16 +27,19 @@ use tracing::{debug, info, warn};
 use super::{
     SessionViews, TeamsDeps,
     agent::{Agent, Heard},
-    slots::{Slot, Slots},
+    slots::Slots,
 };
-use crate::{approvals::ApprovalsView, clock, process::Processes, store::SessionRecord};
+use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
 
 /// How long an interrupted turn may take to end. Claude Code ends a turn at once (measured); a tool
 /// that does not let itself be killed takes longer.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
 mod life;
+mod place;
 mod view;
+
+use place::Place;
 
 /// What a supervisor is told.
 #[derive(Debug)]
@@ -65,12 +68,11 @@ struct Message {
     reply: oneshot::Sender<(SessionId, Settled)>,
 }
 
-type Taking = BoxFuture<'static, Result<Slot, Problem>>;
+type Taking = BoxFuture<'static, Result<Place, Failure>>;
 
 /// A session and its process.
 pub(super) struct Supervisor {
     deps: TeamsDeps,
-    processes: Processes,
     slots: Slots,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     id: watch::Sender<SessionId>,
@@ -79,6 +81,12 @@ pub(super) struct Supervisor {
     session: Session,
     /// While it waits for a place.
     taking: Option<Taking>,
+    /// Why that takes long.
+    unreached: Option<mpsc::Receiver<Problem>>,
+    /// Its share of the link, while it is to run.
+    lease: Option<Lease>,
+    /// What the agent is told with the next message: its work was cut short.
+    cut_short: Option<String>,
     agent: Option<Agent>,
     /// What the process was started with.
     started_with: Option<Team>,
@@ -99,7 +107,8 @@ pub(super) struct Supervisor {
 /// What woke the supervisor up.
 enum Woken {
     Told(Option<Command>),
-    Place(Result<Slot, Problem>),
+    Place(Result<Place, Failure>),
+    Unreached(Problem),
     Output(crate::process::Output),
     Approvals(bool),
     Config(bool),
@@ -110,7 +119,6 @@ enum Woken {
 impl Supervisor {
     pub fn new(
         deps: TeamsDeps,
-        processes: Processes,
         slots: Slots,
         views: Arc<watch::Sender<Arc<SessionViews>>>,
         record: SessionRecord,
@@ -119,7 +127,6 @@ impl Supervisor {
     ) -> Self {
         Self {
             deps,
-            processes,
             slots,
             views,
             id,
@@ -128,6 +135,9 @@ impl Supervisor {
             record,
             session: Session::default(),
             taking: None,
+            unreached: None,
+            lease: None,
+            cut_short: None,
             agent: None,
             started_with: None,
             messages: HashMap::new(),
@@ -151,6 +161,7 @@ impl Supervisor {
             let woken = tokio::select! {
                 command = mailbox.recv(), if !self.closing => Woken::Told(command),
                 place = taken(&mut self.taking) => Woken::Place(place),
+                Some(problem) = why(&mut self.unreached) => Woken::Unreached(problem),
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
                 changed = config.changed(), if config_live => Woken::Config(changed.is_ok()),
@@ -160,8 +171,10 @@ impl Supervisor {
             match woken {
                 Woken::Told(Some(command)) => self.told(command),
                 Woken::Told(None) => self.close(),
+                Woken::Unreached(problem) => self.step(Event::Unreached(problem)),
                 Woken::Place(place) => {
                     self.taking = None;
+                    self.unreached = None;
                     let event = self.launch(place).await;
                     self.step(event);
                 }
@@ -274,6 +287,9 @@ impl Supervisor {
                 }
             }
         }
+        if self.is_gone() && matches!(self.session.state(), State::Asleep | State::Trouble) {
+            self.lease = None;
+        }
         if self.is_gone() {
             for sleeper in self.sleepers.drain(..) {
                 if sleeper.send(true).is_err() {
@@ -288,10 +304,17 @@ impl Supervisor {
         match effect {
             Effect::Spawn => {
                 self.stderr_tail.clear();
-                let max = self.deps.config.borrow().settings.max_processes;
-                let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
-                let (slots, mailbox) = (self.slots.clone(), self.mailbox.clone());
-                self.taking = Some(Box::pin(async move { slots.take(mailbox, max).await }));
+                // One is enough: the surfaces show what follows.
+                let (trouble, unreached) = mpsc::channel(1);
+                self.unreached = Some(unreached);
+                self.taking = Some(Box::pin(place::take(
+                    self.deps.clone(),
+                    self.slots.clone(),
+                    self.record.to.clone(),
+                    self.record.id,
+                    self.mailbox.clone(),
+                    trouble,
+                )));
             }
             Effect::Stop => {
                 if let Some(agent) = &self.agent {
@@ -299,6 +322,7 @@ impl Supervisor {
                 } else {
                     // It had no process yet.
                     self.taking = None;
+                    self.unreached = None;
                     return Some(exited(no_process(), Cure::Retry));
                 }
             }
@@ -307,7 +331,10 @@ impl Supervisor {
             Effect::ReconnectMcp => self.with_agent(Agent::mcp_reconnect),
             Effect::Deliver(id) => {
                 if let (Some(agent), Some(message)) = (&mut self.agent, self.messages.get(&id)) {
-                    agent.deliver(id, &message.text);
+                    match self.cut_short.take() {
+                        Some(note) => agent.deliver(id, &format!("{note}\n\n{}", message.text)),
+                        None => agent.deliver(id, &message.text),
+                    }
                     agent.slot.busy();
                 }
             }
@@ -410,9 +437,16 @@ impl Supervisor {
     }
 }
 
-async fn taken(taking: &mut Option<Taking>) -> Result<Slot, Problem> {
+async fn taken(taking: &mut Option<Taking>) -> Result<Place, Failure> {
     match taking {
         Some(taking) => Pin::new(taking).await,
+        None => pending().await,
+    }
+}
+
+async fn why(unreached: &mut Option<mpsc::Receiver<Problem>>) -> Option<Problem> {
+    match unreached {
+        Some(unreached) => unreached.recv().await,
         None => pending().await,
     }
 }

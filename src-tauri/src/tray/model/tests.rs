@@ -1,4 +1,4 @@
-use iris_domain::snapshot::TeamState;
+use iris_domain::{prompt::PromptKind, snapshot::TeamState};
 
 use super::*;
 use crate::samples;
@@ -122,6 +122,55 @@ fn problems_come_first_with_their_next_step() {
 }
 
 #[test]
+fn what_ssh_asks_comes_before_the_approvals_and_opens_the_window() {
+    let mut snapshot = samples::snapshot();
+    let key = "/home/me/.ssh/id_ed25519".to_owned();
+    snapshot.prompts = vec![samples::prompt("p1", PromptKind::Passphrase { key })];
+    let tray = model(&snapshot);
+    assert_eq!(tray.icon, Icon::Waiting);
+    assert_eq!(tray.title.as_deref(), Some("1"), "it waits as well");
+    assert_eq!(tray.tooltip, "Iris: one question waits for you");
+    snapshot.approvals = vec![samples::approval("k7mq2x", "Bash", "ls")];
+    let tray = model(&snapshot);
+    assert_eq!(tray.tooltip, "Iris: 2 things wait for you");
+    let menu = drawn(&tray.menu);
+    assert_eq!(menu[..2], ["me@box asks for a passphrase…", "---"]);
+    assert!(menu[2].starts_with("alpha asks"), "{menu:?}");
+}
+
+#[test]
+fn a_remote_team_says_where_it_is_and_never_that_a_link_is_good_that_is_not() {
+    for (link, label) in [
+        (LinkState::Up, "box · idle · me@box"),
+        (LinkState::Down, "box · idle · me@box not connected"),
+        (LinkState::Connecting, "box · idle · me@box connecting"),
+        (LinkState::Verifying, "box · idle · me@box verifying"),
+        (LinkState::Degraded, "box · idle · me@box degraded"),
+        (LinkState::Reconnecting, "box · idle · me@box reconnecting"),
+        (LinkState::NeedsYou, "box · idle · me@box needs you"),
+    ] {
+        let item = team(&samples::remote_team("box", TeamState::Idle, link));
+        let Item::Submenu { text, .. } = item else {
+            panic!("a team is a submenu")
+        };
+        assert_eq!(text, label);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_link_is_said_once() {
+    let mut view = samples::remote_team("box", TeamState::Trouble, LinkState::NeedsYou);
+    let lines = |view: &TeamView| drawn(&[team(view)]).len();
+    let both = lines(&view);
+    view.problem = view.link.as_ref().and_then(|link| link.problem.clone());
+    assert_eq!(lines(&view), both - 2, "the team's problem is the link's");
+    if let Some(link) = &mut view.link {
+        link.warning = Some("plain HTTP".into());
+    }
+    assert!(drawn(&[team(&view)]).contains(&"  [⚠ plain HTTP]".to_owned()));
+}
+
+#[test]
 fn the_icon_is_the_worst_state() {
     for (state, icon) in [
         (TeamState::Asleep, Icon::Idle),
@@ -182,6 +231,7 @@ fn clicks_name_the_thing_itself() {
         ("stop:alpha", Some(Intent::Stop(alpha()))),
         ("open:", Some(Intent::Open)),
         ("open:more", Some(Intent::Open)),
+        ("prompt:p7", Some(Intent::Open)),
         ("quit:", Some(Intent::Quit)),
         ("allow:", None),
         ("allow", None),
@@ -197,7 +247,11 @@ fn clicks_name_the_thing_itself() {
 #[test]
 fn every_line_that_can_be_clicked_means_something() {
     let mut snapshot = samples::snapshot();
-    snapshot.teams = vec![samples::team("alpha", TeamState::Trouble)];
+    snapshot.teams = vec![
+        samples::team("alpha", TeamState::Trouble),
+        samples::remote_team("box", TeamState::Trouble, LinkState::NeedsYou),
+    ];
+    snapshot.prompts = vec![samples::prompt("p1", PromptKind::Touch)];
     snapshot.approvals = (0..20)
         .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
         .chain([samples::approval("pp22zz", "AskUserQuestion", "?")])

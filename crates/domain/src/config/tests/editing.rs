@@ -237,6 +237,91 @@ fn an_edit_that_would_break_the_config_is_refused() {
     ));
 }
 
+#[test]
+fn a_field_of_an_inner_object_leaves_the_others() {
+    let file = r#"{
+  "teams": {
+    "box": {
+      "path": "~/train",
+      "remote": "me@box",
+      "remoteOptions": {
+        "port": 2222, // behind the router
+        "identity": "${HOME}/key"
+      }
+    }
+  }
+}"#;
+    let port = |port: Option<u16>| ("remoteOptions.port", port.map(|port| json!(port)));
+    let key = |path: Option<&str>| ("remoteOptions.identity", path.map(|path| json!(path)));
+    let set = |fields: Set| edited(file, &change("box", fields));
+    assert_eq!(
+        set(vec![port(Some(22)), key(Some("/home/me/key"))]),
+        file.replace("2222", "22"),
+        "what holds already, through a placeholder, is not touched"
+    );
+    assert_eq!(
+        set(vec![("remoteOptions.connectTimeout", Some(json!(5)))]),
+        file.replace("/key\"", "/key\",\n        \"connectTimeout\": 5"),
+    );
+    let gone = edited(
+        r#"{ "teams": { "box": { "path": "x", "remote": "a@b", "remoteOptions": { "port": 1 } } } }"#,
+        &change("box", vec![port(None)]),
+    );
+    assert!(
+        !gone.contains("remoteOptions"),
+        "an object that says nothing goes: {gone}"
+    );
+    let untouched = set(vec![("reverseMcpPermissions.deniedTools", None)]);
+    assert_eq!(untouched, file, "what is not there needs no removing");
+    let made = edited(
+        file,
+        &change(
+            "box",
+            vec![
+                (
+                    "reverseMcpPermissions.deniedTools",
+                    Some(json!(["team_send"])),
+                ),
+                ("reverseMcpPermissions.deniedTargets", Some(json!(["web"]))),
+            ],
+        ),
+    );
+    let permissions = good(&made).teams[&team("box")]
+        .reverse_mcp_permissions
+        .clone()
+        .expect("permissions");
+    assert_eq!(permissions.denied_tools, ["team_send"], "{made}");
+    assert_eq!(permissions.denied_targets, ["web"], "{made}");
+    assert_comments_survive(file, &made);
+}
+
+#[test]
+fn a_new_team_has_its_inner_objects() {
+    let fields = vec![
+        ("path", text("~/x")),
+        ("remote", text("me@box")),
+        ("remoteOptions.port", Some(json!(2222))),
+        ("allowHttp", Some(json!(true))),
+        ("remoteOptions.identity", text("~/key")),
+        ("reverseMcpPermissions.deniedTools", None),
+    ];
+    let expected = r#"{
+  "teams": {
+    "box": {
+      "path": "~/x",
+      "remote": "me@box",
+      "remoteOptions": {
+        "port": 2222,
+        "identity": "~/key"
+      },
+      "allowHttp": true
+    }
+  }
+}
+"#;
+    assert_eq!(edited("", &add("box", fields)).trim_start(), expected);
+}
+
 fn assert_comments_survive(before: &str, after: &str) {
     for line in before.lines() {
         if let Some(at) = line.find("//").or_else(|| line.find("/*")) {

@@ -1,4 +1,4 @@
-use iris_domain::config::GrantPermission;
+use iris_domain::config::{GrantPermission, StrictHostKeyChecking};
 use serde_json::json;
 
 use super::{super::disk::SaveError, *};
@@ -87,6 +87,95 @@ async fn a_team_is_added_changed_renamed_and_removed() {
         ("two", "console")
     );
     assert!(!format!("{rows:?}").contains("hunter2"));
+}
+
+/// A team on another host: its folder is not looked for here.
+fn remote_edit() -> TeamEdit {
+    TeamEdit {
+        remote: Some("me@box".into()),
+        remote_options: Some(RemoteOptionsEdit {
+            port: Some(2222),
+            connect_timeout: Some(0),
+            strict_host_key_checking: Some(StrictHostKeyChecking::Yes),
+            extra_ssh_args: Some(vec!["-J".into(), "gate".into()]),
+            ..RemoteOptionsEdit::default()
+        }),
+        enable_reverse_mcp: Some(true),
+        allow_http: Some(false),
+        reverse_mcp_permissions: Some(PermissionsEdit {
+            allowed_tools: Some(Vec::new()),
+            denied_targets: Some(vec!["web".into()]),
+            ..PermissionsEdit::default()
+        }),
+        ..at("~/on the box")
+    }
+}
+
+#[tokio::test]
+async fn a_remote_team_is_added_changed_and_brought_home() {
+    let bench = Bench::with(FILE).await;
+    let (file, two) = (&bench.file, || team("two"));
+    file.add_team(two(), remote_edit()).await.expect("added");
+    let text = bench.text();
+    let written: Value = serde_json::from_str(&text.replace("// mine", "")).expect("JSON");
+    assert_eq!(
+        written["teams"]["two"],
+        json!({
+            "path": "~/on the box",
+            "remote": "me@box",
+            "remoteOptions": {
+                "port": 2222,
+                "strictHostKeyChecking": "yes",
+                "extraSshArgs": ["-J", "gate"],
+            },
+            "enableReverseMcp": true,
+            "allowHttp": false,
+            "reverseMcpPermissions": { "deniedTargets": ["web"] },
+        })
+    );
+
+    let settings = file.settings_of(&two()).expect("it is there");
+    assert_eq!(
+        settings.remote_options.as_ref().and_then(|o| o.port),
+        Some(2222)
+    );
+    file.edit_team(two(), settings).await.expect("no change");
+    assert_eq!(bench.text(), text, "what a team is set to changes nothing");
+
+    let edit = TeamEdit {
+        remote_options: Some(RemoteOptionsEdit {
+            port: Some(0),
+            identity: Some("~/.ssh/box".into()),
+            ..RemoteOptionsEdit::default()
+        }),
+        ..TeamEdit::default()
+    };
+    file.edit_team(two(), edit).await.expect("changed");
+    let config = file.watch().borrow().clone();
+    let options = config.teams[&two()].remote_options.clone().expect("some");
+    assert_eq!(
+        (options.port, options.identity.as_deref()),
+        (None, Some("~/.ssh/box"))
+    );
+    assert_eq!(options.extra_ssh_args, ["-J", "gate"], "left as it was");
+
+    let local = |path: Option<&str>| TeamEdit {
+        remote: Some(String::new()),
+        enable_reverse_mcp: Some(false),
+        path: path.map(String::from),
+        ..TeamEdit::default()
+    };
+    let refused = file.edit_team(two(), local(None)).await.expect_err("gone");
+    assert!(
+        refused.message.contains("there is no folder"),
+        "a folder of the host is looked for here: {refused:?}"
+    );
+    file.edit_team(two(), local(Some("~/other")))
+        .await
+        .expect("home");
+    assert_eq!(file.watch().borrow().teams[&two()].remote, None);
+    let unknown = file.settings_of(&team("three")).expect_err("there is none");
+    assert_eq!(unknown.code, Code::NotFound);
 }
 
 #[tokio::test]
@@ -204,6 +293,18 @@ async fn what_cannot_be_used_is_refused_and_the_file_stays_as_it_is() {
             file.add_team(one(), at("~/project")).await,
             Code::Conflict,
             "`one` already",
+        ),
+        (
+            file.add_team(
+                two(),
+                TeamEdit {
+                    enable_reverse_mcp: Some(true),
+                    ..at("~/project")
+                },
+            )
+            .await,
+            Code::InvalidInput,
+            "this team has no `remote`",
         ),
         (
             file.add_team(

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
     audit::Draft,
+    config::Config,
     ids::{Party, SessionId},
     request::Asker,
 };
@@ -16,15 +17,23 @@ use rmcp::{
     service::RequestContext,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::super::{connection, guard::Guard, limits::Limits, refusals::Refusals, server};
+use super::super::{
+    Callbacks, OwnPorts, Probes, connection,
+    guard::{Guard, Known},
+    limits::Limits,
+    refusals::Refusals,
+    server,
+};
 use crate::{
     secrets::Secret,
+    tls::Tls,
     tokens::{Caller, Tokens},
 };
 
@@ -120,6 +129,12 @@ impl ServerHandler for Probe {
 pub struct Served {
     pub port: u16,
     pub tokens: Tokens,
+    pub tls: Tls,
+    pub own_ports: OwnPorts,
+    pub probes: Probes,
+    pub callbacks: Callbacks,
+    /// What the teams may call.
+    pub config: watch::Sender<Arc<Config>>,
     /// An agent, and its token.
     pub agent: Asker,
     pub token: Secret,
@@ -163,6 +178,13 @@ impl Served {
         let tokens = Tokens::new(Secret::random());
         let agent = asker("blue");
         let token = tokens.mint(agent.clone());
+        let (tls, own_ports, probes) = (
+            Tls::temporary().unwrap(),
+            OwnPorts::default(),
+            Probes::of_port(port),
+        );
+        let (config, configs) = watch::channel(Arc::new(Config::default()));
+        let callbacks = Callbacks::new(configs, tokens.clone());
         let (refusals, rows) = Refusals::channel();
         let (fate, fates) = mpsc::unbounded_channel();
         let (release, shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -172,10 +194,18 @@ impl Served {
             release: release.clone(),
             progress_every: limits.progress_every,
         };
-        let guard = Guard::new(port, tokens.clone(), refusals, limits, probe);
+        let known = Known {
+            ports: own_ports.clone(),
+            probes: probes.clone(),
+            tokens: tokens.clone(),
+            callbacks: callbacks.clone(),
+            refusals,
+        };
+        let guard = Guard::new(port, known, limits, probe);
         tasks.spawn(connection::accept(
             listener,
             guard,
+            tls.acceptor(),
             limits,
             tasks.clone(),
             shutdown.clone(),
@@ -183,6 +213,11 @@ impl Served {
         Self {
             port,
             tokens,
+            tls,
+            own_ports,
+            probes,
+            callbacks,
+            config,
             agent,
             token,
             rows,
@@ -221,6 +256,26 @@ impl Served {
         // A server that refuses early may close before all is written.
         stream.write_all(&raw.bytes()).await.ok();
         stream
+    }
+
+    /// A TLS connection that trusts only this endpoint.
+    pub async fn secure(&self) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let connector = TlsConnector::from(self.tls.client());
+        soon("TLS", connector.connect(crate::tls::own_name(), stream))
+            .await
+            .unwrap()
+    }
+
+    /// Sends it over TLS and reads the whole answer.
+    pub async fn send_secure(&self, raw: Raw) -> Answer {
+        let mut stream = self.secure().await;
+        stream.write_all(&raw.bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        soon("the whole answer", stream.read_to_end(&mut bytes))
+            .await
+            .unwrap();
+        Answer::read(&bytes)
     }
 
     pub async fn row(&mut self) -> Draft {
@@ -324,7 +379,7 @@ impl Answer {
 }
 
 /// Reads until the text stands in what came; the rest may follow.
-pub async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+pub async fn read_until(stream: &mut (impl AsyncRead + Unpin), text: &str) -> String {
     let mut seen = Vec::new();
     soon(text, async {
         loop {

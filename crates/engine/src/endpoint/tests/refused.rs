@@ -240,6 +240,7 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
 async fn who_is_slow_is_hung_up_on() {
     let brief = Duration::from_millis(200);
     let served = Served::with(Limits {
+        opening: brief,
         head: brief,
         body: brief,
         ..small()

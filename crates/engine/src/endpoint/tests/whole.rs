@@ -21,23 +21,29 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::kit::soon;
 use crate::{
     approvals::Approvals,
-    endpoint::{self, EndpointDeps},
+    endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::Home,
-    secrets::Secret,
+    links::{Links, LinksDeps, Live},
+    process::Processes,
+    prompts::Prompts,
+    secrets::{NamedSecrets, Secret, Secrets},
+    ssh::Ssh,
     store::{AuditQuery, Store},
     teams::{Teams, TeamsDeps},
+    tls::Tls,
     tokens::Tokens,
 };
 
 /// An Iris without windows, agents or keychain.
-struct Iris {
+pub(super) struct Iris {
     port: u16,
-    tokens: Tokens,
-    agent: Asker,
-    token: Secret,
+    pub(super) tokens: Tokens,
+    pub(super) agent: Asker,
+    pub(super) token: Secret,
     approvals: Approvals,
-    store: Store,
+    pub(super) store: Store,
+    pub(super) callbacks: Callbacks,
     _config: watch::Sender<Arc<Config>>,
     _snapshot: watch::Sender<Arc<Snapshot>>,
     _home: tempfile::TempDir,
@@ -45,12 +51,16 @@ struct Iris {
 
 impl Iris {
     async fn start() -> Self {
+        Self::with(json!({ "blue": {
+            "path": "/tmp", "approvalPolicy": { "deny": ["team_sleep"] } } }))
+        .await
+    }
+
+    pub(super) async fn with(teams: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         home.prepare().unwrap();
-        let config: Config = serde_json::from_value(json!({ "teams": { "blue": {
-                "path": "/tmp", "approvalPolicy": { "deny": ["team_sleep"] } } } }))
-        .unwrap();
+        let config: Config = serde_json::from_value(json!({ "teams": teams })).unwrap();
         let (config_sender, config) = watch::channel(Arc::new(config));
         let snapshot = Snapshot {
             version: "0".to_owned(),
@@ -58,6 +68,7 @@ impl Iris {
             teams: Vec::new(),
             approvals: Vec::new(),
             recent: Vec::new(),
+            prompts: Vec::new(),
             problems: Vec::new(),
         };
         let (snapshot_sender, snapshot) = watch::channel(Arc::new(snapshot));
@@ -65,8 +76,25 @@ impl Iris {
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
         let approvals = Approvals::start(config.clone(), store.clone(), Vec::new(), &tasks).await;
+        let callbacks = Callbacks::new(config.clone(), tokens.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        home.prepare().unwrap();
+        let processes = Processes::new(&tasks);
+        let secrets = Secrets::memory();
+        let shutdown = CancellationToken::new();
+        let prompts = Prompts::start(&home, secrets, store.clone(), &tasks, shutdown.clone());
+        let links = Links::start(LinksDeps {
+            ssh: Ssh::new(Environment::default(), processes.clone(), home.ssh()),
+            prompts: prompts.await.unwrap(),
+            tls: Tls::temporary().unwrap(),
+            probes: Probes::of_port(port),
+            own_ports: OwnPorts::default(),
+            port,
+            instance: "test".into(),
+            live: Live::default(),
+            tasks: tasks.clone(),
+        });
         let teams = Teams::start(TeamsDeps {
             home,
             env: Environment::default(),
@@ -74,7 +102,12 @@ impl Iris {
             store: store.clone(),
             tokens: tokens.clone(),
             approvals: approvals.clone(),
-            endpoint: format!("http://127.0.0.1:{port}/mcp"),
+            secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
+            processes: processes.clone(),
+            links,
+            ca_pem: String::new(),
+            instance: "test".into(),
+            endpoint: Some(format!("http://127.0.0.1:{port}/mcp")),
             tasks: tasks.clone(),
         })
         .await;
@@ -87,6 +120,10 @@ impl Iris {
         let token = tokens.mint(agent.clone());
         let deps = EndpointDeps {
             tokens: tokens.clone(),
+            tls: Tls::temporary().unwrap(),
+            own_ports: OwnPorts::default(),
+            probes: Probes::of_port(port),
+            callbacks: callbacks.clone(),
             approvals: approvals.clone(),
             teams,
             snapshot,
@@ -102,13 +139,20 @@ impl Iris {
             token,
             approvals,
             store,
+            callbacks,
             _config: config_sender,
             _snapshot: snapshot_sender,
             _home: dir,
         }
     }
 
-    async fn open(&self, path: &str, token: &Secret, method: &str, params: &Value) -> TcpStream {
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        token: &Secret,
+        method: &str,
+        params: &Value,
+    ) -> TcpStream {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let body = body.to_string();
         let head = format!(
@@ -124,13 +168,13 @@ impl Iris {
         stream
     }
 
-    async fn by_agent(&self, tool: &str, arguments: Value) -> TcpStream {
+    pub(super) async fn by_agent(&self, tool: &str, arguments: Value) -> TcpStream {
         let path = format!("/mcp/{}", self.agent.session);
         let params = json!({ "name": tool, "arguments": arguments });
         self.open(&path, &self.token, "tools/call", &params).await
     }
 
-    async fn by_console(&self, method: &str, params: Value) -> TcpStream {
+    pub(super) async fn by_console(&self, method: &str, params: Value) -> TcpStream {
         self.open("/mcp", &self.tokens.console(), method, &params)
             .await
     }
@@ -148,7 +192,7 @@ impl Iris {
 }
 
 /// The JSON-RPC answer, whether it came as JSON or as the event of a stream.
-async fn answer(mut stream: TcpStream) -> Value {
+pub(super) async fn answer(mut stream: TcpStream) -> Value {
     let mut text = String::new();
     soon("an answer", stream.read_to_string(&mut text))
         .await
@@ -164,7 +208,7 @@ async fn answer(mut stream: TcpStream) -> Value {
 }
 
 /// What Claude Code reads: the one text, and nothing structured beside it.
-fn permission(answer: &Value) -> Value {
+pub(super) fn permission(answer: &Value) -> Value {
     let result = &answer["result"];
     assert_eq!(
         result.get("structuredContent"),
@@ -179,7 +223,7 @@ fn permission(answer: &Value) -> Value {
     serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
 }
 
-fn bash(id: &str) -> Value {
+pub(super) fn bash(id: &str) -> Value {
     json!({ "tool_name": "Bash", "input": { "command": "make" }, "tool_use_id": id })
 }
 
@@ -342,7 +386,7 @@ async fn quick_tools_answer_with_the_same_as_text_and_structured() {
 }
 
 /// The audit rows, when there are so many: refusals are written after the answer.
-async fn rows(store: &Store, count: usize) -> Vec<iris_domain::audit::Row> {
+pub(super) async fn rows(store: &Store, count: usize) -> Vec<iris_domain::audit::Row> {
     soon("the audit rows", async {
         loop {
             let rows = store.audit(AuditQuery::default()).await.unwrap();

@@ -1,13 +1,13 @@
 //! `permissions__approve`: Claude Code asks whether a tool call may run.
 
-use iris_domain::{Problem, decision::Decision, problem::Code, request::ToolRequest};
+use iris_domain::{Problem, problem::Code, request::ToolRequest};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Name, Tools, failed, read, unusable};
-use crate::tokens::Caller;
+use crate::{claude::permission_answer, tokens::Caller};
 
 /// What Claude Code sends (measured with 2.1.330: the first three, always).
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -46,8 +46,17 @@ pub(super) async fn approve(
             return failed(name, &problem);
         }
     };
+    if let Err(refused) = tools.callbacks.ask(&asker.team) {
+        tools
+            .refusals
+            .call(caller, name.as_str(), refused.why, &refused.problem.message);
+        let message = format!("{} {}", refused.problem.message, refused.problem.hint);
+        return said(&json!({ "behavior": "deny", "message": message }));
+    }
     match request(arguments) {
-        Ok(request) => said(&wire(&tools.approvals.ask(asker, request).await)),
+        Ok(request) => said(&permission_answer(
+            &tools.approvals.ask(asker, request).await,
+        )),
         Err(unread) => {
             let why = &unread.message;
             tools.refusals.permission(caller, why);
@@ -72,35 +81,6 @@ fn request(arguments: JsonObject) -> Result<ToolRequest, Problem> {
     }
     ToolRequest::new(tool_name, Value::Object(input), tool_use_id)
         .map_err(|error| unusable(Name::PermissionsApprove, &error.to_string()))
-}
-
-/// The decision in Claude Code's words. `"updatedInput": {}` means "unchanged" (measured with
-/// 2.1.197 and 2.1.330; the first wants the key, and a large input must not be echoed).
-pub(super) fn wire(decision: &Decision) -> Value {
-    match decision {
-        Decision::Allow {
-            by: _,
-            edited: None,
-        } => json!({ "behavior": "allow", "updatedInput": {} }),
-        Decision::Allow {
-            by: _,
-            edited: Some(Value::Object(input)),
-        } if !input.is_empty() => {
-            json!({ "behavior": "allow", "updatedInput": input })
-        }
-        // An empty input would be read as "unchanged", and the input that was replaced would run.
-        Decision::Allow {
-            by: _,
-            edited: Some(_),
-        } => {
-            tracing::error!("an edited input that is no object, or empty, cannot be passed on");
-            json!({
-                "behavior": "deny",
-                "message": "Iris denied this: the edited input is empty and cannot be passed on.",
-            })
-        }
-        Decision::Deny { by: _, message } => json!({ "behavior": "deny", "message": message }),
-    }
 }
 
 /// Exactly one text and nothing else: anything more makes Claude Code reject the answer (measured

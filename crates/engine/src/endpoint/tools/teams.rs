@@ -13,7 +13,7 @@ use rmcp::model::CallToolResult;
 use tokio::time::Instant;
 
 use super::{
-    Name, Tools, acting, may, result,
+    Name, Tools, result,
     wire::{
         Listed, Notifications, Pool, SendArguments, Sent, SleepArguments, Slept, Status,
         StatusArguments, TeamConfig, TeamList, TeamNow, WakeArguments, Woken,
@@ -41,12 +41,10 @@ impl Tools {
             include_notifications,
             from_team,
         } = arguments?;
-        let me = acting(
-            &self.refusals,
-            caller,
-            Name::TeamStatus,
-            from_team.as_deref(),
-        )?;
+        let me = self.acting(caller, Name::TeamStatus, from_team.as_deref())?;
+        if let Some(team) = &team {
+            self.may_see(caller, Name::TeamStatus, team)?;
+        }
         let snapshot = self.snapshot.borrow().clone();
         let notifications = include_notifications.unwrap_or(true);
         result(&status(&snapshot, &me, team.as_ref(), notifications)?)
@@ -59,8 +57,8 @@ impl Tools {
         arguments: Result<WakeArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
         let WakeArguments { team, from_team } = arguments?;
-        let me = acting(&self.refusals, caller, Name::TeamWake, from_team.as_deref())?;
-        may(&self.refusals, caller, Name::TeamWake, &team)?;
+        let me = self.acting(caller, Name::TeamWake, from_team.as_deref())?;
+        self.may(caller, Name::TeamWake, &team)?;
         let started = Instant::now();
         let session = self.teams.wake(me, team.clone()).await?;
         result(&Woken {
@@ -86,13 +84,8 @@ impl Tools {
             force,
             from_team,
         } = arguments?;
-        acting(
-            &self.refusals,
-            caller,
-            Name::TeamSleep,
-            from_team.as_deref(),
-        )?;
-        may(&self.refusals, caller, Name::TeamSleep, &team)?;
+        self.acting(caller, Name::TeamSleep, from_team.as_deref())?;
+        self.may(caller, Name::TeamSleep, &team)?;
         if !force {
             not_busy(&self.snapshot.borrow(), &team)?;
         }
@@ -127,13 +120,8 @@ impl Tools {
             timeout,
             from_team,
         } = arguments?;
-        let me = acting(
-            &self.refusals,
-            caller,
-            Name::SendMessage,
-            from_team.as_deref(),
-        )?;
-        may(&self.refusals, caller, Name::SendMessage, &to_team)?;
+        let me = self.acting(caller, Name::SendMessage, from_team.as_deref())?;
+        self.may(caller, Name::SendMessage, &to_team)?;
         let timeout = patience(timeout)?;
         let echo = sendable(&message)?;
         let outcome = self.teams.send(me, to_team, message, timeout).await;

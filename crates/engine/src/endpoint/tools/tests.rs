@@ -9,6 +9,7 @@ use iris_domain::{
 use serde_json::Map;
 
 use super::*;
+use crate::claude::permission_answer;
 
 fn team(name: &str) -> TeamName {
     name.parse().unwrap()
@@ -25,6 +26,7 @@ fn view(name: &str, state: TeamState, sessions: Vec<SessionView>) -> TeamView {
         color: None,
         path: format!("/p/{name}"),
         mode: GrantPermission::Ask,
+        link: None,
         sessions,
     }
 }
@@ -56,6 +58,7 @@ fn snapshot() -> Snapshot {
         ],
         approvals: vec![],
         recent: vec![],
+        prompts: Vec::new(),
         problems: vec![],
     }
 }
@@ -205,16 +208,16 @@ fn decisions_are_said_in_claude_codes_words() {
         edited,
     };
     assert_eq!(
-        permission::wire(&allow(None)),
+        permission_answer(&allow(None)),
         json!({ "behavior": "allow", "updatedInput": {} })
     );
     let edited = json!({ "command": "ls" });
     assert_eq!(
-        permission::wire(&allow(Some(edited.clone()))),
+        permission_answer(&allow(Some(edited.clone()))),
         json!({ "behavior": "allow", "updatedInput": edited }),
     );
     for lost in [json!({}), json!([]), json!("ls"), Value::Null] {
-        let said = permission::wire(&allow(Some(lost.clone())));
+        let said = permission_answer(&allow(Some(lost.clone())));
         assert_eq!(
             said["behavior"], "deny",
             "{lost} would let the original run"
@@ -226,7 +229,7 @@ fn decisions_are_said_in_claude_codes_words() {
         message: "too late".to_owned(),
     };
     assert_eq!(
-        permission::wire(&deny),
+        permission_answer(&deny),
         json!({ "behavior": "deny", "message": "too late" })
     );
 }
@@ -383,8 +386,8 @@ fn identity_comes_from_the_token() {
 fn a_team_does_nothing_to_itself() {
     let (refusals, mut rows) = Refusals::channel();
     let blue = team("blue");
-    assert!(may(&refusals, &agent("blue"), Name::SendMessage, &blue).is_err());
+    assert!(not_itself(&refusals, &agent("blue"), Name::SendMessage, &blue).is_err());
     assert_eq!(rows.try_recv().unwrap().decided_by, "self");
-    assert!(may(&refusals, &agent("red"), Name::SendMessage, &blue).is_ok());
-    assert!(may(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
+    assert!(not_itself(&refusals, &agent("red"), Name::SendMessage, &blue).is_ok());
+    assert!(not_itself(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
 }

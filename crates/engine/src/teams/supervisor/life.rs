@@ -1,6 +1,6 @@
 //! The start and the end of a session's process.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use iris_domain::{
     Problem,
@@ -9,23 +9,30 @@ use iris_domain::{
     request::Asker,
     session::{Cure, Event, Failure},
 };
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Agent, Slot, Supervisor, exited};
+use super::{Agent, Place, Supervisor, exited};
 use crate::{
     claude::{self, Invocation},
     clock,
-    process::Ended,
+    links::Reach,
+    process::{Ended, Output, Process},
+    remote,
+    secrets::Secret,
     store::StoreError,
+    teams::agent::Far,
 };
 
 impl Supervisor {
     /// Starts the process, now that there is a place for it.
-    pub(super) async fn launch(&mut self, place: Result<Slot, Problem>) -> Event {
-        let slot = match place {
-            Ok(slot) => slot,
-            Err(problem) => return exited(problem, Cure::Room),
+    pub(super) async fn launch(&mut self, place: Result<Place, Failure>) -> Event {
+        let Place { slot, remote } = match place {
+            Ok(place) => place,
+            Err(Failure { problem, cure }) => return exited(problem, cure),
         };
+        let (lease, reach) = remote.unzip();
+        self.lease = lease;
         let team = self
             .deps
             .config
@@ -36,32 +43,25 @@ impl Supervisor {
         let Some(team) = team else {
             return exited(removed(), Cure::Human);
         };
+        if team.remote.is_some() != reach.is_some() {
+            // The team moved while it waited for the way to where it was.
+            return exited(moved(), Cure::Link);
+        }
         self.record.last_used_at = clock::now();
         // Before the start: a conversation that nobody knows of could never be resumed.
         if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
             return exited(not_saved(&error), Cure::Human);
         }
+        let secrets = match self.deps.secrets.of_env(&team.env).await {
+            Ok(secrets) => secrets,
+            Err(problem) => return exited(problem, Cure::Human),
+        };
         let token = self.deps.tokens.mint(self.asker(&team));
-        let started = Invocation {
-            team: &team,
-            session: self.record.id,
-            resume: self.record.started,
-            endpoint: &self.deps.endpoint,
-            token: &token,
-            env: &self.deps.env,
-            base: self.deps.home.root(),
-        }
-        .program()
-        .map_err(|problem| Failure {
-            problem,
-            cure: Cure::Human,
-        })
-        .and_then(|program| {
-            self.processes
-                .start(program)
-                .map_err(|e| claude::not_started(&e))
-        });
-        let (process, output) = match started {
+        let start = match reach {
+            None => self.start_here(&team, &token, &secrets),
+            Some(reach) => self.start_there(&team, &token, &secrets, reach),
+        };
+        let (process, output, far) = match start {
             Ok(started) => started,
             Err(failure) => {
                 self.deps.tokens.revoke(&token);
@@ -71,8 +71,16 @@ impl Supervisor {
                 };
             }
         };
-        let agent = Agent::new(process, output, token, slot);
-        info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), "agent started");
+        let without_tunnel = match &far {
+            Some(far) => far.reach.port.is_none(),
+            None => self.deps.endpoint.is_none(),
+        };
+        let mut agent = Agent::new(process, output, token, slot);
+        if without_tunnel {
+            agent = agent.asks_on_its_channel(self.deps.approvals.clone(), self.asker(&team));
+        }
+        agent.far = far;
+        info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), host = team.host(), "agent started");
         if let Some(started) = agent.started()
             && let Err(error) = self
                 .deps
@@ -85,6 +93,78 @@ impl Supervisor {
         self.agent = Some(agent);
         self.started_with = Some(claude::started_with(&team));
         Event::Spawned
+    }
+
+    fn start_here(&self, team: &Team, token: &Secret, secrets: &Values) -> Start {
+        let endpoint = self.deps.endpoint.as_deref();
+        let program = self
+            .invocation(team, token, secrets, endpoint)
+            .program()
+            .map_err(human)?;
+        let (process, output) = self
+            .deps
+            .processes
+            .start(program)
+            .map_err(|error| claude::not_started(&error))?;
+        Ok((process, output, None))
+    }
+
+    /// On another host: the program that starts it there goes first, then the conversation.
+    fn start_there(&self, team: &Team, token: &Secret, secrets: &Values, reach: Reach) -> Start {
+        let scheme = if team.allow_http { "http" } else { "https" };
+        let endpoint = reach
+            .port
+            .map(|port| format!("{scheme}://{}:{port}/mcp", Ipv4Addr::LOCALHOST));
+        let args = self
+            .invocation(team, token, secrets, endpoint.as_deref())
+            .args();
+        let nonce = remote::Nonce::random();
+        let tunnel = endpoint.is_some();
+        let line = remote::Launch {
+            team,
+            session: self.record.id,
+            args: &args,
+            token: tunnel.then_some(token),
+            ca_pem: (tunnel && !team.allow_http).then_some(self.deps.ca_pem.as_str()),
+            env: &values(&team.env, secrets),
+            instance: &self.deps.instance,
+            nonce: &nonce,
+        }
+        .first_line()
+        .map_err(human)?;
+        let program = reach.program(remote::COMMAND);
+        let (process, output) = self
+            .deps
+            .processes
+            .start(program)
+            .map_err(|error| claude::not_started(&error))?;
+        if process.write_line(&line).is_err() {
+            // It ended at once; its end says why.
+            info!(
+                pid = process.pid(),
+                "the program for the host was not taken"
+            );
+        }
+        Ok((process, output, Some(Far::new(nonce, reach))))
+    }
+
+    fn invocation<'a>(
+        &'a self,
+        team: &'a Team,
+        token: &'a Secret,
+        secrets: &'a Values,
+        endpoint: Option<&'a str>,
+    ) -> Invocation<'a> {
+        Invocation {
+            team,
+            session: self.record.id,
+            resume: self.record.started,
+            endpoint,
+            token,
+            env: &self.deps.env,
+            secrets,
+            base: self.deps.home.root(),
+        }
     }
 
     /// Whether its process was started with settings that are not the team's any more: rules that
@@ -118,10 +198,16 @@ impl Supervisor {
 
     /// The process is gone: its token is worth nothing, its group is forgotten, its place is free.
     pub(super) async fn ended(&mut self, ended: Ended) -> Event {
-        let failure = claude::ended(&ended);
+        let mut failure = claude::ended(&ended);
         self.ask_mcp_at = None;
         if let Some(agent) = self.agent.take() {
             self.deps.tokens.revoke(&agent.token);
+            if let (Some(far), Some(team)) = (&agent.far, &self.started_with) {
+                failure = far.ended(&ended, team, self.record.id, failure);
+                if failure.cure == Cure::Link && self.session.running().is_some() {
+                    self.cut_short = Some(cut_short(team.host()));
+                }
+            }
             info!(
                 team = %self.record.to, session = %self.record.id, pid = agent.pid(),
                 lived = ?ended.lived, status = ?ended.status, "the agent ended"
@@ -141,6 +227,46 @@ impl Supervisor {
             lived: ended.lived,
         }
     }
+}
+
+/// The values of a team's `env` that the keychain has.
+type Values = BTreeMap<String, Secret>;
+
+type Start = Result<(Process, mpsc::Receiver<Output>, Option<Far>), Failure>;
+
+/// All values of a team's `env`.
+fn values(env: &BTreeMap<String, String>, secrets: &Values) -> Values {
+    env.iter()
+        .map(|(name, value)| {
+            let secret = secrets.get(name).cloned();
+            (
+                name.clone(),
+                secret.unwrap_or_else(|| Secret::new(value.clone())),
+            )
+        })
+        .collect()
+}
+
+/// Told to the agent with the next message.
+fn cut_short(host: &str) -> String {
+    format!(
+        "[Iris: the connection to {host} was lost while you worked on the last message. That turn was cut short, and permission requests that waited were withdrawn. See how things are before you go on.]"
+    )
+}
+
+fn human(problem: Problem) -> Failure {
+    Failure {
+        problem,
+        cure: Cure::Human,
+    }
+}
+
+fn moved() -> Problem {
+    Problem::new(
+        Code::Config,
+        "The team's host was changed while it was being started.",
+        "It is started there by itself.",
+    )
 }
 
 fn removed() -> Problem {

@@ -1,6 +1,4 @@
-//! The short names of approvals.
-
-use iris_domain::ids::ApprovalId;
+//! Short names that a person can read out and type, of approvals and prompts.
 
 /// Letters and digits that are not mistaken for each other when they are read out or typed.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
@@ -11,7 +9,7 @@ const ID_LEN: usize = 6;
 ///
 /// # Errors
 /// When the system gives no random numbers.
-pub(super) fn free(taken: impl Fn(&ApprovalId) -> bool) -> Result<ApprovalId, getrandom::Error> {
+pub(crate) fn free(taken: impl Fn(&str) -> bool) -> Result<String, getrandom::Error> {
     loop {
         let id = random()?;
         if !taken(&id) {
@@ -20,7 +18,7 @@ pub(super) fn free(taken: impl Fn(&ApprovalId) -> bool) -> Result<ApprovalId, ge
     }
 }
 
-fn random() -> Result<ApprovalId, getrandom::Error> {
+fn random() -> Result<String, getrandom::Error> {
     let mut id = String::with_capacity(ID_LEN);
     // Bytes above the largest multiple are left out, or the first letters would come more often.
     let usable = 256 - 256 % ALPHABET.len();
@@ -34,7 +32,7 @@ fn random() -> Result<ApprovalId, getrandom::Error> {
         let letters = letters.filter_map(|b| ALPHABET.get(b % ALPHABET.len()));
         id.extend(letters.map(|&b| char::from(b)).take(ID_LEN - id.len()));
     }
-    Ok(ApprovalId(id))
+    Ok(id)
 }
 
 #[cfg(test)]
@@ -47,8 +45,8 @@ mod tests {
         let mut letters = std::collections::HashSet::new();
         for _ in 0..2000 {
             let id = free(|id| seen.contains(id)).unwrap();
-            assert_eq!(id.0.len(), ID_LEN);
-            letters.extend(id.0.bytes());
+            assert_eq!(id.len(), ID_LEN);
+            letters.extend(id.bytes());
             assert!(seen.insert(id), "one that is taken is not given again");
         }
         assert_eq!(

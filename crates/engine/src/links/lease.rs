@@ -1,0 +1,143 @@
+//! What who needs a link holds.
+
+use std::sync::Arc;
+
+use iris_domain::{
+    Problem,
+    ids::SessionId,
+    session::{Cure, Failure},
+    snapshot::LinkState,
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+
+use super::{
+    Live, human,
+    live::Alive,
+    shutting_down,
+    task::{Status, Told},
+    tunnel::Wanted,
+};
+use crate::{process::Program, ssh::Connection};
+
+/// A share of a link. The link is up, or tried, until the last one is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    pub(super) id: u64,
+    pub(super) destination: String,
+    pub(super) tunnel: Option<Wanted>,
+    pub(super) told: mpsc::UnboundedSender<Told>,
+    pub(super) status: watch::Receiver<Arc<Status>>,
+    pub(super) live: Live,
+}
+
+/// A proven way to the host, with a place for one session.
+#[derive(Debug)]
+pub struct Reach {
+    /// The tunnel's port on the host; none for a team without a tunnel.
+    pub port: Option<u16>,
+    seat: Seat,
+    told: mpsc::UnboundedSender<Told>,
+    _alive: Alive,
+}
+
+/// A place for a session on one of the link's connections.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub connection: Arc<Connection>,
+    pub _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// The destination, for people.
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+
+    /// Waits until the link was proved, with the team's tunnel, however long that takes; then takes
+    /// a place for this session. `trouble` hears once why that takes long.
+    ///
+    /// # Errors
+    /// What only a human can mend.
+    pub async fn ready(
+        &self,
+        session: SessionId,
+        trouble: impl Fn(Problem),
+    ) -> Result<Reach, Failure> {
+        let alive = self.live.hold(session);
+        let mut status = self.status.clone();
+        let mut told = false;
+        let port = loop {
+            let now = Arc::clone(&status.borrow_and_update());
+            match now.state {
+                LinkState::NeedsYou => {
+                    return Err(human(now.problem.clone().unwrap_or_else(shutting_down)));
+                }
+                LinkState::Up | LinkState::Degraded => match self.tunnel {
+                    None => break None,
+                    Some(wanted) => match now.tunnels.get(&wanted) {
+                        Some(Ok(port)) => break Some(*port),
+                        Some(Err(problem)) => return Err(human(problem.clone())),
+                        None => {}
+                    },
+                },
+                LinkState::Down
+                | LinkState::Connecting
+                | LinkState::Verifying
+                | LinkState::Reconnecting => {
+                    if let Some(problem) = &now.problem
+                        && !std::mem::replace(&mut told, true)
+                    {
+                        trouble(problem.clone());
+                    }
+                }
+            }
+            status.changed().await.map_err(|_| human(shutting_down()))?;
+        };
+        let (reply, seat) = oneshot::channel();
+        self.told
+            .send(Told::Seat(reply))
+            .map_err(|_| human(shutting_down()))?;
+        // The link went away meanwhile: it is tried again, and so is this.
+        let seat = seat.await.map_err(|_| Failure {
+            problem: shutting_down(),
+            cure: Cure::Link,
+        })??;
+        Ok(Reach {
+            port,
+            seat,
+            told: self.told.clone(),
+            _alive: alive,
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.told.send(Told::Release(self.id)).is_err() {
+            tracing::debug!("the link's task has ended");
+        }
+    }
+}
+
+impl Reach {
+    /// The program that runs a command on the host.
+    pub fn program(&self, command: &str) -> Program {
+        self.seat.connection.session(command)
+    }
+
+    /// The host took no further session on this connection: it gets no more.
+    pub fn is_full(&self) {
+        self.tell(Told::Full(Arc::clone(&self.seat.connection)));
+    }
+
+    /// The session's `ssh` had to be killed, which its far end does not notice: it is ended there.
+    pub fn end(&self, session: SessionId) {
+        self.tell(Told::End(session));
+    }
+
+    fn tell(&self, told: Told) {
+        if self.told.send(told).is_err() {
+            tracing::debug!("the link's task has ended");
+        }
+    }
+}

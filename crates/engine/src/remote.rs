@@ -1,0 +1,39 @@
+//! The remote end of a team on another host: what runs there for Iris, without anything installed.
+//!
+//! One constant command, [`COMMAND`], is what `ps` shows there. The program comes as the first line
+//! on its stdin: POSIX sh, with the values that it works on. What follows on stdin belongs to what
+//! the program runs. The files `*.sh` beside this one are that program's parts.
+//!
+//! - [`Launch`] starts an agent, and ends everything that it leaves.
+//! - [`sweep`] and its kin end what an earlier connection left.
+//! - [`read`] reads what they say.
+
+mod launch;
+mod line;
+mod said;
+mod sweep;
+
+pub use launch::Launch;
+pub use said::{Nonce, Said, Unstarted, read, said_nothing};
+pub use sweep::{end, leave, listening, sweep};
+
+/// What `ssh` is told to run. Every login shell understands it (measured with sh, dash, bash, zsh,
+/// fish and tcsh).
+pub const COMMAND: &str = "exec sh -c 'read -r l; eval \"$l\"'";
+
+const COMMON: &str = include_str!("remote/common.sh");
+const LAUNCH: &str = include_str!("remote/launch.sh");
+const SWEEP: &str = include_str!("remote/sweep.sh");
+const LISTENING: &str = include_str!("remote/listening.sh");
+
+/// A name of a folder made of `instance`: whatever it is, it stays in its parent.
+fn folder_name(instance: &str) -> String {
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    instance.chars().map(safe).collect()
+}

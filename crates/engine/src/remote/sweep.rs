@@ -1,0 +1,108 @@
+//! The programs that look after a remote host: they end what is left, and see where a port listens.
+
+use iris_domain::ids::SessionId;
+
+use super::{COMMON, LISTENING, Nonce, SWEEP, folder_name, line};
+
+/// What to sweep.
+#[derive(Default)]
+struct Extent<'a> {
+    live: &'a [SessionId],
+    only: Option<SessionId>,
+    leaving: bool,
+}
+
+/// At each connect, before anything is started: ends every run of this Iris that is not `live`, and
+/// the sshd of an earlier connection of this link, which may hold the tunnel's port. `live`: the
+/// sessions with an agent on this account, over whatever link. Answers [`super::Said::Swept`].
+pub fn sweep(nonce: &Nonce, instance: &str, link: &str, live: &[SessionId]) -> String {
+    let extent = Extent {
+        live,
+        ..Extent::default()
+    };
+    program(nonce, instance, link, &extent)
+}
+
+/// Ends the run of one session: its `ssh` had to be killed, which the far end does not notice while
+/// the link stands. Answers [`super::Said::Swept`].
+pub fn end(nonce: &Nonce, instance: &str, session: SessionId) -> String {
+    let extent = Extent {
+        only: Some(session),
+        ..Extent::default()
+    };
+    program(nonce, instance, "", &extent)
+}
+
+/// Before an orderly end of the link: as [`sweep`], and nothing of this link stays on disk. Answers
+/// [`super::Said::Swept`].
+pub fn leave(nonce: &Nonce, instance: &str, link: &str, live: &[SessionId]) -> String {
+    let extent = Extent {
+        live,
+        leaving: true,
+        ..Extent::default()
+    };
+    program(nonce, instance, link, &extent)
+}
+
+/// Asks on which addresses a port listens: an sshd with `GatewayPorts yes` opens a tunnel to the
+/// world. Answers [`super::Said::Listening`].
+pub fn listening(nonce: &Nonce, port: u16) -> String {
+    let values = [
+        ("nonce", nonce.as_str()),
+        ("instance", ""),
+        ("port", &port.to_string()),
+        ("hex", &format!("{port:04X}")),
+    ];
+    in_one_line(&values, LISTENING)
+}
+
+fn program(nonce: &Nonce, instance: &str, link: &str, extent: &Extent<'_>) -> String {
+    let mut live = String::from(" ");
+    for session in extent.live {
+        live.push_str(&session.to_string());
+        live.push(' ');
+    }
+    let only = extent.only.map(|session| session.to_string());
+    let values = [
+        ("nonce", nonce.as_str()),
+        ("instance", &folder_name(instance)),
+        // A run's folder has a point in its name, a link has none.
+        ("link", &format!("link-{}", folder_name(link))),
+        ("live", &live),
+        ("only", only.as_deref().unwrap_or_default()),
+        ("leaving", if extent.leaving { "1" } else { "" }),
+    ];
+    in_one_line(&values, SWEEP)
+}
+
+/// The values are letters, digits, spaces, `-` and `_`: there is nothing to quote in them.
+fn in_one_line(values: &[(&str, &str)], script: &str) -> String {
+    let mut program = String::new();
+    for (name, value) in values {
+        program.push_str(&format!("iris_{name}='{value}'\n"));
+    }
+    program.push_str(COMMON);
+    program.push_str(script);
+    // No NUL is in any of it.
+    line::encode(&program).map_or_else(|_| String::new(), |line| line.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_one_line_and_quotes_cannot_get_out() {
+        let nonce = Nonce::random();
+        let session = SessionId(uuid::Uuid::from_u128(7));
+        for line in [
+            sweep(&nonce, "a'; rm -rf ~ '", "l'\n", &[session]),
+            end(&nonce, "a", session),
+            leave(&nonce, "a", "l", &[]),
+            listening(&nonce, 80),
+        ] {
+            assert!(line.starts_with("n=") && !line.contains(['\n', '\0']));
+            assert!(!line.contains("rm -rf ~"));
+        }
+    }
+}

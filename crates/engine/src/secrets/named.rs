@@ -1,0 +1,319 @@
+//! Secrets that a person put away: what `ssh` was told, and values for agents' environments.
+//!
+//! The keychain has the values, and cannot be relied on to list them, so their names stand in the
+//! database.
+
+use std::collections::BTreeMap;
+
+use iris_domain::{Problem, problem::Code};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Kept, Secret, Secrets, SecretsError};
+use crate::{clock, store::Store};
+
+/// The prefix of a value of a team's `env` that comes from the keychain.
+pub const KEYCHAIN: &str = "keychain:";
+/// What values for environments are kept under: this and their name.
+const ENV: &str = "env ";
+/// What the answers to `ssh` are kept under.
+const SSH: &str = "ssh ";
+/// The longest name of a value for an environment.
+const NAME_MAX: usize = 100;
+
+/// Secrets by name; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NamedSecrets {
+    secrets: Secrets,
+    store: Store,
+}
+
+/// A secret as listed. Its value is never shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretItem {
+    /// Its name.
+    pub name: String,
+    /// Where its value is.
+    pub place: Place,
+    /// Since when; null for one that is in memory.
+    pub kept_at: Option<Timestamp>,
+}
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    /// In the keychain of the operating system.
+    Keychain,
+    /// In memory, until this Iris ends: there is no keychain that takes it.
+    ThisRun,
+}
+
+impl From<&Kept> for Place {
+    fn from(kept: &Kept) -> Self {
+        match kept {
+            Kept::InKeychain => Self::Keychain,
+            Kept::ForThisRun(_) => Self::ThisRun,
+        }
+    }
+}
+
+impl NamedSecrets {
+    /// With the values there and the names here.
+    pub fn new(secrets: Secrets, store: Store) -> Self {
+        Self { secrets, store }
+    }
+
+    /// The secret of this name.
+    ///
+    /// # Errors
+    /// When the keychain cannot be asked.
+    pub async fn get(&self, name: &str) -> Result<Option<Secret>, SecretsError> {
+        self.secrets.get(name).await
+    }
+
+    /// Keeps a secret in place of the one that has its name.
+    ///
+    /// # Errors
+    /// When its name cannot be written down: it is then not kept, because nobody would know of it.
+    pub async fn keep(&self, name: &str, secret: Secret) -> Result<Kept, Problem> {
+        let noted = self.noted().await?;
+        let is_new = noted.iter().all(|(known, _)| known != name);
+        self.store
+            .note_secret(name.to_owned(), clock::now())
+            .await
+            .map_err(|error| error.problem())?;
+        let kept = self.secrets.set(name, secret).await;
+        if let Kept::ForThisRun(error) = &kept {
+            tracing::warn!(name, %error, "a secret is kept in memory for this run");
+            if is_new {
+                self.unnote(name).await?;
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Forgets a secret everywhere. `Ok(false)`: there was none.
+    ///
+    /// # Errors
+    /// When the keychain cannot be asked, or the name cannot be taken out of the list.
+    pub async fn forget(&self, name: &str) -> Result<bool, Problem> {
+        if self.list().await?.iter().all(|item| item.name != name) {
+            return Ok(false);
+        }
+        self.secrets.delete(name).await?;
+        self.unnote(name).await?;
+        Ok(true)
+    }
+
+    /// Every secret that a person put away, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(&self) -> Result<Vec<SecretItem>, Problem> {
+        let in_memory = self.secrets.in_memory();
+        let mut items: BTreeMap<String, SecretItem> = BTreeMap::new();
+        for (name, kept_at) in self.noted().await? {
+            let item = SecretItem {
+                name: name.clone(),
+                place: Place::Keychain,
+                kept_at: Some(kept_at),
+            };
+            items.insert(name, item);
+        }
+        for name in in_memory {
+            // The token of the console is no person's.
+            if name.starts_with(SSH) || name.starts_with(ENV) {
+                let item = SecretItem {
+                    name: name.clone(),
+                    place: Place::ThisRun,
+                    kept_at: None,
+                };
+                items.insert(name, item);
+            }
+        }
+        Ok(items.into_values().collect())
+    }
+
+    /// Keeps a value that a team's `env` names with `keychain:NAME`.
+    ///
+    /// # Errors
+    /// A name or a value that no environment can hold; and as [`NamedSecrets::keep`].
+    pub async fn keep_env(&self, name: &str, value: Secret) -> Result<Kept, Problem> {
+        let plain = !name.is_empty()
+            && name.len() <= NAME_MAX
+            && name.trim() == name
+            && iris_domain::display::one_line(name, NAME_MAX) == name;
+        if !plain {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                format!("A secret's name has 1 to {NAME_MAX} visible characters in one line."),
+                "Choose a short name; a team's `env` then says `keychain:NAME`.",
+            ));
+        }
+        if value.expose().is_empty() || value.expose().contains('\0') {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                "The value is empty, or has a NUL, which no environment can hold.",
+                "Give the value on standard input.",
+            ));
+        }
+        self.keep(&format!("{ENV}{name}"), value).await
+    }
+
+    /// The whole name of what a person means: a name from the list, or that of an `env` value.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn named(&self, typed: &str) -> Result<String, Problem> {
+        let env = format!("{ENV}{typed}");
+        let list = self.list().await?;
+        let known = |name: &str| list.iter().any(|item| item.name == name);
+        match [typed, &env].into_iter().find(|name| known(name)) {
+            Some(name) => Ok(name.to_owned()),
+            None => Err(Problem::new(
+                Code::NotFound,
+                format!("There is no secret `{typed}`."),
+                "`iris secrets list` shows the names.",
+            )),
+        }
+    }
+
+    /// The values of a team's `env` that the keychain has, by the variable's name.
+    ///
+    /// # Errors
+    /// Which one is missing, or why the keychain does not say.
+    pub async fn of_env(
+        &self,
+        env: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Secret>, Problem> {
+        let mut found = BTreeMap::new();
+        for (variable, value) in env {
+            let Some(name) = value.strip_prefix(KEYCHAIN) else {
+                continue;
+            };
+            match self.get(&format!("{ENV}{name}")).await {
+                Ok(Some(secret)) => {
+                    found.insert(variable.clone(), secret);
+                }
+                Ok(None) => {
+                    return Err(Problem::new(
+                        Code::Keychain,
+                        format!("`env.{variable}` wants the secret `{name}`, which is not kept."),
+                        format!(
+                            "Put it away with `iris secrets set {name}`, then start the team again."
+                        ),
+                    ));
+                }
+                Err(error) => {
+                    let problem = Problem::from(error);
+                    return Err(Problem {
+                        message: format!(
+                            "`env.{variable}` wants the secret `{name}`, but {}.",
+                            problem.message
+                        ),
+                        hint: format!(
+                            "{} For this run `iris secrets set {name}` is enough.",
+                            problem.hint
+                        ),
+                        ..problem
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn noted(&self) -> Result<Vec<(String, Timestamp)>, Problem> {
+        self.store
+            .noted_secrets()
+            .await
+            .map_err(|error| error.problem())
+    }
+
+    async fn unnote(&self, name: &str) -> Result<(), Problem> {
+        self.store
+            .forget_secret(name.to_owned())
+            .await
+            .map_err(|error| error.problem())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+
+    async fn named(secrets: Secrets) -> (tempfile::TempDir, NamedSecrets) {
+        let tmp = tempfile::tempdir().unwrap();
+        let store = Store::open(&Home::at(tmp.path())).await.unwrap().store;
+        (tmp, NamedSecrets::new(secrets, store))
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn without_a_keychain_a_secret_lasts_for_the_run_and_says_so() {
+        let (_tmp, named) = named(Secrets::memory()).await;
+        let kept = named.keep_env("npm", secret("v")).await.unwrap();
+        assert_eq!(Place::from(&kept), Place::ThisRun);
+        let listed = named.list().await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(
+            (listed[0].name.as_str(), listed[0].place),
+            ("env npm", Place::ThisRun)
+        );
+        assert_eq!(
+            named.store.noted_secrets().await.unwrap(),
+            [],
+            "the next run does not have it"
+        );
+        let whole = named.named("npm").await.unwrap();
+        assert!(named.forget(&whole).await.unwrap());
+        assert!(!named.forget(&whole).await.unwrap());
+        assert_eq!(named.named("npm").await.unwrap_err().code, Code::NotFound);
+    }
+
+    #[tokio::test]
+    async fn an_env_takes_its_values_from_the_keychain() {
+        let (_tmp, named) = named(Secrets::memory()).await;
+        named.keep_env("npm", secret("value")).await.unwrap();
+        let env = |value: &str| {
+            BTreeMap::from([
+                ("TOKEN".to_owned(), value.to_owned()),
+                ("PLAIN".to_owned(), "x".to_owned()),
+            ])
+        };
+        let found = named.of_env(&env("keychain:npm")).await.unwrap();
+        assert_eq!(
+            found,
+            BTreeMap::from([("TOKEN".to_owned(), secret("value"))])
+        );
+        let missing = named.of_env(&env("keychain:gone")).await.unwrap_err();
+        assert_eq!(missing.code, Code::Keychain);
+        assert!(missing.message.contains("env.TOKEN"), "{missing:?}");
+        assert!(
+            missing.hint.contains("iris secrets set gone"),
+            "{missing:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn names_and_values_that_cannot_be_are_refused() {
+        let (_tmp, named) = named(Secrets::memory()).await;
+        for (name, value) in [
+            ("", "v"),
+            (" npm", "v"),
+            ("a\nb", "v"),
+            ("a\u{202e}b", "v"),
+            ("npm", ""),
+            ("npm", "a\0b"),
+        ] {
+            let refused = named.keep_env(name, secret(value)).await.unwrap_err();
+            assert_eq!(refused.code, Code::InvalidInput, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Teams on another host: a real `sshd`, the real `ssh`, the real Claude Code at the far end.
+
+use std::{fs, path::PathBuf};
+
+use iris_tests::{Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Another host, as far as `ssh` can tell: an account with a home of its own.
+struct Far {
+    user: SshUser,
+    sshd: Sshd,
+    home: TempDir,
+}
+
+impl Far {
+    async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(lines: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let user = SshUser::new();
+        let account = format!("SetEnv HOME={}", home.path().display());
+        let mut all = vec![account.as_str()];
+        all.extend(lines);
+        let sshd = Sshd::with(&user, &all).await;
+        user.trust(&sshd);
+        Self { user, sshd, home }
+    }
+
+    /// An Iris whose user can reach this host, with a team there.
+    async fn iris(&self, fields: Value) -> Iris {
+        self.prepare("far", fields).await.serve().await
+    }
+
+    async fn prepare(&self, team: &str, fields: Value) -> Setup {
+        let setup = Iris::prepare().await.ssh(&self.user);
+        self.add(setup, team, fields)
+    }
+
+    fn add(&self, setup: Setup, team: &str, fields: Value) -> Setup {
+        let mut all = json!({
+            "remote": self.sshd.remote(),
+            "enableReverseMcp": true,
+            "claudePath": require::claude(),
+            "env": {
+                "ANTHROPIC_API_KEY": API_KEY,
+                "ANTHROPIC_BASE_URL": setup.model().url(),
+                "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+                "DISABLE_AUTOUPDATER": "1",
+            },
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        setup.team(team, all)
+    }
+
+    /// What Iris keeps on the host.
+    fn files(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.home.path().join(".iris-agent"))
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default()
+    }
+
+    /// Nothing of Iris is on the host any more.
+    async fn is_clean(&self) {
+        eventually("the host is clean", async || {
+            let quiet = processes::marked(self.home.path()).is_empty();
+            (quiet && self.files().is_empty() && self.sshd.children().is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn link(iris: &Iris) -> Value {
+    let status = iris.status().await;
+    status["teams"][0]["link"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_agent_asks_through_the_tunnel_and_calls_back() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let setup = far.prepare("far", json!({})).await;
+    let mut iris = setup.team("near", json!({})).serve().await;
+
+    let sending = iris.send_in_background("far", "FAKE:bash echo done > it.txt");
+    let pending = iris.pending_one().await;
+    assert_eq!(
+        (pending.team.as_str(), pending.tool.as_str()),
+        ("far", "Bash")
+    );
+    assert_eq!(pending.host, far.sshd.remote(), "the host is named");
+    let link = link(&iris).await;
+    assert_eq!(link["state"], "up", "{link}");
+    assert!(
+        link["verifiedAt"].is_string() && link["rttMs"].is_number(),
+        "{link}"
+    );
+    iris.approve(&pending).await;
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    assert_eq!(
+        fs::read_to_string(iris.project("far").join("it.txt")).unwrap(),
+        "done\n"
+    );
+
+    let answer = iris
+        .send_in_background(
+            "far",
+            r#"FAKE:mcp send_message {"toTeam":"near","message":"hello"}"#,
+        )
+        .response()
+        .await;
+    assert!(
+        answer.contains("echo: hello"),
+        "the local team answered: {answer}"
+    );
+    iris.verify_audit().await;
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_tunnel_it_is_governed_all_the_same() {
+    require!("claude", "sshd");
+    let far = Far::with(&["AllowTcpForwarding no"]).await;
+    let mut iris = far.iris(json!({"enableReverseMcp": false})).await;
+    let sending = iris.send_in_background("far", "FAKE:bash touch it.txt");
+    let pending = iris.pending_one().await;
+    iris.deny(&pending, "not there").await;
+    let answer = sending.response().await;
+    assert!(answer.contains("not there"), "{answer}");
+    let link = link(&iris).await;
+    assert_eq!(
+        (&link["state"], &link["port"]),
+        (&json!("up"), &Value::Null)
+    );
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_goes_away_comes_back() {
+    require!("claude", "sshd");
+    let mut far = Far::start().await;
+    let mut iris = far.iris(json!({})).await;
+    let answer = iris.send_in_background("far", "one").response().await;
+    assert_eq!(answer, "echo: one");
+    far.sshd.kill();
+    let waiting = iris.send_in_background("far", "two");
+    eventually("the link is tried again", async || {
+        (link(&iris).await["state"] == "reconnecting").then_some(())
+    })
+    .await;
+    assert_eq!(
+        iris.state("far").await,
+        "trouble",
+        "a host that is away is said"
+    );
+    far.sshd.listen().await;
+    assert_eq!(
+        waiting.response().await,
+        "echo: two",
+        "what waited is delivered"
+    );
+    eventually("the link proved itself", async || {
+        (link(&iris).await["state"] == "up").then_some(())
+    })
+    .await;
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_teams_share_one_link() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let setup = far.prepare("far", json!({})).await;
+    let mut iris = far.add(setup, "further", json!({})).serve().await;
+    for team in ["far", "further"] {
+        let answer = iris.send_in_background(team, "hi").response().await;
+        assert_eq!(answer, "echo: hi");
+    }
+    assert_eq!(far.sshd.sign_ins(), 1, "one connection for both");
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_human_can_mend_is_said_in_one_sentence() {
+    require!("claude", "sshd");
+    for (line, said) in [
+        ("AllowTcpForwarding no", "tunnel"),
+        ("GatewayPorts yes", "opened port"),
+        ("ForceCommand true", "runs no program"),
+    ] {
+        let far = Far::with(&[line]).await;
+        let mut iris = far.iris(json!({})).await;
+        let refused = iris.cli(&["team", "start", "far"]).await.refused();
+        assert!(refused.contains(said), "{line}: {refused}");
+        assert_eq!(iris.state("far").await, "trouble");
+        iris.stop();
+    }
+}

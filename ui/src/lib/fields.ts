@@ -1,0 +1,149 @@
+// The fields of the team form: texts while they are typed, an edit when they are sent.
+import type { GrantPermission } from '../bindings/GrantPermission';
+import type { PermissionsEdit, RemoteOptionsEdit, TeamEdit } from './api';
+import { join, split, takeJump } from './shell';
+
+export interface TeamFields {
+  path: string;
+  description: string;
+  color: string;
+  mode: GrantPermission;
+  /** It runs on another host. */
+  away: boolean;
+  remote: string;
+  port: string;
+  identity: string;
+  jump: string;
+  /** As typed after `ssh`. */
+  extraArgs: string;
+  connectTimeout: string;
+  hostKeys: 'ask' | 'yes';
+  /** Carry Iris's tools to the host. */
+  irisTools: boolean;
+  reversePort: string;
+  https: boolean;
+  /** Comma lists. */
+  allowedTools: string;
+  deniedTools: string;
+  allowedTargets: string;
+  deniedTargets: string;
+  claudePath: string;
+}
+
+/** The fields of a team that is set to this; of a new one without it. */
+export function fieldsOf(team: TeamEdit = {}): TeamFields {
+  const options = team.remoteOptions ?? {};
+  const permissions = team.reverseMcpPermissions ?? {};
+  const { jump, rest } = takeJump(options.extraSshArgs ?? []);
+  return {
+    path: team.path ?? '',
+    description: team.description ?? '',
+    color: team.color ?? '',
+    mode: team.grantPermission ?? 'ask',
+    away: (team.remote ?? '') !== '',
+    remote: team.remote ?? '',
+    port: number(options.port),
+    identity: options.identity ?? '',
+    jump,
+    extraArgs: join(rest),
+    connectTimeout: number(options.connectTimeout),
+    hostKeys: options.strictHostKeyChecking ?? 'ask',
+    irisTools: team.enableReverseMcp ?? false,
+    reversePort: number(team.reverseMcpPort),
+    https: !(team.allowHttp ?? false),
+    allowedTools: list(permissions.allowedTools),
+    deniedTools: list(permissions.deniedTools),
+    allowedTargets: list(permissions.allowedTargets),
+    deniedTargets: list(permissions.deniedTargets),
+    claudePath: team.claudePath ?? '',
+  };
+}
+
+/** What is wrong with which field, in one sentence. */
+export type FieldProblems = Partial<Record<keyof TeamFields, string>>;
+
+export function problemsOf(fields: TeamFields): FieldProblems {
+  const problems: FieldProblems = {};
+  if (fields.path.trim() === '') {
+    problems.path = fields.away ? 'Name the project’s folder on that host.' : 'Choose the project’s folder.';
+  }
+  if (!fields.away) return problems;
+  if (fields.remote.trim() === '') problems.remote = 'Name the host as you would after ssh.';
+  if (!isPort(fields.port)) problems.port = 'A port is a number from 1 to 65535.';
+  if (!isWhole(fields.connectTimeout)) problems.connectTimeout = 'Whole seconds, at least 1.';
+  if (/\s/.test(fields.jump.trim())) problems.jump = 'One host, or several with commas between them.';
+  if (split(fields.extraArgs) === null) problems.extraArgs = 'A quote is not closed.';
+  if (fields.irisTools && !isPort(fields.reversePort)) problems.reversePort = 'A port is a number from 1 to 65535.';
+  return problems;
+}
+
+/** Only what differs from the team as it was. What the form does not show now stays as it is. */
+export function editOf(start: TeamEdit | undefined, fields: TeamFields): TeamEdit {
+  const was = fieldsOf(start);
+  const edit: TeamEdit = {};
+  if (start === undefined || text(fields.path) !== was.path) edit.path = text(fields.path);
+  if (text(fields.description) !== was.description) edit.description = text(fields.description);
+  if (fields.color !== was.color) edit.color = fields.color;
+  if (fields.mode !== was.mode) edit.grantPermission = fields.mode;
+  if (!fields.away) {
+    // Without a host there is nothing to carry the tools to: the config would be wrong.
+    if (was.away) Object.assign(edit, { remote: '', ...(was.irisTools ? { enableReverseMcp: false } : {}) });
+    return edit;
+  }
+  if (text(fields.remote) !== was.remote) edit.remote = remoteOf(fields.remote);
+  const options = optionsOf(was, fields);
+  if (Object.keys(options).length > 0) edit.remoteOptions = options;
+  if (text(fields.claudePath) !== was.claudePath) edit.claudePath = text(fields.claudePath);
+  if (fields.irisTools !== was.irisTools) edit.enableReverseMcp = fields.irisTools;
+  if (!fields.irisTools) return edit;
+  if (text(fields.reversePort) !== was.reversePort) edit.reverseMcpPort = Number(text(fields.reversePort));
+  if (fields.https !== was.https) edit.allowHttp = !fields.https;
+  const permissions = permissionsOf(was, fields);
+  if (Object.keys(permissions).length > 0) edit.reverseMcpPermissions = permissions;
+  return edit;
+}
+
+function optionsOf(was: TeamFields, is: TeamFields): RemoteOptionsEdit {
+  const options: RemoteOptionsEdit = {};
+  if (text(is.identity) !== was.identity) options.identity = text(is.identity);
+  // An empty field is a zero: it removes what was there.
+  if (text(is.port) !== was.port) options.port = Number(text(is.port));
+  if (text(is.connectTimeout) !== was.connectTimeout) options.connectTimeout = Number(text(is.connectTimeout));
+  if (is.hostKeys !== was.hostKeys) options.strictHostKeyChecking = is.hostKeys;
+  if (text(is.jump) !== was.jump || text(is.extraArgs) !== was.extraArgs) {
+    const jump = text(is.jump);
+    options.extraSshArgs = [...(jump ? ['-J', jump] : []), ...(split(is.extraArgs) ?? [])];
+  }
+  return options;
+}
+
+const LISTS = ['allowedTools', 'deniedTools', 'allowedTargets', 'deniedTargets'] as const;
+
+function permissionsOf(was: TeamFields, is: TeamFields): PermissionsEdit {
+  const permissions: PermissionsEdit = {};
+  for (const name of LISTS) {
+    const items = itemsOf(is[name]);
+    if (list(items) !== was[name]) permissions[name] = items;
+  }
+  return permissions;
+}
+
+/** The items of a comma list. */
+export function itemsOf(text: string): string[] {
+  return text
+    .split(/[,\s]+/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** What is typed after `ssh`, as the config has it: with options it is the whole command. */
+function remoteOf(typed: string): string {
+  const remote = text(typed);
+  return /\s/.test(remote) && !/^ssh\s/.test(remote) ? `ssh ${remote}` : remote;
+}
+
+const text = (typed: string) => typed.trim();
+const list = (items: string[] | undefined) => (items ?? []).join(', ');
+const number = (n: number | undefined) => (n === undefined || n === 0 ? '' : String(n));
+const isWhole = (typed: string) => /^\d*$/.test(text(typed)) && text(typed) !== '0';
+const isPort = (typed: string) => isWhole(typed) && Number(text(typed)) <= 65535;

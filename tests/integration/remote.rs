@@ -1,5 +1,9 @@
 //! Teams on another host: a real `sshd`, the real `ssh`, the real Claude Code at the far end.
 
+mod credentials;
+mod faults;
+mod hostile;
+
 use std::{fs, path::PathBuf};
 
 use iris_tests::{Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require};
@@ -19,8 +23,12 @@ impl Far {
     }
 
     async fn with(lines: &[&str]) -> Self {
+        Self::of(SshUser::new(), lines).await
+    }
+
+    /// The host of a user who knows it.
+    async fn of(user: SshUser, lines: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let user = SshUser::new();
         let account = format!("SetEnv HOME={}", home.path().display());
         let mut all = vec![account.as_str()];
         all.extend(lines);
@@ -77,6 +85,20 @@ impl Far {
 async fn link(iris: &Iris) -> Value {
     let status = iris.status().await;
     status["teams"][0]["link"].clone()
+}
+
+/// Waits until the link of the first team is in this state; how it is then.
+async fn link_is(iris: &Iris, state: &str) -> Value {
+    eventually(&format!("the link is {state}"), async || {
+        Some(link(iris).await).filter(|link| link["state"] == state)
+    })
+    .await
+}
+
+/// Sends and waits for the answer that the fake model gives to plain text.
+async fn is_well(iris: &Iris, team: &str, text: &str) {
+    let answer = iris.send_in_background(team, text).response().await;
+    assert!(answer.ends_with(text), "{team} answered: {answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

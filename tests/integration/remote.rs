@@ -1,6 +1,7 @@
 //! Teams on another host: a real `sshd`, the real `ssh`, the real Claude Code at the far end.
 
 mod credentials;
+mod desktop;
 mod faults;
 mod hostile;
 

@@ -5,9 +5,11 @@
 //! long as somebody holds one.
 
 mod lease;
+mod line;
 mod live;
 mod task;
 mod tunnel;
+mod work;
 
 use std::{
     collections::{BTreeMap, HashMap},

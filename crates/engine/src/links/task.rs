@@ -8,38 +8,31 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use iris_domain::{
     Problem,
     ids::{SessionId, TeamName},
-    link::{Effect, Event, Link, PROOF_LIMIT, State, Timer},
+    link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
     snapshot::{LinkState, LinkView},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, timeout},
 };
 use tracing::{debug, info, warn};
 
 use super::{
     LinkViews, LinksDeps, failed,
-    lease::Seat,
+    line::{Line, Seat},
     tunnel::{self, Tunnel, Wanted},
+    work::{Opened, account, connect, open, prepare, prove},
 };
 use crate::{
     clock,
-    endpoint::probe,
     ssh::{self, Connection, Resolved, Target},
 };
-
-/// Sessions on one connection: sshd's `MaxSessions` is 10, and the link's own small programs need
-/// room too.
-const SESSIONS_MAX: usize = 8;
-
-/// How long signing in may take, a human's answers included.
-const SIGN_IN_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next
 /// connect.
@@ -79,37 +72,12 @@ pub(super) struct Status {
     pub tunnels: BTreeMap<Wanted, Result<u16, Problem>>,
 }
 
-/// A connection with places for sessions.
-struct Line {
-    connection: Arc<Connection>,
-    places: Arc<Semaphore>,
-}
-
-impl Line {
-    fn new(connection: Connection) -> Self {
-        Self {
-            connection: Arc::new(connection),
-            places: Arc::new(Semaphore::new(SESSIONS_MAX)),
-        }
-    }
-
-    fn seat(&self) -> Option<Seat> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Seat {
-            connection: Arc::clone(&self.connection),
-            _permit: permit,
-        })
-    }
-}
-
-/// Tunnels that were opened, with the time of the last round trip.
-type Opened = BTreeMap<Wanted, Result<(Tunnel, Duration), Problem>>;
-
 /// What came of the work that takes time.
 enum Done {
     Connected(Result<Connection, Failure>),
     Prepared(Result<(Opened, Duration), Failure>),
-    Opened(Result<Opened, Failure>),
+    /// With a further connection, where the first one had no place for a small program.
+    Opened(Result<Opened, Failure>, Option<Connection>),
     Proved(Result<Duration, Problem>),
 }
 
@@ -128,6 +96,8 @@ pub(super) struct Task {
     work: Option<BoxFuture<'static, Done>>,
     /// The end of the first connection.
     ended: Option<BoxFuture<'static, ssh::Failure>>,
+    /// The ends of the others, which are no end of the link.
+    others_ended: FuturesUnordered<BoxFuture<'static, Arc<Connection>>>,
     /// A further connection on its way, for those who wait for a place.
     further: Option<BoxFuture<'static, Result<Connection, Failure>>>,
     seekers: VecDeque<oneshot::Sender<Result<Seat, Failure>>>,
@@ -159,6 +129,7 @@ impl Task {
             tunnels: BTreeMap::new(),
             work: None,
             ended: None,
+            others_ended: FuturesUnordered::new(),
             further: None,
             seekers: VecDeque::new(),
             timer: None,
@@ -196,6 +167,7 @@ impl Task {
                     info!(host = self.target.destination(), problem = %failure.problem, "the link ended");
                     self.step(Event::Failed(failure));
                 }
+                Some(connection) = self.others_ended.next() => self.lost(&connection),
                 further = ready(&mut self.further) => {
                     self.further = None;
                     self.furthered(further);
@@ -233,12 +205,8 @@ impl Task {
             }
             Told::Seat(reply) => self.seat(reply),
             Told::Full(connection) => {
-                let line = self
-                    .lines
-                    .iter()
-                    .find(|line| Arc::ptr_eq(&line.connection, &connection));
-                if let Some(line) = line {
-                    line.places.forget_permits(SESSIONS_MAX);
+                if let Some(line) = self.lines.iter().find(|line| line.is(&connection)) {
+                    line.is_full();
                 }
             }
             Told::Nudge => self.step(Event::Nudged),
@@ -263,8 +231,15 @@ impl Task {
                 self.keep(opened);
                 self.proved(took);
             }
-            Done::Opened(Ok(opened)) => self.keep(opened),
-            Done::Opened(Err(failure)) => self.step(Event::Failed(failure)),
+            Done::Opened(opened, further) => {
+                if let Some(connection) = further {
+                    self.add(connection);
+                }
+                match opened {
+                    Ok(opened) => self.keep(opened),
+                    Err(failure) => self.step(Event::Failed(failure)),
+                }
+            }
             Done::Proved(Ok(took)) => self.proved(took),
             Done::Proved(Err(problem)) => self.step(Event::NotProved(problem)),
         }
@@ -352,22 +327,7 @@ impl Task {
             .map(|tunnel| (tunnel.port, tunnel.socket.clone()))
             .collect();
         self.work = Some(Box::pin(async move {
-            if ways.is_empty() {
-                return Done::Proved(
-                    prove_without_tunnel(&connection, at_most, &destination).await,
-                );
-            }
-            let mut longest = Duration::ZERO;
-            for (port, socket) in ways {
-                match probe(&socket, deps.tls.client(), &deps.probes, at_most).await {
-                    Ok(took) => longest = longest.max(took),
-                    Err(failure) => {
-                        let problem = tunnel::not_proved(port, &destination, &failure);
-                        return Done::Proved(Err(problem));
-                    }
-                }
-            }
-            Done::Proved(Ok(longest))
+            Done::Proved(prove(&connection, &deps, ways, at_most, &destination).await)
         }));
     }
 
@@ -384,10 +344,13 @@ impl Task {
         let (false, Some(line)) = (wanted.is_empty(), self.lines.first()) else {
             return;
         };
-        let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
-        let destination = self.target.destination().to_owned();
+        let (first, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
+        let programs = self.lines.iter().map(|line| Arc::clone(&line.connection));
+        let programs: Vec<_> = programs.collect();
+        let (target, account) = (self.target.clone(), self.account.clone());
         self.work = Some(Box::pin(async move {
-            Done::Opened(open_all(&connection, &deps, wanted, &destination).await)
+            let (opened, further) = open(&first, programs, deps, target, account, wanted).await;
+            Done::Opened(opened, further)
         }));
         // The proof's turn comes after it.
         if self.timer.is_none() {
@@ -448,7 +411,7 @@ impl Task {
 
     fn furthered(&mut self, further: Result<Connection, Failure>) {
         match further {
-            Ok(connection) => self.lines.push(Line::new(connection)),
+            Ok(connection) => self.add(connection),
             Err(failure) => {
                 for seeker in self.seekers.drain(..) {
                     give(seeker, Err(failure.clone()));
@@ -458,6 +421,29 @@ impl Task {
         for seeker in std::mem::take(&mut self.seekers) {
             self.seat(seeker);
         }
+    }
+
+    /// A further connection: its end takes its sessions along, and nothing else.
+    fn add(&mut self, connection: Connection) {
+        let line = Line::new(connection);
+        let connection = Arc::clone(&line.connection);
+        self.lines.push(line);
+        self.others_ended.push(Box::pin(async move {
+            connection.closed().await;
+            connection
+        }));
+    }
+
+    fn lost(&mut self, connection: &Arc<Connection>) {
+        info!(
+            host = self.target.destination(),
+            "a further connection ended"
+        );
+        self.lines.retain(|line| !line.is(connection));
+        let connection = Arc::clone(connection);
+        self.deps
+            .tasks
+            .spawn(async move { connection.close().await });
     }
 
     fn gone(&self) -> Failure {
@@ -486,6 +472,7 @@ impl Task {
     fn take_all(&mut self, orderly: bool) -> impl Future<Output = ()> + Send + 'static + use<> {
         self.work = None;
         self.ended = None;
+        self.others_ended.clear();
         self.further = None;
         self.tunnels.clear();
         let gone = self.gone();
@@ -575,103 +562,6 @@ impl Task {
             warning: (wish.allow_http && wish.tunnel.is_some()).then(|| PLAIN.to_owned()),
         }
     }
-}
-
-/// `user@host`, with the port where it is not the usual one.
-fn account(resolved: &Resolved) -> String {
-    let Resolved {
-        user, host, port, ..
-    } = resolved;
-    match port {
-        22 => format!("{user}@{host}"),
-        _ => format!("{user}@{host}:{port}"),
-    }
-}
-
-/// Signs in. What ssh asks is asked in the name of this attempt.
-async fn connect(
-    deps: Arc<LinksDeps>,
-    target: Target,
-    account: String,
-) -> Result<Connection, Failure> {
-    let attempt = deps.prompts.attempt(&account);
-    let env = attempt.env();
-    match timeout(SIGN_IN_LIMIT, deps.ssh.connect(&target, &env)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(mut failure)) => {
-            if attempt.cancelled() {
-                failure.reason = ssh::Reason::Cancelled;
-            }
-            Err(failed(&failure, target.destination()))
-        }
-        Err(_) => Err(super::human(unfinished(target.destination()))),
-    }
-}
-
-fn unfinished(destination: &str) -> Problem {
-    Problem::new(
-        iris_domain::problem::Code::Timeout,
-        format!(
-            "Signing in to {destination} was not finished in {} minutes.",
-            SIGN_IN_LIMIT.as_secs() / 60
-        ),
-        "Start the team again and answer what it asks; if nothing was asked, run `ssh -v` to that host in a terminal.",
-    )
-}
-
-async fn prepare(
-    connection: &Connection,
-    deps: &LinksDeps,
-    link: &str,
-    wanted: BTreeSet<Wanted>,
-    destination: &str,
-) -> Result<(Opened, Duration), Failure> {
-    let begun = Instant::now();
-    tunnel::sweep(connection, deps, link, destination).await?;
-    let took = begun.elapsed();
-    let opened = open_all(connection, deps, wanted, destination).await?;
-    let slowest = opened
-        .values()
-        .filter_map(|tunnel| tunnel.as_ref().ok())
-        .map(|(_, took)| *took)
-        .max();
-    Ok((opened, slowest.unwrap_or(took)))
-}
-
-async fn open_all(
-    connection: &Connection,
-    deps: &LinksDeps,
-    wanted: BTreeSet<Wanted>,
-    destination: &str,
-) -> Result<Opened, Failure> {
-    let mut opened = Opened::new();
-    for wanted in wanted {
-        let tunnel = tunnel::open(connection, deps, wanted, destination).await?;
-        opened.insert(wanted, tunnel);
-    }
-    Ok(opened)
-}
-
-/// A link without a tunnel proves itself by running nothing on the host.
-async fn prove_without_tunnel(
-    connection: &Connection,
-    at_most: Duration,
-    destination: &str,
-) -> Result<Duration, Problem> {
-    let begun = Instant::now();
-    match timeout(at_most, connection.run(":", b"", PROOF_LIMIT)).await {
-        Ok(Ok(_)) => Ok(begun.elapsed()),
-        Ok(Err(failure)) => Err(failure.problem(destination)),
-        Err(_) => Err(silent(destination)),
-    }
-}
-
-fn silent(destination: &str) -> Problem {
-    Problem::new(
-        iris_domain::problem::Code::Network,
-        format!("{destination} does not answer."),
-        "Iris tries again by itself; see whether that host and your network are up.",
-    )
 }
 
 /// The wait, up to a fifth longer: hosts that went away together are not tried all at once.

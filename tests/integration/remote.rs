@@ -88,6 +88,12 @@ async fn link(iris: &Iris) -> Value {
     status["teams"][0]["link"].clone()
 }
 
+/// What troubles the first team.
+async fn problem(iris: &Iris) -> Value {
+    let status = iris.status().await;
+    status["teams"][0]["problem"].clone()
+}
+
 /// Waits until the link of the first team is in this state; how it is then.
 async fn link_is(iris: &Iris, state: &str) -> Value {
     eventually(&format!("the link is {state}"), async || {

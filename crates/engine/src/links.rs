@@ -5,6 +5,7 @@
 //! long as somebody holds one.
 
 mod lease;
+mod line;
 mod live;
 mod task;
 mod tunnel;

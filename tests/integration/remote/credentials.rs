@@ -2,10 +2,10 @@
 
 use std::{fs, process::Command};
 
-use iris_tests::{Desktop, Iris, SshUser, Sshd, require};
+use iris_tests::{Desktop, Iris, SshUser, Sshd, eventually, require};
 use serde_json::json;
 
-use super::{Far, is_well, link, link_is};
+use super::{Far, is_well, link, problem};
 
 const PASSPHRASE: &str = "first-passphrase-77ab";
 const OTHER: &str = "other-passphrase-19cd";
@@ -143,12 +143,18 @@ async fn an_unknown_host_is_confirmed_and_a_changed_one_is_refused() {
     // Somebody else answers at that address from now on.
     far.sshd.new_host_key();
     far.sshd.restart().await;
-    let link = link_is(&iris, "needsYou").await;
-    let message = link["problem"]["message"].as_str().unwrap();
-    assert!(message.contains("somebody may be in between"), "{link}");
-    let hint = link["problem"]["hint"].as_str().unwrap();
-    assert!(hint.contains("ssh-keygen -R"), "{link}");
+    let problem = eventually("the change is said", async || {
+        let problem = problem(&iris).await;
+        let message = problem["message"].as_str().unwrap_or_default();
+        message
+            .contains("somebody may be in between")
+            .then_some(problem)
+    })
+    .await;
+    let hint = problem["hint"].as_str().unwrap();
+    assert!(hint.contains("ssh-keygen -R"), "{problem}");
     assert_eq!(iris.state("far").await, "trouble");
+    assert_eq!(far.sshd.sign_ins(), 1);
     assert!(
         iris.prompts().await.is_empty(),
         "there is no way to say yes to that"

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use super::{Far, is_well, link, link_is};
+use super::{Far, is_well, link_is};
 
 /// What Iris may grow by while an agent floods it: a line is bounded, and so are the queues.
 const GROWTH_MAX_KIB: u64 = 64 * 1024;
@@ -30,7 +30,10 @@ struct Thief {
 
 impl Thief {
     async fn of(iris: &Iris, team: &str) -> Self {
-        let port = link(iris).await["port"].as_u64().expect("a tunnel");
+        let status = iris.status().await;
+        let teams = status["teams"].as_array().unwrap();
+        let found = teams.iter().find(|entry| entry["name"] == team).unwrap();
+        let port = found["link"]["port"].as_u64().expect("a tunnel");
         let agents = processes::marked(&iris.project(team));
         let agent = agents
             .iter()
@@ -227,27 +230,39 @@ async fn an_output_bomb_costs_no_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_host_says_cannot_write_to_the_terminal() {
-    require!("claude", "sshd");
+    require!("claude", "sshd", "curl");
     let far = Far::start().await;
     let script = far.home.path().join("claude");
     fs::write(&script, "#!/bin/sh\nprintf '\\033]0;evil\\007\\033[2Jno \\342\\200\\256 claude\\n' >&2\nprintf '\\033[2J\\n'\nexit 1\n").unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = far.prepare("broken", json!({"claudePath": script})).await;
-    let mut iris = far.add(setup, "far", json!({})).serve().await;
+    let setup = far.prepare("far", json!({})).await;
+    let broken = json!({"claudePath": script});
+    let mut iris = far.add(setup, "broken", broken).serve().await;
     let said = iris.cli(&["team", "start", "broken"]).await.refused();
     let shown = [
         said,
         iris.cli(&["status"]).await.ok(),
         iris.cli(&["status", "--json"]).await.ok(),
     ];
-    let sending = iris.send_in_background("far", "FAKE:bash echo '\u{1b}]0;evil\u{7}\u{202e}' x");
-    let pending = iris.pending_one().await;
-    let listed = iris.cli(&["pending"]).await.ok();
-    for text in shown.iter().chain([&listed, &iris.stderr()]) {
-        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
-    }
-    iris.deny(&pending, "no").await;
-    sending.response().await;
+    // Claude Code refuses such commands, but a host need not ask through it.
+    is_well(&iris, "far", "one").await;
+    let thief = Thief::of(&iris, "far").await;
+    let evil = "touch '\u{1b}]0;evil\u{7}\u{1b}[2J\u{202e}'";
+    let request = json!({"tool_name": "Bash", "input": {"command": evil}, "tool_use_id": "t1"});
+    let (answered, ()) = tokio::join!(thief.call("permissions__approve", request), async {
+        let pending = iris.pending_one().await;
+        let listed = iris.cli(&["pending"]).await.ok();
+        iris.deny(&pending, "no").await;
+        let audit = iris.cli(&["audit"]).await.ok();
+        for text in shown.iter().chain([&listed, &audit, &iris.stderr()]) {
+            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+        }
+        assert!(
+            listed.contains("evil"),
+            "it is shown all the same: {listed}"
+        );
+    });
+    assert!(answered.1.contains("deny"), "{answered:?}");
     iris.stop();
     far.is_clean().await;
 }
@@ -292,7 +307,7 @@ async fn a_squatter_on_the_port_is_named_and_learns_nothing() {
     sending.outcome().await;
     let said = iris.cli(&["team", "start", "far"]).await.refused();
     assert!(said.contains(&format!("Port {port} on")), "{said}");
-    let problem = link(&iris).await["problem"].clone();
+    let problem = super::problem(&iris).await;
     let message = problem["message"].as_str().unwrap();
     assert!(message.contains("taken by another program"), "{problem}");
     iris.stop();

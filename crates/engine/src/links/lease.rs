@@ -8,16 +8,17 @@ use iris_domain::{
     session::{Cure, Failure},
     snapshot::LinkState,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Live, human,
+    line::Seat,
     live::Alive,
     shutting_down,
     task::{Status, Told},
     tunnel::Wanted,
 };
-use crate::{process::Program, ssh::Connection};
+use crate::process::Program;
 
 /// A share of a link. The link is up, or tried, until the last one is dropped.
 #[derive(Debug)]
@@ -38,13 +39,6 @@ pub struct Reach {
     seat: Seat,
     told: mpsc::UnboundedSender<Told>,
     _alive: Alive,
-}
-
-/// A place for a session on one of the link's connections.
-#[derive(Debug)]
-pub(super) struct Seat {
-    pub connection: Arc<Connection>,
-    pub _permit: OwnedSemaphorePermit,
 }
 
 impl Lease {
@@ -127,7 +121,13 @@ impl Reach {
 
     /// The host took no further session on this connection: it gets no more.
     pub fn is_full(&self) {
+        self.seat.was_none();
         self.tell(Told::Full(Arc::clone(&self.seat.connection)));
+    }
+
+    /// Whether the connection has ended, even if nobody was told yet.
+    pub fn is_gone(&self) -> bool {
+        self.seat.connection.is_gone()
     }
 
     /// The session's `ssh` had to be killed, which its far end does not notice: it is ended there.

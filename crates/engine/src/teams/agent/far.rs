@@ -76,7 +76,7 @@ impl Far {
             return Failure {
                 problem: lost(team.host()),
                 // A host that ends every command so is tried with pauses.
-                cure: if self.started || full {
+                cure: if self.started || full || self.reach.is_gone() {
                     Cure::Link
                 } else {
                     Cure::Retry

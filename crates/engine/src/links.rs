@@ -9,6 +9,7 @@ mod line;
 mod live;
 mod task;
 mod tunnel;
+mod view;
 mod work;
 
 use std::{

@@ -74,10 +74,9 @@ impl Lease {
                         None => {}
                     },
                 },
-                LinkState::Down
-                | LinkState::Connecting
-                | LinkState::Verifying
-                | LinkState::Reconnecting => {
+                // What was wrong before this attempt is no news.
+                LinkState::Down | LinkState::Connecting | LinkState::Verifying => {}
+                LinkState::Reconnecting => {
                     if let Some(problem) = &now.problem
                         && !std::mem::replace(&mut told, true)
                     {

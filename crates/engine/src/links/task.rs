@@ -14,7 +14,7 @@ use iris_domain::{
     ids::{SessionId, TeamName},
     link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
-    snapshot::{LinkState, LinkView},
+    snapshot::LinkState,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -27,6 +27,7 @@ use super::{
     LinkViews, LinksDeps, failed,
     line::{Line, Seat},
     tunnel::{self, Tunnel, Wanted},
+    view,
     work::{Opened, account, connect, open, prepare, prove},
 };
 use crate::{
@@ -37,9 +38,6 @@ use crate::{
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next
 /// connect.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
-
-/// Told to a reader who cares about nothing else than that the team's tunnel is in plain HTTP.
-const PLAIN: &str = "Plain HTTP inside the tunnel (allowHttp): other users of that host who can listen in could read the team's token.";
 
 /// What a lease wants.
 #[derive(Debug, Clone)]
@@ -94,6 +92,8 @@ pub(super) struct Task {
     lines: Vec<Line>,
     tunnels: BTreeMap<Wanted, Result<Tunnel, Problem>>,
     work: Option<BoxFuture<'static, Done>>,
+    /// The connections that are being closed.
+    closed: Option<oneshot::Receiver<()>>,
     /// The end of the first connection.
     ended: Option<BoxFuture<'static, ssh::Failure>>,
     /// The ends of the others, which are no end of the link.
@@ -128,6 +128,7 @@ impl Task {
             lines: Vec::new(),
             tunnels: BTreeMap::new(),
             work: None,
+            closed: None,
             ended: None,
             others_ended: FuturesUnordered::new(),
             further: None,
@@ -277,7 +278,16 @@ impl Task {
                     self.target.clone(),
                     self.account.clone(),
                 );
-                self.work = Some(Box::pin(async { Done::Connected(connecting.await) }));
+                let closed = self.closed.take();
+                self.work = Some(Box::pin(async {
+                    // The one before may still hold the tunnel's port. Dropped is closed, too.
+                    if let Some(closed) = closed
+                        && closed.await.is_err()
+                    {
+                        debug!("the connection before was given up");
+                    }
+                    Done::Connected(connecting.await)
+                }));
             }
             Effect::Prepare => {
                 let Some(line) = self.lines.first() else {
@@ -295,7 +305,14 @@ impl Task {
             Effect::Close => {
                 let orderly = *self.link.state() == State::Down;
                 let closing = self.take_all(orderly);
-                self.deps.tasks.spawn(closing);
+                let (done, closed) = oneshot::channel();
+                self.closed = Some(closed);
+                self.deps.tasks.spawn(async move {
+                    closing.await;
+                    if done.send(()).is_err() {
+                        debug!("no connection follows");
+                    }
+                });
             }
             Effect::Arm(Timer::Proof(wait)) => {
                 self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
@@ -372,14 +389,14 @@ impl Task {
 
     fn close_unwanted(&mut self) {
         let wanted = self.wanted();
-        let unwanted = self
-            .tunnels
-            .extract_if(.., |tunnel, _| !wanted.contains(tunnel));
         let Some(line) = self.lines.first() else {
             return;
         };
-        for (_, tunnel) in unwanted {
-            let Ok(tunnel) = tunnel else { continue };
+        let (kept, unwanted) = std::mem::take(&mut self.tunnels)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(tunnel, _)| wanted.contains(tunnel));
+        self.tunnels = kept;
+        for tunnel in unwanted.into_values().flatten() {
             let (connection, port) = (Arc::clone(&line.connection), self.deps.port);
             self.deps.tasks.spawn(async move {
                 if let Err(error) = connection.cancel_forward(tunnel.port, port).await {
@@ -521,7 +538,12 @@ impl Task {
         let views: LinkViews = self
             .wishes
             .values()
-            .map(|wish| (wish.team.clone(), self.view(wish, &status)))
+            .map(|wish| {
+                (
+                    wish.team.clone(),
+                    view::of(wish, &status, self.verified, self.retry_at),
+                )
+            })
             .collect();
         let shown = std::mem::replace(&mut self.shown, views.keys().cloned().collect());
         self.views.send_if_modified(|all| {
@@ -541,26 +563,6 @@ impl Task {
             }
             changed
         });
-    }
-
-    fn view(&self, wish: &Wish, status: &Status) -> LinkView {
-        let tunnel = wish.tunnel.and_then(|wanted| status.tunnels.get(&wanted));
-        let good = matches!(status.state, LinkState::Up | LinkState::Degraded);
-        LinkView {
-            state: status.state,
-            verified_at: self.verified.map(|(at, _)| at),
-            rtt_ms: self
-                .verified
-                .filter(|_| good)
-                .map(|(_, took)| took.as_secs_f64() * 1000.0),
-            port: tunnel.and_then(|tunnel| tunnel.as_ref().ok()).copied(),
-            retry_at: self.retry_at,
-            problem: tunnel
-                .and_then(|tunnel| tunnel.as_ref().err())
-                .or(status.problem.as_ref())
-                .cloned(),
-            warning: (wish.allow_http && wish.tunnel.is_some()).then(|| PLAIN.to_owned()),
-        }
     }
 }
 

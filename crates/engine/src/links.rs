@@ -8,6 +8,7 @@ mod lease;
 mod live;
 mod task;
 mod tunnel;
+mod way_up;
 mod work;
 
 use std::{
@@ -119,6 +120,7 @@ impl Links {
             .await
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
+        let account = work::account(&resolved);
         let (reply, handle) = oneshot::channel();
         self.ask(Question::Link(resolved, target, reply))?;
         let Handle { told, status } = handle.await.map_err(|_| human(shutting_down()))?;
@@ -131,6 +133,7 @@ impl Links {
         let lease = Lease {
             id,
             destination,
+            account,
             tunnel: wish.tunnel,
             told,
             status,
@@ -151,6 +154,11 @@ impl Links {
         if self.owner.send(Question::Nudge).is_err() {
             tracing::debug!("no link is kept any more");
         }
+    }
+
+    /// The program that makes them.
+    pub fn ssh(&self) -> &Ssh {
+        &self.deps.ssh
     }
 
     /// What surfaces show of the links, by team.

@@ -162,7 +162,10 @@ async fn two_irises_share_an_account_and_leave_each_other_alone() {
     let mut other = far.iris(json!({})).await;
     is_well(&one, "far", "one").await;
     is_well(&other, "far", "other").await;
-    let ports = [link(&one).await["port"].clone(), link(&other).await["port"].clone()];
+    let ports = [
+        link(&one).await["port"].clone(),
+        link(&other).await["port"].clone(),
+    ];
     assert_ne!(ports[0], ports[1], "each has its own tunnel");
     is_well(&one, "far", "still one").await;
     one.kill9();
@@ -181,7 +184,10 @@ async fn two_irises_share_an_account_and_leave_each_other_alone() {
 async fn more_sessions_than_a_connection_takes_are_spread_over_several() {
     require!("claude", "sshd");
     let far = Far::with(&["MaxSessions 4"]).await;
-    let mut setup = far.prepare("t0", json!({})).await.setting("maxProcesses", 12);
+    let mut setup = far
+        .prepare("t0", json!({}))
+        .await
+        .setting("maxProcesses", 12);
     let names: Vec<String> = (0..10).map(|number| format!("t{number}")).collect();
     for name in &names[1..] {
         setup = far.add(setup, name, json!({}));
@@ -233,7 +239,9 @@ async fn a_full_host_is_not_taken_for_a_dead_one() {
 async fn a_tunnel_on_a_full_connection_cuts_nobody_off() {
     require!("claude", "sshd");
     let far = Far::with(&["MaxSessions 1"]).await;
-    let setup = far.prepare("far", json!({"reverseMcpPort": free_port()})).await;
+    let setup = far
+        .prepare("far", json!({"reverseMcpPort": free_port()}))
+        .await;
     let port = free_port();
     let setup = far.add(setup, "further", json!({"reverseMcpPort": port}));
     let mut iris = setup.serve().await;

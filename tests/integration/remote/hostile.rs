@@ -32,7 +32,9 @@ impl Thief {
     async fn of(iris: &Iris, team: &str) -> Self {
         let port = link(iris).await["port"].as_u64().expect("a tunnel");
         let agents = processes::marked(&iris.project(team));
-        let agent = agents.iter().find(|agent| agent.variable("IRIS_TOKEN").is_some());
+        let agent = agents
+            .iter()
+            .find(|agent| agent.variable("IRIS_TOKEN").is_some());
         let agent = agent.expect("the team runs");
         let ca = iris.home().join("tls/ca.pem");
         Self {
@@ -56,7 +58,17 @@ impl Thief {
             file.path().display()
         );
         let mut curl = Command::new("curl")
-            .args(["-sS", "-m", "30", "-w", "\n%{http_code}", "--cacert", &self.ca, "-K", "-"])
+            .args([
+                "-sS",
+                "-m",
+                "30",
+                "-w",
+                "\n%{http_code}",
+                "--cacert",
+                &self.ca,
+                "-K",
+                "-",
+            ])
             .arg(format!("https://127.0.0.1:{}/mcp/{session}", self.port))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -98,7 +110,10 @@ async fn a_stolen_token_opens_only_its_own_door_and_not_for_long() {
     let beta = Thief::of(&iris, "beta").await;
 
     let (status, listed) = alpha.call("list_teams", json!({})).await;
-    assert!(status == 200 && listed.contains("beta"), "{status} {listed}");
+    assert!(
+        status == 200 && listed.contains("beta"),
+        "{status} {listed}"
+    );
     let call = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#;
     let (status, said) = alpha.post(&beta.session, call).await;
     assert!(status == 401 || status == 403, "{status} {said}");
@@ -122,7 +137,9 @@ async fn a_stolen_token_opens_only_its_own_door_and_not_for_long() {
     let message = problem["message"].as_str().unwrap();
     assert!(message.contains("Iris stopped alpha"), "{problem}");
     eventually("its agent is ended", async || {
-        processes::marked(&iris.project("alpha")).is_empty().then_some(())
+        processes::marked(&iris.project("alpha"))
+            .is_empty()
+            .then_some(())
     })
     .await;
     is_well(&iris, "beta", "two").await;
@@ -139,7 +156,8 @@ async fn a_stolen_token_opens_only_its_own_door_and_not_for_long() {
 async fn floods_and_broken_frames_through_the_tunnel_are_turned_away() {
     require!("claude", "sshd", "curl");
     let far = Far::start().await;
-    let limit = json!({"reverseMcpRateLimit": {"points": 3, "duration": 600, "blockDuration": 900}});
+    let limit =
+        json!({"reverseMcpRateLimit": {"points": 3, "duration": 600, "blockDuration": 900}});
     let mut iris = far.iris(limit).await;
     is_well(&iris, "far", "one").await;
     let thief = Thief::of(&iris, "far").await;
@@ -152,7 +170,11 @@ async fn floods_and_broken_frames_through_the_tunnel_are_turned_away() {
         assert!((400..500).contains(&status), "{broken:?}: {status} {said}");
     }
     let port = u16::try_from(thief.port).unwrap();
-    for noise in [&b"\x16\x03\x01\xff\xff\x01"[..], b"\0\0\0\0", b"GET / HTTP/9.9\r\n\r\n"] {
+    for noise in [
+        &b"\x16\x03\x01\xff\xff\x01"[..],
+        b"\0\0\0\0",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ] {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.write_all(noise).unwrap();
     }
@@ -192,7 +214,10 @@ async fn an_output_bomb_costs_no_memory() {
     is_well(&iris, "far", "one").await;
     let before = peak_kib(&iris);
     // One line of so many mebibytes.
-    let answer = iris.send_in_background("far", "too-long 256").response().await;
+    let answer = iris
+        .send_in_background("far", "too-long 256")
+        .response()
+        .await;
     assert_eq!(answer, "after it");
     let grown = peak_kib(&iris) - before;
     assert!(grown < GROWTH_MAX_KIB, "it grew by {grown} KiB");
@@ -274,7 +299,9 @@ async fn a_squatter_on_the_port_is_named_and_learns_nothing() {
     far.is_clean().await;
     let heard = heard.lock().unwrap();
     for secret in [token.as_str(), "Bearer", API_KEY] {
-        let told = heard.windows(secret.len()).any(|at| at == secret.as_bytes());
+        let told = heard
+            .windows(secret.len())
+            .any(|at| at == secret.as_bytes());
         assert!(!told, "the squatter learnt a secret");
     }
 }
@@ -294,7 +321,9 @@ async fn a_journey_to_a_host_leaves_no_secret_on_either_side() {
     }});
     let setup = far.add(setup, "far", env);
     let mut iris = setup.setting("logLevel", "trace").serve().await;
-    iris.cli_with(&["secrets", "set", "key"], API_KEY).await.ok();
+    iris.cli_with(&["secrets", "set", "key"], API_KEY)
+        .await
+        .ok();
     iris.cli_with(&["secrets", "set", "kept"], KEPT).await.ok();
     let sending = iris.send_in_background("far", "FAKE:bash echo done > it.txt");
     let prompt = iris.prompt("passphrase").await;
@@ -310,10 +339,16 @@ async fn a_journey_to_a_host_leaves_no_secret_on_either_side() {
     assert!(running.len() >= 4, "ssh and its programs: {running:#?}");
     for process in &running {
         for secret in secrets {
-            assert!(!process.command.contains(secret), "in a process list: {process:?}");
+            assert!(
+                !process.command.contains(secret),
+                "in a process list: {process:?}"
+            );
         }
         if process.variable("IRIS_TOKEN").is_some() {
-            assert_eq!(process.exe, agents[0].exe, "only the agent is given its token");
+            assert_eq!(
+                process.exe, agents[0].exe,
+                "only the agent is given its token"
+            );
         }
     }
     let during = Iris::files_with(far.home.path(), &secrets[..2]);
@@ -331,7 +366,10 @@ async fn a_journey_to_a_host_leaves_no_secret_on_either_side() {
     far.is_clean().await;
 
     for secret in secrets {
-        for text in said.iter().chain([&iris.stderr(), &iris.stdout(), &far.sshd.log()]) {
+        for text in said
+            .iter()
+            .chain([&iris.stderr(), &iris.stdout(), &far.sshd.log()])
+        {
             assert!(!text.contains(secret), "a secret is told");
         }
     }

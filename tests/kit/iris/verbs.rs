@@ -172,7 +172,9 @@ impl Iris {
     pub async fn prompt(&self, kind: &str) -> Value {
         eventually(&format!("ssh asks for a {kind}"), async || {
             let asked = self.prompts().await;
-            asked.into_iter().find(|prompt| prompt["kind"]["type"] == kind)
+            asked
+                .into_iter()
+                .find(|prompt| prompt["kind"]["type"] == kind)
         })
         .await
     }

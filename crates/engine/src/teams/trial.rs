@@ -168,13 +168,26 @@ impl Teams {
         }
         match outcome {
             Ok(Ok(())) => Ok(has_tools),
-            Ok(Err(Unready::Ended(problem) | Unready::Unusable(problem))) => Err(problem),
+            Ok(Err(Unready::Ended(problem))) => Err(problem),
+            Ok(Err(Unready::Unusable(problem))) => Err(match team.remote {
+                Some(_) => elsewhere(problem, team.host()),
+                None => problem,
+            }),
             Err(_) => Err(Problem::new(
                 Code::Timeout,
                 format!("The agent was not ready within {} s.", limit.as_secs()),
                 "Try again; on a slow machine raise `settings.spawnTimeout`.",
             )),
         }
+    }
+}
+
+/// What Claude Code says of itself does not say where it runs; a terminal here is of no use then.
+fn elsewhere(problem: Problem, host: &str) -> Problem {
+    Problem {
+        message: format!("On {host}: {}", problem.message),
+        hint: format!("On {host}: {}", problem.hint),
+        ..problem
     }
 }
 

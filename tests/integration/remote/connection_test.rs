@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use iris_tests::{Iris, SshUser, Sshd, require};
+use iris_tests::{Iris, SshUser, Sshd, eventually, require};
 use serde_json::{Value, json};
 
 use super::{Far, is_well, link_is};
@@ -218,5 +218,25 @@ async fn a_team_here_is_tested_too() {
     fs::remove_dir_all(project).unwrap();
     let (_, all) = steps(&iris, "near").await;
     assert_eq!(failed(&all)["name"], "Enter the folder");
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_ends_the_test() {
+    require!("claude", "sshd");
+    let user = SshUser::new();
+    let sshd = Sshd::with(&user, &[]).await;
+    let team = json!({"remote": sshd.remote()});
+    let setup = Iris::prepare().await.ssh(&user).team("far", team);
+    let mut iris = setup.serve().await;
+    let testing = iris.cli(&["doctor", "--team", "far"]);
+    tokio::select! {
+        said = testing => panic!("nobody answered, and yet it ended: {said}"),
+        _ = iris.prompt("hostKey") => {}
+    }
+    eventually("what ssh asked is withdrawn", async || {
+        iris.prompts().await.is_empty().then_some(())
+    })
+    .await;
     iris.stop();
 }

@@ -199,7 +199,13 @@ mod tests {
             instance: "../x",
             nonce: &Nonce::random(),
         };
-        launch.first_line().map(|line| line.as_str().to_owned())
+        let check = launch.check_line();
+        let line = launch.first_line();
+        assert_eq!(check.is_ok(), line.is_ok());
+        if let Ok(check) = check {
+            assert!(!check.contains(['\n', '\0']), "so is the check");
+        }
+        line.map(|line| line.as_str().to_owned())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Teams on another host: a real `sshd`, the real `ssh`, the real Claude Code at the far end.
 
+mod connection_test;
 mod credentials;
 mod desktop;
 mod faults;

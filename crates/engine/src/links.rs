@@ -10,6 +10,7 @@ mod live;
 mod task;
 mod tunnel;
 mod view;
+mod way_up;
 mod work;
 
 use std::{
@@ -121,6 +122,7 @@ impl Links {
             .await
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
+        let account = work::account(&resolved);
         let (reply, handle) = oneshot::channel();
         self.ask(Question::Link(resolved, target, reply))?;
         let Handle { told, status } = handle.await.map_err(|_| human(shutting_down()))?;
@@ -133,6 +135,7 @@ impl Links {
         let lease = Lease {
             id,
             destination,
+            account,
             tunnel: wish.tunnel,
             told,
             status,
@@ -153,6 +156,11 @@ impl Links {
         if self.owner.send(Question::Nudge).is_err() {
             tracing::debug!("no link is kept any more");
         }
+    }
+
+    /// The program that makes them.
+    pub fn ssh(&self) -> &Ssh {
+        &self.deps.ssh
     }
 
     /// What surfaces show of the links, by team.

@@ -25,6 +25,7 @@ use crate::process::Program;
 pub struct Lease {
     pub(super) id: u64,
     pub(super) destination: String,
+    pub(super) account: String,
     pub(super) tunnel: Option<Wanted>,
     pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) status: watch::Receiver<Arc<Status>>,
@@ -45,6 +46,11 @@ impl Lease {
     /// The destination, for people.
     pub fn destination(&self) -> &str {
         &self.destination
+    }
+
+    /// `user@host`, in whose name ssh asks.
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// Waits until the link was proved, with the team's tunnel, however long that takes; then takes

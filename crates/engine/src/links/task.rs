@@ -57,6 +57,8 @@ pub(super) enum Told {
     /// The host takes no more sessions on this connection.
     Full(Arc<Connection>),
     Nudge,
+    /// Somebody wants to see a proof now; answered when it is under way.
+    Prove(oneshot::Sender<()>),
     /// A session was cut off; its far end is ended.
     End(SessionId),
     Close(oneshot::Sender<()>),
@@ -68,6 +70,8 @@ pub(super) struct Status {
     pub state: LinkState,
     pub problem: Option<Problem>,
     pub tunnels: BTreeMap<Wanted, Result<u16, Problem>>,
+    /// The last proof that came back, and how long it took.
+    pub verified: Option<(Timestamp, Duration)>,
 }
 
 /// What came of the work that takes time.
@@ -211,6 +215,13 @@ impl Task {
                 }
             }
             Told::Nudge => self.step(Event::Nudged),
+            Told::Prove(heard) => {
+                self.step(Event::Nudged);
+                self.publish();
+                if heard.send(()).is_err() {
+                    debug!("who wanted a proof is gone");
+                }
+            }
             Told::End(session) => self.end(session),
             Told::Close(_) => {}
         }
@@ -534,6 +545,7 @@ impl Task {
                     (*wanted, port.map_err(Clone::clone))
                 })
                 .collect(),
+            verified: self.verified,
         };
         let views: LinkViews = self
             .wishes

@@ -46,7 +46,13 @@ impl Far {
                 self.started = true;
             }
             Some(Said::Failed(why)) => self.unstarted = Some(why),
-            Some(Said::Swept { .. } | Said::Listening(_)) => {}
+            Some(
+                Said::Swept { .. }
+                | Said::Listening(_)
+                | Said::Version(_)
+                | Said::Found(_)
+                | Said::Entered(_),
+            ) => {}
             None => return false,
         }
         true

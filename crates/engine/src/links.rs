@@ -120,6 +120,7 @@ impl Links {
             .await
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
+        let link = resolved.key.to_string().into();
         let (reply, handle) = oneshot::channel();
         self.ask(Question::Link(resolved, target, reply))?;
         let Handle { told, status } = handle.await.map_err(|_| human(shutting_down()))?;
@@ -132,6 +133,7 @@ impl Links {
         let lease = Lease {
             id,
             destination,
+            link,
             tunnel: wish.tunnel,
             told,
             status,

@@ -123,6 +123,7 @@ impl Links {
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
         let account = work::account(&resolved);
+        let link = resolved.key.to_string().into();
         let (reply, handle) = oneshot::channel();
         self.ask(Question::Link(resolved, target, reply))?;
         let Handle { told, status } = handle.await.map_err(|_| human(shutting_down()))?;
@@ -136,6 +137,7 @@ impl Links {
             id,
             destination,
             account,
+            link,
             tunnel: wish.tunnel,
             told,
             status,

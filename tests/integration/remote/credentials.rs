@@ -2,7 +2,11 @@
 
 use std::{fs, process::Command};
 
-use iris_tests::{Desktop, Iris, SshUser, Sshd, eventually, require};
+use iris_tests::{
+    Desktop, Iris, SshUser, Sshd, eventually,
+    processes::{self, Process},
+    require,
+};
 use serde_json::json;
 
 use super::{Far, is_well, link, problem};
@@ -191,4 +195,40 @@ Host bastion
     assert_eq!(link(&iris).await["state"], "up");
     iris.stop();
     far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_ends_with_who_asked_for_the_connection() {
+    require!("claude", "sshd");
+    let far = Far::of(SshUser::with_passphrase(PASSPHRASE), &[]).await;
+    let mut iris = far.iris(json!({})).await;
+    let no_ssh = async |iris: &Iris| {
+        eventually("no ssh asks any more", async || {
+            let running = processes::marked(iris.dir());
+            let asks = |process: &Process| {
+                process.exe.ends_with("ssh") || process.command.contains("passphrase")
+            };
+            (!running.iter().any(asks)).then_some(())
+        })
+        .await;
+    };
+    let sending = iris.send_in_background("far", "one");
+    iris.prompt("passphrase").await;
+    iris.cli(&["team", "stop", "far"]).await.ok();
+    assert_ne!(sending.outcome().await["status"], "answered");
+    eventually("the question is withdrawn", async || {
+        iris.prompts().await.is_empty().then_some(())
+    })
+    .await;
+    no_ssh(&iris).await;
+
+    let sending = iris.send_in_background("far", "two");
+    iris.prompt("passphrase").await;
+    iris.kill9();
+    drop(sending);
+    no_ssh(&iris).await;
+    iris.restart().await;
+    assert!(iris.prompts().await.is_empty());
+    iris.stop();
+    assert_eq!(far.sshd.sign_ins(), 0);
 }

@@ -201,8 +201,15 @@ async fn more_sessions_than_a_connection_takes_are_spread_over_several() {
         setup = far.add(setup, name, json!({}));
     }
     let mut iris = setup.serve().await;
+    let mut connections = Vec::new();
     for name in &names {
         iris.cli(&["team", "start", name]).await.ok();
+        let known: Vec<u32> = connections
+            .iter()
+            .map(|known: &Process| known.pid)
+            .collect();
+        let now = masters(&iris).into_iter();
+        connections.extend(now.filter(|process| !known.contains(&process.pid)));
     }
     assert_eq!(iris.agents().len(), 10);
     assert_eq!(far.sshd.sign_ins(), 3, "four sessions on each connection");
@@ -211,8 +218,6 @@ async fn more_sessions_than_a_connection_takes_are_spread_over_several() {
     }
 
     // Not the first connection: the link itself goes on.
-    let mut connections = masters(&iris);
-    connections.sort_by_key(|process| process.pid);
     let before: Vec<u32> = iris.agents().iter().map(|agent| agent.pid).collect();
     connections[2].signal(Signal::SIGKILL);
     eventually("its two agents are replaced", async || {

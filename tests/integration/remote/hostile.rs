@@ -305,11 +305,15 @@ async fn a_squatter_on_the_port_is_named_and_learns_nothing() {
     far.sshd.listen().await;
     iris.pending_count(0).await;
     sending.outcome().await;
+    let named = format!("Port {port} on");
+    eventually("the squatter is named", async || {
+        let problem = super::problem(&iris).await;
+        let message = problem["message"].as_str().unwrap_or_default();
+        (message.contains(&named) && message.contains("taken by another program")).then_some(())
+    })
+    .await;
     let said = iris.cli(&["team", "start", "far"]).await.refused();
-    assert!(said.contains(&format!("Port {port} on")), "{said}");
-    let problem = super::problem(&iris).await;
-    let message = problem["message"].as_str().unwrap();
-    assert!(message.contains("taken by another program"), "{problem}");
+    assert!(said.contains(&named), "{said}");
     iris.stop();
     far.is_clean().await;
     let heard = heard.lock().unwrap();

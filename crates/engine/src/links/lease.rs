@@ -26,6 +26,7 @@ pub struct Lease {
     pub(super) id: u64,
     pub(super) destination: String,
     pub(super) account: String,
+    pub(super) link: Arc<str>,
     pub(super) tunnel: Option<Wanted>,
     pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) status: watch::Receiver<Arc<Status>>,
@@ -63,7 +64,7 @@ impl Lease {
         session: SessionId,
         trouble: impl Fn(Problem),
     ) -> Result<Reach, Failure> {
-        let alive = self.live.hold(session);
+        let alive = self.live.hold(&self.link, session);
         let mut status = self.status.clone();
         let mut told = false;
         let port = loop {

@@ -120,7 +120,7 @@ pub(super) async fn sweep(
     destination: &str,
 ) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::sweep(&nonce, &deps.instance, link, &deps.live.all());
+    let line = remote::sweep(&nonce, &deps.instance, link, &deps.live.elsewhere(link));
     tidied(connection, &line, &nonce, destination).await
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn leave(
     destination: &str,
 ) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::leave(&nonce, &deps.instance, link, &deps.live.all());
+    let line = remote::leave(&nonce, &deps.instance, link, &deps.live.elsewhere(link));
     tidied(connection, &line, &nonce, destination).await
 }
 

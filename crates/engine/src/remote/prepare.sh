@@ -127,7 +127,8 @@ begin_run() {
   # The group is this run's own if this leads it, as under sshd.
   iris_own=''
   look "$$" && [ "$iris_group" = "$$" ] && iris_own=$$
-  iris_server=$iris_parent
+  # The one that started this shell, even if it is gone by now.
+  iris_server=$PPID
   printf '%s\n' "$$ $iris_born ${iris_own:-0}" >"$iris_dir/run" || fail files
 }
 

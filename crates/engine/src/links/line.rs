@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use iris_domain::session::Failure;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::debug;
 
 use crate::ssh::Connection;
 
@@ -56,5 +58,12 @@ impl Seat {
         if let Some(permit) = permit.take() {
             permit.forget();
         }
+    }
+}
+
+/// Tells who waits for a place.
+pub(super) fn give(to: oneshot::Sender<Result<Seat, Failure>>, seat: Result<Seat, Failure>) {
+    if to.send(seat).is_err() {
+        debug!("who wanted a place is gone");
     }
 }

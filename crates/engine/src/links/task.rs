@@ -25,7 +25,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     LinkViews, LinksDeps, failed,
-    line::{Line, Seat},
+    line::{Line, Seat, give},
     tunnel::{self, Tunnel, Wanted},
     view,
     work::{Opened, account, connect, open, prepare, prove},
@@ -585,12 +585,6 @@ fn jittered(wait: Duration) -> Duration {
         debug!(%error, "no random numbers; no jitter");
     }
     wait + wait.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
-}
-
-fn give(to: oneshot::Sender<Result<Seat, Failure>>, seat: Result<Seat, Failure>) {
-    if to.send(seat).is_err() {
-        debug!("who wanted a place is gone");
-    }
 }
 
 async fn ready<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {

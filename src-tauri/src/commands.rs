@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 use iris_domain::{
     Problem,
     audit::Row,
+    connection_test::TestStep,
     decision::{Answer, Surface},
     ids::{ApprovalId, Party, TeamName},
     message::SendOutcome,
@@ -26,7 +27,7 @@ use iris_engine::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tauri::{AppHandle, Builder, State, WebviewWindow, Wry};
+use tauri::{AppHandle, Builder, State, WebviewWindow, Wry, ipc::Channel};
 use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
 
@@ -47,6 +48,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         edit_team,
         remove_team,
         team_settings,
+        test_connection,
         answer_prompt,
         cancel_prompt,
         list_secrets,
@@ -155,6 +157,25 @@ async fn remove_team(shell: State<'_, Shell>, name: Value) -> Answered<()> {
 fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
     let name: TeamName = parsed("name", name)?;
     shell.engine.config.settings_of(&name)
+}
+
+/// Tries everything that an agent of the team needs; returns after the last step.
+#[tauri::command]
+async fn test_connection(
+    shell: State<'_, Shell>,
+    name: Value,
+    on_step: Channel<TestStep>,
+) -> Answered<()> {
+    let name = parsed("name", name)?;
+    let human = human(Surface::Window);
+    let mut steps = shell.engine.test_team(name, human).await?;
+    while let Some(step) = steps.recv().await {
+        if on_step.send(step).is_err() {
+            // The window is gone; dropping the receiver ends the test.
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Answers what `ssh` asks; says where the answer was remembered, if it was to be.
@@ -274,7 +295,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 17, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 18, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 mod load;
 mod programs;
+mod remote;
 
 /// Odd, so that there is a median.
 const ROUNDS: usize = 5;
@@ -40,6 +41,7 @@ fn main() {
     runtime.block_on(async {
         calls().await;
         programs::measure().await;
+        remote::measure().await;
     });
 }
 

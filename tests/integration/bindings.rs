@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use iris_domain::{
     audit::Row,
+    connection_test::TestStep,
     decision::{Answer, Surface},
     message::SendOutcome,
     snapshot::Snapshot,
@@ -19,6 +20,7 @@ fn typescript_types_are_up_to_date() {
     Answer::export_all(&config).unwrap();
     SendOutcome::export_all(&config).unwrap();
     Row::export_all(&config).unwrap();
+    TestStep::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));

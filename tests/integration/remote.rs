@@ -1,5 +1,11 @@
 //! Teams on another host: a real `sshd`, the real `ssh`, the real Claude Code at the far end.
 
+mod connection_test;
+mod credentials;
+mod desktop;
+mod faults;
+mod hostile;
+
 use std::{fs, path::PathBuf};
 
 use iris_tests::{Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require};
@@ -19,8 +25,12 @@ impl Far {
     }
 
     async fn with(lines: &[&str]) -> Self {
+        Self::of(SshUser::new(), lines).await
+    }
+
+    /// The host of a user who knows it.
+    async fn of(user: SshUser, lines: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let user = SshUser::new();
         let account = format!("SetEnv HOME={}", home.path().display());
         let mut all = vec![account.as_str()];
         all.extend(lines);
@@ -77,6 +87,26 @@ impl Far {
 async fn link(iris: &Iris) -> Value {
     let status = iris.status().await;
     status["teams"][0]["link"].clone()
+}
+
+/// What troubles the first team.
+async fn problem(iris: &Iris) -> Value {
+    let status = iris.status().await;
+    status["teams"][0]["problem"].clone()
+}
+
+/// Waits until the link of the first team is in this state; how it is then.
+async fn link_is(iris: &Iris, state: &str) -> Value {
+    eventually(&format!("the link is {state}"), async || {
+        Some(link(iris).await).filter(|link| link["state"] == state)
+    })
+    .await
+}
+
+/// Sends and waits for the answer that the fake model gives to plain text.
+async fn is_well(iris: &Iris, team: &str, text: &str) {
+    let answer = iris.send_in_background(team, text).response().await;
+    assert!(answer.ends_with(text), "{team} answered: {answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,11 +180,8 @@ async fn a_host_that_goes_away_comes_back() {
     let answer = iris.send_in_background("far", "one").response().await;
     assert_eq!(answer, "echo: one");
     far.sshd.kill();
+    link_is(&iris, "reconnecting").await;
     let waiting = iris.send_in_background("far", "two");
-    eventually("the link is tried again", async || {
-        (link(&iris).await["state"] == "reconnecting").then_some(())
-    })
-    .await;
     assert_eq!(
         iris.state("far").await,
         "trouble",
@@ -166,10 +193,7 @@ async fn a_host_that_goes_away_comes_back() {
         "echo: two",
         "what waited is delivered"
     );
-    eventually("the link proved itself", async || {
-        (link(&iris).await["state"] == "up").then_some(())
-    })
-    .await;
+    link_is(&iris, "up").await;
     iris.stop();
     far.is_clean().await;
 }
@@ -185,6 +209,23 @@ async fn two_teams_share_one_link() {
         assert_eq!(answer, "echo: hi");
     }
     assert_eq!(far.sshd.sign_ins(), 1, "one connection for both");
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_http_inside_the_tunnel_works_and_is_warned_of() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let mut iris = far.iris(json!({"allowHttp": true})).await;
+    let sending = iris.send_in_background("far", "FAKE:bash touch it.txt");
+    let pending = iris.pending_one().await;
+    let link = link(&iris).await;
+    assert_eq!(link["state"], "up", "{link}");
+    let warning = link["warning"].as_str().unwrap_or_default();
+    assert!(warning.contains("allowHttp"), "{link}");
+    iris.approve(&pending).await;
+    assert!(sending.response().await.starts_with("done: OK"));
     iris.stop();
     far.is_clean().await;
 }

@@ -110,29 +110,29 @@ pub enum Command {
     Install,
     /// Undo `iris install`
     Uninstall,
-    /// Check what Iris needs, each with its fix
-    Doctor,
+    /// Show the links to other hosts
+    #[command(subcommand)]
+    Tunnel(Tunnel),
+    /// Check what Iris needs, each with its fix; or whether a team can be reached and started
+    ///
+    /// With --team each step of a team's start is done once: ssh signs in, the tunnel opens and proves
+    /// itself, Claude Code and the folder are found, and an agent starts. No model turn is spent. It
+    /// needs a running Iris; what ssh asks is in `iris prompts`, as always.
+    Doctor {
+        /// Test this team instead.
+        #[arg(long, value_name = "NAME")]
+        team: Option<TeamName>,
+    },
 }
 
 /// Commands on teams.
 #[derive(Debug, Subcommand)]
 pub enum Team {
-    /// Add a project directory as a team
-    Add {
-        /// Letters, digits, `_ @ - .`
-        name: TeamName,
-        /// The project directory.
-        path: PathBuf,
-        /// For people and for other teams.
-        #[arg(long)]
-        description: Option<String>,
-        /// `#rrggbb`
-        #[arg(long)]
-        color: Option<String>,
-        /// What happens to a request that no rule decides.
-        #[arg(long, value_enum)]
-        grant_permission: Option<Grant>,
-    },
+    /// Add a project directory as a team, here or on another host
+    ///
+    /// On another host: `iris team add gpu ~/train --remote me@gpu-box --tunnel`, then
+    /// `iris doctor --team gpu`.
+    Add(Box<Add>),
     /// List the teams
     List,
     /// Start a team's agent
@@ -150,6 +150,49 @@ pub enum Team {
         /// Which.
         team: TeamName,
     },
+}
+
+/// A new team.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Letters, digits, `_ @ - .`
+    pub name: TeamName,
+    /// The project directory; with --remote on that host, where `~` is the home directory.
+    pub path: PathBuf,
+    /// For people and for other teams.
+    #[arg(long)]
+    pub description: Option<String>,
+    /// `#rrggbb`
+    #[arg(long)]
+    pub color: Option<String>,
+    /// What happens to a request that no rule decides.
+    #[arg(long, value_enum)]
+    pub grant_permission: Option<Grant>,
+    /// The host: `user@host`, a name of ~/.ssh/config, or what you type after `ssh`.
+    #[arg(long, value_name = "DESTINATION")]
+    pub remote: Option<String>,
+    /// The port of the host's sshd.
+    #[arg(long, requires = "remote", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The private key file to sign in with.
+    #[arg(long, value_name = "FILE", requires = "remote")]
+    pub identity: Option<String>,
+    /// Carry Iris's tools to the host: the agent can ask and call through a tunnel.
+    #[arg(long, requires = "remote")]
+    pub tunnel: bool,
+    /// The tunnel's port on the host; without it 1615, or a free one.
+    #[arg(long, value_name = "N", requires = "tunnel", value_parser = clap::value_parser!(u16).range(1..))]
+    pub tunnel_port: Option<u16>,
+    /// Where `claude` is, if Iris does not find it by itself.
+    #[arg(long, value_name = "PATH")]
+    pub claude: Option<String>,
+}
+
+/// Commands on the links to other hosts.
+#[derive(Debug, Subcommand)]
+pub enum Tunnel {
+    /// List the teams on other hosts, and how the link of each is
+    List,
 }
 
 /// Commands on secrets.
@@ -272,7 +315,10 @@ mod tests {
             "headers",
             "install",
             "uninstall",
+            "team add far ~/p --remote me@host --port 2222 --identity ~/.ssh/k --tunnel --tunnel-port 1700 --claude ~/c",
+            "tunnel list --json",
             "doctor --json",
+            "doctor --team far",
         ] {
             let words = std::iter::once("iris").chain(line.split(' '));
             if let Err(error) = Cli::try_parse_from(words) {
@@ -295,6 +341,11 @@ mod tests {
             "team start a/b",
             "audit --limit x",
             "send api",
+            "team add far ~/p --tunnel",
+            "team add far ~/p --port 22",
+            "team add far ~/p --remote me@host --tunnel-port 1700",
+            "team add far ~/p --remote me@host --port 0",
+            "doctor --team a/b",
         ] {
             let words = std::iter::once("iris").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -13,7 +13,7 @@ use iris_domain::{
 };
 use iris_engine::{
     clock,
-    config_file::TeamEdit,
+    config_file::{RemoteOptionsEdit, TeamEdit},
     control::{Command, PendingItem, StatusReply},
 };
 use jiff::Timestamp;
@@ -164,26 +164,19 @@ fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
 pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
     let client = context.client();
     match command {
-        args::Team::Add {
-            name,
-            path,
-            description,
-            color,
-            grant_permission,
-        } => {
-            let edit = TeamEdit {
-                path: Some(project(&path)?),
-                description,
-                color,
-                grant_permission: grant_permission.map(Into::into),
-                ..TeamEdit::default()
-            };
+        args::Team::Add(add) => {
+            let (name, far) = (add.name.clone(), add.remote.is_some());
+            let edit = new_team(*add)?;
             let reply = client.call(&Command::TeamAdd {
                 name: name.clone(),
                 edit: Box::new(edit),
             })?;
             context.out.show(&reply, || {
-                format!("Added team {name}. `iris send {name} TEXT` gives it a task.")
+                if far {
+                    format!("Added team {name}. `iris doctor --team {name}` tests the way there.")
+                } else {
+                    format!("Added team {name}. `iris send {name} TEXT` gives it a task.")
+                }
             })?;
         }
         args::Team::List => {
@@ -215,6 +208,37 @@ pub fn team(context: &Context, command: args::Team) -> Result<u8, Problem> {
         }
     }
     Ok(DONE)
+}
+
+fn new_team(add: args::Add) -> Result<TeamEdit, Problem> {
+    let path = match &add.remote {
+        None => project(&add.path)?,
+        // What it means is known on that host.
+        Some(_) => add.path.to_str().map(str::to_owned).ok_or_else(|| {
+            Problem::new(
+                Code::InvalidInput,
+                format!("{}: the path is not UTF-8", add.path.display()),
+                "Give the path of an existing project directory.",
+            )
+        })?,
+    };
+    let options = RemoteOptionsEdit {
+        port: add.port,
+        identity: add.identity,
+        ..RemoteOptionsEdit::default()
+    };
+    Ok(TeamEdit {
+        path: Some(path),
+        description: add.description,
+        color: add.color,
+        grant_permission: add.grant_permission.map(Into::into),
+        remote: add.remote,
+        remote_options: (options != RemoteOptionsEdit::default()).then_some(options),
+        enable_reverse_mcp: add.tunnel.then_some(true),
+        reverse_mcp_port: add.tunnel_port,
+        claude_path: add.claude,
+        ..TeamEdit::default()
+    })
 }
 
 /// A project directory as the running Iris, which has another working directory, must hear it. `~`
@@ -389,6 +413,27 @@ mod tests {
         assert!(std::path::Path::new(&project(".".as_ref()).unwrap()).is_absolute());
         assert!(project("/etc/passwd".as_ref()).is_err());
         assert!(project("/nowhere/at/all".as_ref()).is_err());
+    }
+
+    #[test]
+    fn a_folder_on_another_host_is_taken_as_it_is() {
+        let add = args::Add {
+            name: "far".parse().unwrap(),
+            path: "/nowhere/at/all".into(),
+            description: None,
+            color: None,
+            grant_permission: None,
+            remote: Some("me@host".into()),
+            port: Some(2222),
+            identity: None,
+            tunnel: true,
+            tunnel_port: None,
+            claude: None,
+        };
+        let edit = new_team(add).unwrap();
+        assert_eq!(edit.path.as_deref(), Some("/nowhere/at/all"));
+        assert_eq!(edit.remote_options.unwrap().port, Some(2222));
+        assert_eq!(edit.enable_reverse_mcp, Some(true));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod doctor;
 mod install;
+mod links;
 mod output;
 mod prompts;
 mod records;
@@ -88,7 +89,9 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Headers => commands::headers(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
-        Command::Doctor => doctor::doctor(&context),
+        Command::Tunnel(command) => links::tunnel(&context, &command),
+        Command::Doctor { team: None } => doctor::doctor(&context),
+        Command::Doctor { team: Some(team) } => links::test(&context, team),
     }
 }
 

@@ -16,6 +16,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether programs read it.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints `value` as JSON, or the text for people.
     pub fn show(
         self,

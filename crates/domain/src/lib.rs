@@ -13,6 +13,7 @@ pub mod audit;
 pub mod backoff;
 pub mod callback;
 pub mod config;
+pub mod connection_test;
 pub mod decision;
 pub mod display;
 pub mod ids;

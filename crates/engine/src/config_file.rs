@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
+pub(crate) use self::team_path::check_directory;
 pub use self::{
     team_edit::{PermissionsEdit, RemoteOptionsEdit, TeamEdit},
     team_path::expand,

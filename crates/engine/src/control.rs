@@ -1,7 +1,8 @@
 //! Control of a running Iris through a private socket, `$IRIS_HOME/run/control.sock`.
 //!
 //! A conversation is one JSON line each way: a [`Command`], then `{"ok":…}` or
-//! `{"error":{code,message,hint}}`. The caller keeps the connection open until it has the reply;
+//! `{"error":{code,message,hint}}`; a command that takes time may say `{"step":…}` before it, in as many
+//! lines as it has steps. The caller keeps the connection open until it has the reply;
 //! hanging up cancels the command.
 //!
 //! The socket answers the user who runs Iris and nobody else, and no program that Iris itself
@@ -19,8 +20,8 @@ use iris_domain::{Problem, problem::Code};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use client::{Client, ask_to_show};
-pub use protocol::{AnswerReply, Command, PendingItem, Reply, StatusReply, StatusTeam};
+pub use client::{Client, ask_to_show, read};
+pub use protocol::{AnswerReply, Command, PendingItem, Reply, StatusReply, StatusTeam, TestReply};
 
 use crate::{Engine, home::Home};
 

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::{environment::Environment, home::Home, secrets::Secrets};
 
 pub use port::holder as port_holder;
+pub(crate) use programs::{claude_version, version_of};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

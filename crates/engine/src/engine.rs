@@ -9,6 +9,7 @@ use std::{
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
+    connection_test::TestStep,
     decision::{AllowedBy, Human, Surface},
     ids::{Party, TeamName},
     problem::Code,
@@ -24,7 +25,7 @@ use crate::{
     approvals::Approvals,
     clock,
     config_file::ConfigFile,
-    control, doctor,
+    connection_test, control, doctor,
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
     home::{Home, HomeLock},
@@ -86,7 +87,7 @@ pub struct Engine {
     /// Those that a person put away.
     pub named_secrets: NamedSecrets,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     shutdown: CancellationToken,
     show: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
     lock: Arc<Mutex<Option<HomeLock>>>,
@@ -300,6 +301,28 @@ impl Engine {
     pub async fn stop_team(&self, team: TeamName, human: Human) -> Result<bool, Problem> {
         self.note_operation("team.stop", &team, human).await;
         self.teams.sleep(None, team).await
+    }
+
+    /// Does everything that an agent of the team needs once, because a human said so; the steps come
+    /// as they happen. No model turn is spent. Dropping the receiver ends the test.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team.
+    pub async fn test_team(
+        &self,
+        team: TeamName,
+        human: Human,
+    ) -> Result<mpsc::Receiver<TestStep>, Problem> {
+        let settings = self.config.watch().borrow().teams.get(&team).cloned();
+        let Some(settings) = settings else {
+            return Err(Problem::new(
+                Code::NotFound,
+                format!("there is no team `{team}`"),
+                "`iris team list` lists the teams.",
+            ));
+        };
+        self.note_operation("team.test", &team, human).await;
+        Ok(connection_test::start(self, team, settings))
     }
 
     async fn note_operation(&self, event: &str, team: &TeamName, human: Human) {

@@ -4,6 +4,7 @@ pub mod askpass;
 pub mod claude;
 pub mod clock;
 pub mod config_file;
+mod connection_test;
 pub mod control;
 pub mod doctor;
 pub mod endpoint;

@@ -5,9 +5,12 @@
 //! long as somebody holds one.
 
 mod lease;
+mod line;
 mod live;
 mod task;
 mod tunnel;
+mod view;
+mod way_up;
 mod work;
 
 use std::{
@@ -119,6 +122,8 @@ impl Links {
             .await
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
+        let account = work::account(&resolved);
+        let link = resolved.key.to_string().into();
         let (reply, handle) = oneshot::channel();
         self.ask(Question::Link(resolved, target, reply))?;
         let Handle { told, status } = handle.await.map_err(|_| human(shutting_down()))?;
@@ -131,6 +136,8 @@ impl Links {
         let lease = Lease {
             id,
             destination,
+            account,
+            link,
             tunnel: wish.tunnel,
             told,
             status,
@@ -151,6 +158,11 @@ impl Links {
         if self.owner.send(Question::Nudge).is_err() {
             tracing::debug!("no link is kept any more");
         }
+    }
+
+    /// The program that makes them.
+    pub fn ssh(&self) -> &Ssh {
+        &self.deps.ssh
     }
 
     /// What surfaces show of the links, by team.

@@ -4,7 +4,8 @@
 //! on its stdin: POSIX sh, with the values that it works on. What follows on stdin belongs to what
 //! the program runs. The files `*.sh` beside this one are that program's parts.
 //!
-//! - [`Launch`] starts an agent, and ends everything that it leaves.
+//! - [`Launch`] starts an agent, and ends everything that it leaves; or says whether one could be
+//!   started.
 //! - [`sweep`] and its kin end what an earlier connection left.
 //! - [`read`] reads what they say.
 
@@ -22,6 +23,8 @@ pub use sweep::{end, leave, listening, sweep};
 pub const COMMAND: &str = "exec sh -c 'read -r l; eval \"$l\"'";
 
 const COMMON: &str = include_str!("remote/common.sh");
+const PREPARE: &str = include_str!("remote/prepare.sh");
+const CHECK: &str = include_str!("remote/check.sh");
 const LAUNCH: &str = include_str!("remote/launch.sh");
 const SWEEP: &str = include_str!("remote/sweep.sh");
 const LISTENING: &str = include_str!("remote/listening.sh");

@@ -72,6 +72,23 @@ pub struct Version {
 }
 
 impl Version {
+    /// Of what `ssh -V` says, when it is new enough.
+    ///
+    /// # Errors
+    /// [`Reason::TooOld`], with the version or what was said instead.
+    pub fn of(said: &str) -> Result<Self, Failure> {
+        let version = Self::parse(said).ok_or_else(|| {
+            Failure::new(Reason::TooOld, said.trim().lines().next().unwrap_or(""))
+        })?;
+        if version < OLDEST {
+            return Err(Failure::new(
+                Reason::TooOld,
+                &format!("this is OpenSSH {version}"),
+            ));
+        }
+        Ok(version)
+    }
+
     /// Of what `ssh -V` says: `OpenSSH_9.2p1 Debian-2, OpenSSL …`, `OpenSSH_for_Windows_8.6p1 …`.
     fn parse(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once("OpenSSH_")?;
@@ -117,16 +134,7 @@ impl Ssh {
     pub async fn version(&self) -> Result<Version, Failure> {
         let ran = self.ask(&["-V".into()]).await?;
         let said = format!("{}\n{}", ran.stderr, ran.stdout);
-        let version = Version::parse(&said).ok_or_else(|| {
-            Failure::new(Reason::TooOld, said.trim().lines().next().unwrap_or(""))
-        })?;
-        if version < OLDEST {
-            return Err(Failure::new(
-                Reason::TooOld,
-                &format!("this is OpenSSH {version}"),
-            ));
-        }
-        Ok(version)
+        Version::of(&said)
     }
 
     /// Where a target leads once the user's configuration has been read, without connecting.

@@ -36,9 +36,12 @@ use crate::{
 mod agent;
 mod owner;
 mod slots;
+mod start;
 mod supervisor;
+mod trial;
 
 use owner::{Handle, Owner};
+use slots::Slots;
 use supervisor::Command;
 
 /// Questions that wait for the owner; each is answered at once, but for a look at the database.
@@ -81,6 +84,8 @@ pub struct TeamsDeps {
 pub struct Teams {
     owner: mpsc::Sender<owner::Question>,
     views: watch::Receiver<Arc<SessionViews>>,
+    deps: Arc<TeamsDeps>,
+    slots: Slots,
 }
 
 /// The sessions of each team.
@@ -93,8 +98,15 @@ impl Teams {
         let (views_tx, views) = watch::channel(Arc::default());
         let (owner, questions) = mpsc::channel(MAILBOX);
         let tasks = deps.tasks.clone();
-        tasks.spawn(Owner::new(deps, views_tx).run(questions));
-        Self { owner, views }
+        let slots = Slots::default();
+        let own = Owner::new(deps.clone(), slots.clone(), views_tx);
+        tasks.spawn(own.run(questions));
+        Self {
+            owner,
+            views,
+            deps: Arc::new(deps),
+            slots,
+        }
     }
 
     /// Starts the pair's process unless it runs; returns when it is ready, or why it is not.

@@ -3,7 +3,7 @@
 use std::{fmt, process::Stdio};
 
 use serde_json::Value;
-use tokio::{process::Command, time::timeout};
+use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 
 use super::{Iris, setup::Variables};
 use crate::{require, wait::PATIENCE};
@@ -58,14 +58,28 @@ impl fmt::Display for Cli {
 
 /// Runs `iris ARGS`; it ends when the caller stops waiting.
 pub(super) async fn run(env: &Variables, args: &[&str]) -> Cli {
+    run_with(env, args, "").await
+}
+
+/// [`run`], with something on its standard input.
+async fn run_with(env: &Variables, args: &[&str], input: &str) -> Cli {
     let command = format!("iris {}", args.join(" "));
-    let output = Command::new(require::built("iris"))
-        .args(args)
-        .env_clear()
-        .envs(env)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+    let output = async {
+        let mut child = Command::new(require::built("iris"))
+            .args(args)
+            .env_clear()
+            .envs(env)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that wants no input may have ended already.
+            let _unread = stdin.write_all(input.as_bytes()).await;
+        }
+        child.wait_with_output().await
+    };
     let output = timeout(PATIENCE * 2, output)
         .await
         .unwrap_or_else(|_| panic!("`{command}` does not end"))
@@ -82,6 +96,11 @@ impl Iris {
     /// Runs `iris ARGS` against this Iris.
     pub async fn cli(&self, args: &[&str]) -> Cli {
         run(&self.env, args).await
+    }
+
+    /// The same, with something on its standard input.
+    pub async fn cli_with(&self, args: &[&str], input: &str) -> Cli {
+        run_with(&self.env, args, input).await
     }
 
     /// The environment of a command of this Iris, for a program that a test starts itself.

@@ -168,6 +168,30 @@ impl Iris {
         self.cli(&["audit", "verify"]).await.ok();
     }
 
+    /// Waits until `ssh` asks something of this kind (`passphrase`, `hostKey`, …).
+    pub async fn prompt(&self, kind: &str) -> Value {
+        eventually(&format!("ssh asks for a {kind}"), async || {
+            let asked = self.prompts().await;
+            asked
+                .into_iter()
+                .find(|prompt| prompt["kind"]["type"] == kind)
+        })
+        .await
+    }
+
+    /// All that `ssh` asks now.
+    pub async fn prompts(&self) -> Vec<Value> {
+        let asked = self.cli(&["prompts", "--json"]).await.json();
+        asked.as_array().expect("`prompts` is a list").clone()
+    }
+
+    /// Answers what `ssh` asks.
+    pub async fn answer(&self, prompt: &Value, text: &str, further: &[&str]) {
+        let id = prompt["id"].as_str().expect("a prompt has an id");
+        let args = [&["answer", id], further].concat();
+        self.cli_with(&args, &format!("{text}\n")).await.ok();
+    }
+
     /// `iris status --json`.
     pub async fn status(&self) -> Value {
         self.cli(&["status", "--json"])

@@ -11,6 +11,9 @@ import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TeamName } from '../bindings/TeamName';
+import type { TestStep } from '../bindings/TestStep';
+
+export type { TestStep };
 
 /** A change to a team. Absent: left as it is; an empty text, an empty list and a zero remove an
  * optional field. */
@@ -60,14 +63,6 @@ export interface SecretItem {
   place: Place;
   /** Since when; `null` for one in memory. */
   keptAt: string | null;
-}
-
-/** A step of a connection test. Each comes as `running` and once more with how it ended. */
-export interface TestStep {
-  name: string;
-  state: 'running' | 'ok' | 'failed' | 'skipped';
-  detail?: string;
-  hint?: string;
 }
 
 /** Which audit rows; newest first. */

@@ -122,10 +122,10 @@ export function demo(): Api {
   ];
   if (wanted === 'badtest') {
     api.test = [
-      ...GOOD_TEST.slice(0, 2),
+      ...GOOD_TEST.slice(0, 6),
       { name: 'Find Claude Code', state: 'failed', detail: 'it is not in PATH, ~/.local/bin, ~/.claude/local and 9 other places', hint: 'Install it there, or name its place under “Claude Code there”.' },
-      { name: 'Open the folder', state: 'skipped' },
-      { name: 'Carry Iris’s tools there', state: 'skipped' },
+      { name: 'Enter the folder', state: 'skipped' },
+      { name: 'Start the agent', state: 'skipped' },
     ];
   }
   // The core proves a link that is up every 15 s.

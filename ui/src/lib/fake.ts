@@ -72,11 +72,15 @@ export function aPrompt(id: PromptId, more: Partial<PromptView> = {}): PromptVie
 
 /** What a connection test says when all is well. */
 export const GOOD_TEST: TestStep[] = [
+  { name: 'Find ssh', state: 'ok', detail: 'OpenSSH 9.2' },
   { name: 'Find the host', state: 'ok', detail: 'gpu-box.lab, port 22, as ml' },
-  { name: 'Sign in', state: 'ok', detail: 'OpenSSH 9.2, 340 ms' },
-  { name: 'Find Claude Code', state: 'ok', detail: '~/.local/bin/claude, 2.1.330' },
-  { name: 'Open the folder', state: 'ok', detail: '/home/ml/train' },
-  { name: 'Carry Iris’s tools there', state: 'ok', detail: 'port 1615, proof back after 12 ms' },
+  { name: 'Sign in', state: 'ok', detail: 'took 340 ms' },
+  { name: 'Run a program there', state: 'ok' },
+  { name: 'Open the tunnel', state: 'ok', detail: 'port 1615 there leads to Iris here, for that host alone' },
+  { name: 'Prove the way', state: 'ok', detail: 'back after 12 ms' },
+  { name: 'Find Claude Code', state: 'ok', detail: '/home/ml/.local/bin/claude, 2.1.330' },
+  { name: 'Enter the folder', state: 'ok', detail: '/home/ml/train' },
+  { name: 'Start the agent', state: 'ok', detail: "ready and ended again after 1.4 s, with Iris's tools; no model turn was spent" },
 ];
 
 export class FakeApi implements Api {

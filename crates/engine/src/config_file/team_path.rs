@@ -34,7 +34,7 @@ pub fn expand(path: &str, home: Option<&Path>, base: &Path) -> Result<PathBuf, P
 }
 
 /// Whether a directory is there and can be read.
-pub(super) fn check_directory(dir: &Path) -> Result<(), Problem> {
+pub(crate) fn check_directory(dir: &Path) -> Result<(), Problem> {
     let shown = dir.display();
     let refused =
         |message: String, hint: &str| Err(Problem::new(Code::InvalidInput, message, hint));

@@ -35,9 +35,17 @@ impl Client {
     /// What the running Iris answered; [`Code::Unavailable`] when none runs, [`Code::Timeout`] when
     /// it hangs.
     pub fn call(&self, command: &Command) -> Result<Value, Problem> {
+        self.watch(command, |_| {})
+    }
+
+    /// Like [`Client::call`], and `step` hears what is known before the reply.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn watch(&self, command: &Command, step: impl FnMut(Value)) -> Result<Value, Problem> {
         let mut stream = self.connect()?;
         let wait = command.is_quick().then_some(QUICK_WAIT);
-        self.exchange(&mut stream, command, wait)
+        self.exchange(&mut stream, command, wait, step)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Problem::new(
                     Code::Timeout,
@@ -65,13 +73,7 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub fn ask<T: DeserializeOwned>(&self, command: &Command) -> Result<T, Problem> {
-        serde_json::from_value(self.call(command)?).map_err(|error| {
-            Problem::new(
-                Code::Internal,
-                format!("the running Iris gave an answer of another version: {error}"),
-                "Restart Iris so that it and `iris` have the same version.",
-            )
-        })
+        read(self.call(command)?)
     }
 
     fn connect(&self) -> Result<UnixStream, Problem> {
@@ -91,6 +93,7 @@ impl Client {
         stream: &mut UnixStream,
         command: &Command,
         wait: Option<Duration>,
+        mut step: impl FnMut(Value),
     ) -> io::Result<Result<Value, Problem>> {
         stream.set_write_timeout(Some(QUICK_WAIT))?;
         stream.set_read_timeout(wait)?;
@@ -98,18 +101,37 @@ impl Client {
         line.push(b'\n');
         // A refused caller may find the door closed while it still speaks: the reply says why.
         let said = stream.write_all(&line);
-        let mut reply = String::new();
-        if BufReader::new(stream).read_line(&mut reply)? == 0 {
-            said?;
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let mut reader = BufReader::new(stream);
+        let mut text = String::new();
+        loop {
+            text.clear();
+            if reader.read_line(&mut text)? == 0 {
+                said?;
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let reply = serde_json::from_str(&text)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            match reply {
+                Reply::Step(value) => step(value),
+                Reply::Ok(value) => return Ok(Ok(value)),
+                Reply::Error(problem) => return Ok(Err(problem)),
+            }
         }
-        let reply = serde_json::from_str(&reply)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(match reply {
-            Reply::Ok(value) => Ok(value),
-            Reply::Error(problem) => Err(problem),
-        })
     }
+}
+
+/// A reply, or a step, as the type that the command's page names.
+///
+/// # Errors
+/// When it is another.
+pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_json::from_value(value).map_err(|error| {
+        Problem::new(
+            Code::Internal,
+            format!("the running Iris gave an answer of another version: {error}"),
+            "Restart Iris so that it and `iris` have the same version.",
+        )
+    })
 }
 
 /// Asks the running Iris to show its window.

@@ -8,8 +8,9 @@ use std::{
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
+    connection_test::StepState,
     decision::{AllowedBy, Answer, Human, Surface, Verb},
-    ids::{ApprovalId, Party},
+    ids::{ApprovalId, Party, TeamName},
     problem::Code,
     prompt::PromptId,
     snapshot::Snapshot,
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::{
-    AnswerReply, Command, PendingItem, StatusReply,
+    AnswerReply, Command, PendingItem, StatusReply, TestReply,
     server::{Commands, Peer},
 };
 use crate::{Engine, clock, secrets::Spoken};
@@ -100,6 +101,23 @@ impl EngineCommands {
         noted.map(drop).map_err(|error| error.problem())
     }
 
+    async fn test(&self, team: TeamName, said: &mpsc::Sender<Value>) -> Result<Value, Problem> {
+        let mut test = self.engine.test_team(team, cli()).await?;
+        let mut steps = Vec::new();
+        while let Some(step) = test.recv().await {
+            if said.send(to_json(&step)?).await.is_err() {
+                tracing::debug!("nobody hears the steps");
+            }
+            if step.state != StepState::Running {
+                steps.push(step);
+            }
+        }
+        to_json(&TestReply {
+            ok: steps.iter().all(|step| step.state != StepState::Failed),
+            steps,
+        })
+    }
+
     fn ask_to_show(&self) -> Result<Value, Problem> {
         match self.show.try_send(()) {
             // Full: it has been asked already and will show.
@@ -114,7 +132,7 @@ impl EngineCommands {
 }
 
 impl Commands for EngineCommands {
-    async fn run(&self, command: Command) -> Result<Value, Problem> {
+    async fn run(&self, command: Command, steps: mpsc::Sender<Value>) -> Result<Value, Problem> {
         let engine = &self.engine;
         match command {
             Command::Status {} => to_json(&StatusReply::from(&*self.snapshot())),
@@ -151,6 +169,7 @@ impl Commands for EngineCommands {
             Command::TeamRemove { team } => {
                 engine.config.remove_team(team).await.map(|()| json!({}))
             }
+            Command::TeamTest { team } => self.test(team, &steps).await,
             Command::Send {
                 team,
                 text,

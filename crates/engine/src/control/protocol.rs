@@ -2,6 +2,7 @@
 
 use iris_domain::{
     Problem,
+    connection_test::TestStep,
     ids::{ApprovalId, Party, SessionId, TeamName},
     snapshot::{ApprovalView, LinkView, Snapshot, TeamState, TeamView},
 };
@@ -96,6 +97,12 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
+    /// Tests whether a team's agent can be started: [`TestReply`], and before it each
+    /// [`TestStep`] as it happens.
+    TeamTest {
+        /// Which.
+        team: TeamName,
+    },
     /// Sends a message as the console and waits: [`iris_domain::message::SendOutcome`].
     Send {
         /// To whom.
@@ -142,6 +149,7 @@ impl Command {
             Self::TeamStart { .. } => "teamStart",
             Self::TeamStop { .. } => "teamStop",
             Self::TeamRemove { .. } => "teamRemove",
+            Self::TeamTest { .. } => "teamTest",
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
             Self::Audit { .. } => "audit",
@@ -172,6 +180,7 @@ impl Command {
             | Self::Show {} => true,
             Self::TeamStart { .. }
             | Self::TeamStop { .. }
+            | Self::TeamTest { .. }
             | Self::Send { .. }
             | Self::Audit { .. }
             | Self::AuditVerify {} => false,
@@ -179,10 +188,12 @@ impl Command {
     }
 }
 
-/// One reply.
+/// One line of a reply. The last is `Ok` or `Error`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reply {
+    /// What is known before the end, for who looks on.
+    Step(Value),
     /// What was asked for.
     Ok(Value),
     /// Why not.
@@ -245,6 +256,16 @@ impl From<&Snapshot> for StatusReply {
             problems: snapshot.problems.clone(),
         }
     }
+}
+
+/// How a connection test ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestReply {
+    /// Whether no step failed.
+    pub ok: bool,
+    /// Each step, as it ended.
+    pub steps: Vec<TestStep>,
 }
 
 /// What became of an answer, or of a secret.

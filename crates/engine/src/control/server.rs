@@ -1,13 +1,13 @@
 //! The socket's side in the running Iris.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use iris_domain::{Problem, problem::Code};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::UnixStream,
-    sync::Semaphore,
+    net::{UnixStream, unix::OwnedWriteHalf},
+    sync::{Semaphore, mpsc},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -26,6 +26,8 @@ const READ_WAIT: Duration = Duration::from_secs(10);
 const REFUSED_READ_WAIT: Duration = Duration::from_secs(1);
 /// The caller waits for the reply and takes it at once.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// Steps that wait to be written: the caller takes them at once.
+const STEPS_WAITING: usize = 16;
 /// Callers at once: many `iris send` may wait, a runaway script may not exhaust descriptors.
 const CALLERS_MAX: usize = 64;
 /// How long to wait after a failed accept (out of descriptors), so that the loop does not spin.
@@ -41,8 +43,12 @@ pub(super) struct Peer {
 
 /// What is behind the socket.
 pub(super) trait Commands: Clone + Send + Sync + 'static {
-    /// Does it. Dropped when the caller hangs up.
-    fn run(&self, command: Command) -> impl Future<Output = Result<Value, Problem>> + Send;
+    /// Does it; `steps` takes what is known before the end. Dropped when the caller hangs up.
+    fn run(
+        &self,
+        command: Command,
+        steps: mpsc::Sender<Value>,
+    ) -> impl Future<Output = Result<Value, Problem>> + Send;
     /// A caller was turned away: write it down.
     fn refused(&self, command: &'static str, peer: Peer) -> impl Future<Output = ()> + Send;
 }
@@ -126,17 +132,30 @@ async fn converse(
         match command {
             Ok(command) => {
                 debug!(command = command.name(), pid = peer.pid, "control");
-                tokio::select! {
-                    result = commands.run(command) => result,
-                    () = hung_up(&mut reader) => {
-                        debug!("control: the caller hung up before its reply");
-                        return;
+                let (steps, mut known) = mpsc::channel(STEPS_WAITING);
+                let mut running = pin!(commands.run(command, steps));
+                let mut hung_up = pin!(hung_up(&mut reader));
+                loop {
+                    tokio::select! {
+                        // What was known before the end is said before it.
+                        biased;
+                        Some(step) = known.recv() => write(&mut writer, &Reply::Step(step)).await,
+                        result = &mut running => {
+                            while let Ok(step) = known.try_recv() {
+                                write(&mut writer, &Reply::Step(step)).await;
+                            }
+                            break result;
+                        }
+                        () = &mut hung_up => {
+                            debug!("control: the caller hung up before its reply");
+                            return;
+                        }
+                        () = shutdown.cancelled() => break Err(Problem::new(
+                            Code::Unavailable,
+                            "Iris is shutting down",
+                            "Start it again and repeat the command.",
+                        )),
                     }
-                    () = shutdown.cancelled() => Err(Problem::new(
-                        Code::Unavailable,
-                        "Iris is shutting down",
-                        "Start it again and repeat the command.",
-                    )),
                 }
             }
             Err(problem) => Err(problem),
@@ -160,7 +179,12 @@ async fn converse(
         Ok(value) => Reply::Ok(value),
         Err(problem) => Reply::Error(problem),
     };
-    let mut text = match serde_json::to_vec(&reply) {
+    write(&mut writer, &reply).await;
+}
+
+/// A line of the reply.
+async fn write(writer: &mut OwnedWriteHalf, reply: &Reply) {
+    let mut text = match serde_json::to_vec(reply) {
         Ok(text) => text,
         Err(error) => {
             error!(%error, "control: a reply could not be written as JSON");

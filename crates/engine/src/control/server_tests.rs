@@ -30,8 +30,14 @@ impl Drop for TellOnDrop {
 }
 
 impl Commands for Fake {
-    async fn run(&self, command: Command) -> Result<Value, Problem> {
+    async fn run(&self, command: Command, steps: mpsc::Sender<Value>) -> Result<Value, Problem> {
         match command {
+            Command::TeamTest { .. } => {
+                for step in 0..STEPS_WAITING * 2 {
+                    steps.send(json!(step)).await.unwrap();
+                }
+                Ok(json!("end"))
+            }
             Command::Status {} => Ok(json!({"fine": true})),
             Command::Headers {} => {
                 let _tell = TellOnDrop(self.dropped.clone());
@@ -323,4 +329,21 @@ fn as_a_child() {
         Ok(value) => println!("the child was answered: {value}"),
         Err(problem) => println!("the child heard: {:?}", problem.code),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_come_in_order_before_the_reply() {
+    let house = house();
+    let client = Client::new(&house.home);
+    let team = "api".parse().unwrap();
+    let (steps, end) = tokio::task::spawn_blocking(move || {
+        let mut steps = Vec::new();
+        let end = client.watch(&Command::TeamTest { team }, |step| steps.push(step));
+        (steps, end)
+    })
+    .await
+    .unwrap();
+    assert_eq!(end, Ok(json!("end")));
+    let all: Vec<Value> = (0..STEPS_WAITING * 2).map(|step| json!(step)).collect();
+    assert_eq!(steps, all);
 }

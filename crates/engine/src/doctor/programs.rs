@@ -2,11 +2,14 @@
 
 use std::{io, path::Path, process::Stdio};
 
-use super::Check;
+use tokio::time::timeout;
+
+use super::{CHECK_WAIT, Check};
 use crate::{
     claude::{self, is_program, on_path},
     environment::Environment,
     home::Home,
+    ssh,
 };
 
 /// The oldest Claude Code that Iris was measured with.
@@ -61,17 +64,30 @@ pub(super) async fn claude(home: &Home, env: &Environment) -> Check {
             );
         }
     };
-    match Version::find(&said) {
-        Some(version) if version >= CLAUDE_MIN => Check::ok(NAME, format!("{shown}, {version}")),
-        Some(version) => Check::warning(
-            NAME,
-            format!("{shown} is {version}; Iris is known to work with {CLAUDE_MIN} and newer"),
-            "Update it: `claude update`.",
+    match claude_version(&shown.to_string(), &said) {
+        (found, None) => Check::ok(NAME, found),
+        (found, Some(fix)) => Check::warning(NAME, found, fix),
+    }
+}
+
+/// What it says of its version.
+pub(crate) async fn version_of(env: &Environment, claude: &Path) -> io::Result<String> {
+    timeout(CHECK_WAIT, run(env, claude, "--version"))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Where it is and which version, of what it says; and what to do, if that is not a known good one.
+pub(crate) fn claude_version(path: &str, said: &str) -> (String, Option<String>) {
+    match Version::find(said) {
+        Some(version) if version >= CLAUDE_MIN => (format!("{path}, {version}"), None),
+        Some(version) => (
+            format!("{path} is {version}; Iris is known to work with {CLAUDE_MIN} and newer"),
+            Some("Update it: `claude update`.".to_owned()),
         ),
-        None => Check::warning(
-            NAME,
-            format!("{shown} does not say its version: {}", first_line(&said)),
-            "Check that it is Claude Code.",
+        None => (
+            format!("{path} does not say its version: {}", first_line(said)),
+            Some("Check that it is Claude Code.".to_owned()),
         ),
     }
 }
@@ -84,13 +100,17 @@ pub(super) async fn ssh(env: &Environment) -> Check {
     else {
         return Check::warning("ssh", "there is no ssh on the PATH", FIX);
     };
+    let shown = path.display();
     match run(env, &path, "-V").await {
-        Ok(said) => Check::ok("ssh", format!("{}, {}", path.display(), first_line(&said))),
-        Err(error) => Check::warning(
-            "ssh",
-            format!("{} does not run: {error}", path.display()),
-            FIX,
-        ),
+        Ok(said) => match ssh::Version::of(&said) {
+            Ok(_) => Check::ok("ssh", format!("{shown}, {}", first_line(&said))),
+            Err(failure) => Check::warning(
+                "ssh",
+                format!("{shown}: {}", failure.detail),
+                "Install OpenSSH 8.4 or newer, for teams on other hosts. Local teams do without.",
+            ),
+        },
+        Err(error) => Check::warning("ssh", format!("{shown} does not run: {error}"), FIX),
     }
 }
 

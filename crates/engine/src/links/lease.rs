@@ -8,22 +8,25 @@ use iris_domain::{
     session::{Cure, Failure},
     snapshot::LinkState,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Live, human,
+    line::Seat,
     live::Alive,
     shutting_down,
     task::{Status, Told},
     tunnel::Wanted,
 };
-use crate::{process::Program, ssh::Connection};
+use crate::process::Program;
 
 /// A share of a link. The link is up, or tried, until the last one is dropped.
 #[derive(Debug)]
 pub struct Lease {
     pub(super) id: u64,
     pub(super) destination: String,
+    pub(super) account: String,
+    pub(super) link: Arc<str>,
     pub(super) tunnel: Option<Wanted>,
     pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) status: watch::Receiver<Arc<Status>>,
@@ -40,17 +43,15 @@ pub struct Reach {
     _alive: Alive,
 }
 
-/// A place for a session on one of the link's connections.
-#[derive(Debug)]
-pub(super) struct Seat {
-    pub connection: Arc<Connection>,
-    pub _permit: OwnedSemaphorePermit,
-}
-
 impl Lease {
     /// The destination, for people.
     pub fn destination(&self) -> &str {
         &self.destination
+    }
+
+    /// `user@host`, in whose name ssh asks.
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// Waits until the link was proved, with the team's tunnel, however long that takes; then takes
@@ -63,7 +64,7 @@ impl Lease {
         session: SessionId,
         trouble: impl Fn(Problem),
     ) -> Result<Reach, Failure> {
-        let alive = self.live.hold(session);
+        let alive = self.live.hold(&self.link, session);
         let mut status = self.status.clone();
         let mut told = false;
         let port = loop {
@@ -80,10 +81,9 @@ impl Lease {
                         None => {}
                     },
                 },
-                LinkState::Down
-                | LinkState::Connecting
-                | LinkState::Verifying
-                | LinkState::Reconnecting => {
+                // What was wrong before this attempt is no news.
+                LinkState::Down | LinkState::Connecting | LinkState::Verifying => {}
+                LinkState::Reconnecting => {
                     if let Some(problem) = &now.problem
                         && !std::mem::replace(&mut told, true)
                     {
@@ -127,7 +127,13 @@ impl Reach {
 
     /// The host took no further session on this connection: it gets no more.
     pub fn is_full(&self) {
+        self.seat.was_none();
         self.tell(Told::Full(Arc::clone(&self.seat.connection)));
+    }
+
+    /// Whether the connection has ended, even if nobody was told yet.
+    pub fn is_gone(&self) -> bool {
+        self.seat.connection.is_gone()
     }
 
     /// The session's `ssh` had to be killed, which its far end does not notice: it is ended there.

@@ -10,31 +10,38 @@ use iris_domain::ids::SessionId;
 /// The sessions that run on remote hosts; cheap to clone. A session is in it from before its start
 /// until after its end, so that a sweep never takes a running one for a leftover.
 #[derive(Debug, Clone, Default)]
-pub struct Live(Arc<Mutex<HashMap<SessionId, usize>>>);
+pub struct Live(Arc<Mutex<HashMap<Key, usize>>>);
+
+/// A session, and the link that it takes.
+type Key = (Arc<str>, SessionId);
 
 /// Keeps a session in it.
 #[derive(Debug)]
 pub struct Alive {
     live: Live,
-    session: SessionId,
+    key: Key,
 }
 
 impl Live {
-    /// This session runs until the result is dropped.
-    pub fn hold(&self, session: SessionId) -> Alive {
-        *self.table().entry(session).or_default() += 1;
+    /// This session runs on that link until the result is dropped.
+    pub fn hold(&self, link: &Arc<str>, session: SessionId) -> Alive {
+        let key = (Arc::clone(link), session);
+        *self.table().entry(key.clone()).or_default() += 1;
         Alive {
             live: self.clone(),
-            session,
+            key,
         }
     }
 
-    /// All of them.
-    pub fn all(&self) -> Vec<SessionId> {
-        self.table().keys().copied().collect()
+    /// Those of the other links. A link that has just been made, or ends, carries none: a run of its
+    /// sessions on the host is one of an earlier connection, even if the session waits for this one.
+    pub fn elsewhere(&self, link: &str) -> Vec<SessionId> {
+        let table = self.table();
+        let others = table.keys().filter(|(its, _)| **its != *link);
+        others.map(|(_, session)| *session).collect()
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<SessionId, usize>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Key, usize>> {
         // No code that holds it can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,10 +50,10 @@ impl Live {
 impl Drop for Alive {
     fn drop(&mut self) {
         let mut table = self.live.table();
-        if let Some(count) = table.get_mut(&self.session) {
+        if let Some(count) = table.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                table.remove(&self.session);
+                table.remove(&self.key);
             }
         }
     }

@@ -8,38 +8,36 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use iris_domain::{
     Problem,
     ids::{SessionId, TeamName},
     link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
-    snapshot::{LinkState, LinkView},
+    snapshot::LinkState,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
-    time::Instant,
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout},
 };
 use tracing::{debug, info, warn};
 
 use super::{
     LinkViews, LinksDeps, failed,
-    lease::Seat,
+    line::{Line, Seat, give},
     tunnel::{self, Tunnel, Wanted},
-    work::{self, Done, Opened},
+    view,
+    work::{Opened, account, connect, open, prepare, prove},
 };
 use crate::{
     clock,
     ssh::{self, Connection, Resolved, Target},
 };
 
-/// Sessions on one connection: sshd's `MaxSessions` is 10, and the link's own small programs need
-/// room too.
-const SESSIONS_MAX: usize = 8;
-
-/// Told to a reader who cares about nothing else than that the team's tunnel is in plain HTTP.
-const PLAIN: &str = "Plain HTTP inside the tunnel (allowHttp): other users of that host who can listen in could read the team's token.";
+/// How long tidying the host may hold up the end of a link; what is left is tidied at the next
+/// connect.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a lease wants.
 #[derive(Debug, Clone)]
@@ -59,6 +57,8 @@ pub(super) enum Told {
     /// The host takes no more sessions on this connection.
     Full(Arc<Connection>),
     Nudge,
+    /// Somebody wants to see a proof now; answered when it is under way.
+    Prove(oneshot::Sender<()>),
     /// A session was cut off; its far end is ended.
     End(SessionId),
     Close(oneshot::Sender<()>),
@@ -70,29 +70,17 @@ pub(super) struct Status {
     pub state: LinkState,
     pub problem: Option<Problem>,
     pub tunnels: BTreeMap<Wanted, Result<u16, Problem>>,
+    /// The last proof that came back, and how long it took.
+    pub verified: Option<(Timestamp, Duration)>,
 }
 
-/// A connection with places for sessions.
-struct Line {
-    connection: Arc<Connection>,
-    places: Arc<Semaphore>,
-}
-
-impl Line {
-    fn new(connection: Arc<Connection>) -> Self {
-        Self {
-            connection,
-            places: Arc::new(Semaphore::new(SESSIONS_MAX)),
-        }
-    }
-
-    fn seat(&self) -> Option<Seat> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Seat {
-            connection: Arc::clone(&self.connection),
-            _permit: permit,
-        })
-    }
+/// What came of the work that takes time.
+enum Done {
+    Connected(Result<Connection, Failure>),
+    Prepared(Result<(Opened, Duration), Failure>),
+    /// With a further connection, where the first one had no place for a small program.
+    Opened(Result<Opened, Failure>, Option<Connection>),
+    Proved(Result<Duration, Problem>),
 }
 
 pub(super) struct Task {
@@ -108,10 +96,14 @@ pub(super) struct Task {
     lines: Vec<Line>,
     tunnels: BTreeMap<Wanted, Result<Tunnel, Problem>>,
     work: Option<BoxFuture<'static, Done>>,
+    /// The connections that are being closed.
+    closed: Option<oneshot::Receiver<()>>,
     /// The end of the first connection.
     ended: Option<BoxFuture<'static, ssh::Failure>>,
+    /// The ends of the others, which are no end of the link.
+    others_ended: FuturesUnordered<BoxFuture<'static, Arc<Connection>>>,
     /// A further connection on its way, for those who wait for a place.
-    further: Option<BoxFuture<'static, Result<Arc<Connection>, Failure>>>,
+    further: Option<BoxFuture<'static, Result<Connection, Failure>>>,
     seekers: VecDeque<oneshot::Sender<Result<Seat, Failure>>>,
     timer: Option<(Timer, Instant)>,
     retry_at: Option<Timestamp>,
@@ -134,13 +126,15 @@ impl Task {
             deps,
             target,
             key: resolved.key.to_string(),
-            account: work::account(resolved),
+            account: account(resolved),
             link: Link::default(),
             wishes: HashMap::new(),
             lines: Vec::new(),
             tunnels: BTreeMap::new(),
             work: None,
+            closed: None,
             ended: None,
+            others_ended: FuturesUnordered::new(),
             further: None,
             seekers: VecDeque::new(),
             timer: None,
@@ -178,6 +172,7 @@ impl Task {
                     info!(host = self.target.destination(), problem = %failure.problem, "the link ended");
                     self.step(Event::Failed(failure));
                 }
+                Some(connection) = self.others_ended.next() => self.lost(&connection),
                 further = ready(&mut self.further) => {
                     self.further = None;
                     self.furthered(further);
@@ -215,15 +210,18 @@ impl Task {
             }
             Told::Seat(reply) => self.seat(reply),
             Told::Full(connection) => {
-                let line = self
-                    .lines
-                    .iter()
-                    .find(|line| Arc::ptr_eq(&line.connection, &connection));
-                if let Some(line) = line {
-                    line.places.forget_permits(SESSIONS_MAX);
+                if let Some(line) = self.lines.iter().find(|line| line.is(&connection)) {
+                    line.is_full();
                 }
             }
             Told::Nudge => self.step(Event::Nudged),
+            Told::Prove(heard) => {
+                self.step(Event::Nudged);
+                self.publish();
+                if heard.send(()).is_err() {
+                    debug!("who wanted a proof is gone");
+                }
+            }
             Told::End(session) => self.end(session),
             Told::Close(_) => {}
         }
@@ -245,8 +243,15 @@ impl Task {
                 self.keep(opened);
                 self.proved(took);
             }
-            Done::Opened(Ok(opened)) => self.keep(opened),
-            Done::Opened(Err(failure)) => self.step(Event::Failed(failure)),
+            Done::Opened(opened, further) => {
+                if let Some(connection) = further {
+                    self.add(connection);
+                }
+                match opened {
+                    Ok(opened) => self.keep(opened),
+                    Err(failure) => self.step(Event::Failed(failure)),
+                }
+            }
             Done::Proved(Ok(took)) => self.proved(took),
             Done::Proved(Err(problem)) => self.step(Event::NotProved(problem)),
         }
@@ -279,12 +284,21 @@ impl Task {
         match effect {
             Effect::Connect => {
                 self.retry_at = None;
-                let connecting = work::connect(
+                let connecting = connect(
                     Arc::clone(&self.deps),
                     self.target.clone(),
                     self.account.clone(),
                 );
-                self.work = Some(Box::pin(async { Done::Connected(connecting.await) }));
+                let closed = self.closed.take();
+                self.work = Some(Box::pin(async {
+                    // The one before may still hold the tunnel's port. Dropped is closed, too.
+                    if let Some(closed) = closed
+                        && closed.await.is_err()
+                    {
+                        debug!("the connection before was given up");
+                    }
+                    Done::Connected(connecting.await)
+                }));
             }
             Effect::Prepare => {
                 let Some(line) = self.lines.first() else {
@@ -295,22 +309,27 @@ impl Task {
                 let link = self.key.clone();
                 let destination = self.target.destination().to_owned();
                 self.work = Some(Box::pin(async move {
-                    Done::Prepared(
-                        work::prepare(&connection, &deps, &link, wanted, &destination).await,
-                    )
+                    Done::Prepared(prepare(&connection, &deps, &link, wanted, &destination).await)
                 }));
             }
             Effect::Prove(at_most) => self.prove(at_most),
             Effect::Close => {
                 let orderly = *self.link.state() == State::Down;
                 let closing = self.take_all(orderly);
-                self.deps.tasks.spawn(closing);
+                let (done, closed) = oneshot::channel();
+                self.closed = Some(closed);
+                self.deps.tasks.spawn(async move {
+                    closing.await;
+                    if done.send(()).is_err() {
+                        debug!("no connection follows");
+                    }
+                });
             }
             Effect::Arm(Timer::Proof(wait)) => {
                 self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
             }
             Effect::Arm(Timer::BackOff(wait)) => {
-                let wait = work::jittered(wait);
+                let wait = jittered(wait);
                 self.timer = Some((Timer::BackOff(wait), Instant::now() + wait));
                 let wait = SignedDuration::try_from(wait).unwrap_or_default();
                 self.retry_at = clock::now().checked_add(wait).ok();
@@ -336,7 +355,7 @@ impl Task {
             .map(|tunnel| (tunnel.port, tunnel.socket.clone()))
             .collect();
         self.work = Some(Box::pin(async move {
-            Done::Proved(work::prove(&connection, &deps, ways, at_most, &destination).await)
+            Done::Proved(prove(&connection, &deps, ways, at_most, &destination).await)
         }));
     }
 
@@ -353,10 +372,13 @@ impl Task {
         let (false, Some(line)) = (wanted.is_empty(), self.lines.first()) else {
             return;
         };
-        let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
-        let destination = self.target.destination().to_owned();
+        let (first, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
+        let programs = self.lines.iter().map(|line| Arc::clone(&line.connection));
+        let programs: Vec<_> = programs.collect();
+        let (target, account) = (self.target.clone(), self.account.clone());
         self.work = Some(Box::pin(async move {
-            Done::Opened(work::open_all(&connection, &deps, wanted, &destination).await)
+            let (opened, further) = open(&first, programs, deps, target, account, wanted).await;
+            Done::Opened(opened, further)
         }));
         // The proof's turn comes after it.
         if self.timer.is_none() {
@@ -406,7 +428,7 @@ impl Task {
         }
         self.seekers.push_back(reply);
         if self.further.is_none() {
-            let connecting = work::connect(
+            let connecting = connect(
                 Arc::clone(&self.deps),
                 self.target.clone(),
                 self.account.clone(),
@@ -415,9 +437,9 @@ impl Task {
         }
     }
 
-    fn furthered(&mut self, further: Result<Arc<Connection>, Failure>) {
+    fn furthered(&mut self, further: Result<Connection, Failure>) {
         match further {
-            Ok(connection) => self.lines.push(Line::new(connection)),
+            Ok(connection) => self.add(connection),
             Err(failure) => {
                 for seeker in self.seekers.drain(..) {
                     give(seeker, Err(failure.clone()));
@@ -427,6 +449,29 @@ impl Task {
         for seeker in std::mem::take(&mut self.seekers) {
             self.seat(seeker);
         }
+    }
+
+    /// A further connection: its end takes its sessions along, and nothing else.
+    fn add(&mut self, connection: Connection) {
+        let line = Line::new(connection);
+        let connection = Arc::clone(&line.connection);
+        self.lines.push(line);
+        self.others_ended.push(Box::pin(async move {
+            connection.closed().await;
+            connection
+        }));
+    }
+
+    fn lost(&mut self, connection: &Arc<Connection>) {
+        info!(
+            host = self.target.destination(),
+            "a further connection ended"
+        );
+        self.lines.retain(|line| !line.is(connection));
+        let connection = Arc::clone(connection);
+        self.deps
+            .tasks
+            .spawn(async move { connection.close().await });
     }
 
     fn gone(&self) -> Failure {
@@ -455,6 +500,7 @@ impl Task {
     fn take_all(&mut self, orderly: bool) -> impl Future<Output = ()> + Send + 'static + use<> {
         self.work = None;
         self.ended = None;
+        self.others_ended.clear();
         self.further = None;
         self.tunnels.clear();
         let gone = self.gone();
@@ -466,7 +512,14 @@ impl Task {
         let destination = self.target.destination().to_owned();
         async move {
             if let (true, Some(line)) = (orderly, lines.first()) {
-                work::leave(&line.connection, &deps, &link, &destination).await;
+                let leaving = tunnel::leave(&line.connection, &deps, &link, &destination);
+                match timeout(LEAVE_LIMIT, leaving).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(failure)) => {
+                        debug!(problem = %failure.problem, "the host was not tidied")
+                    }
+                    Err(_) => debug!("the host was not tidied in time"),
+                }
             }
             let closing = lines.iter().map(|line| line.connection.close());
             futures::future::join_all(closing).await;
@@ -492,11 +545,17 @@ impl Task {
                     (*wanted, port.map_err(Clone::clone))
                 })
                 .collect(),
+            verified: self.verified,
         };
         let views: LinkViews = self
             .wishes
             .values()
-            .map(|wish| (wish.team.clone(), self.view(wish, &status)))
+            .map(|wish| {
+                (
+                    wish.team.clone(),
+                    view::of(wish, &status, self.verified, self.retry_at),
+                )
+            })
             .collect();
         let shown = std::mem::replace(&mut self.shown, views.keys().cloned().collect());
         self.views.send_if_modified(|all| {
@@ -517,32 +576,15 @@ impl Task {
             changed
         });
     }
-
-    fn view(&self, wish: &Wish, status: &Status) -> LinkView {
-        let tunnel = wish.tunnel.and_then(|wanted| status.tunnels.get(&wanted));
-        let good = matches!(status.state, LinkState::Up | LinkState::Degraded);
-        LinkView {
-            state: status.state,
-            verified_at: self.verified.map(|(at, _)| at),
-            rtt_ms: self
-                .verified
-                .filter(|_| good)
-                .map(|(_, took)| took.as_secs_f64() * 1000.0),
-            port: tunnel.and_then(|tunnel| tunnel.as_ref().ok()).copied(),
-            retry_at: self.retry_at,
-            problem: tunnel
-                .and_then(|tunnel| tunnel.as_ref().err())
-                .or(status.problem.as_ref())
-                .cloned(),
-            warning: (wish.allow_http && wish.tunnel.is_some()).then(|| PLAIN.to_owned()),
-        }
-    }
 }
 
-fn give(to: oneshot::Sender<Result<Seat, Failure>>, seat: Result<Seat, Failure>) {
-    if to.send(seat).is_err() {
-        debug!("who wanted a place is gone");
+/// The wait, up to a fifth longer: hosts that went away together are not tried all at once.
+fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0_u8; 1];
+    if let Err(error) = getrandom::fill(&mut byte) {
+        debug!(%error, "no random numbers; no jitter");
     }
+    wait + wait.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
 }
 
 async fn ready<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {

@@ -30,12 +30,13 @@ pub(super) struct Tunnel {
     _own: PortGuard,
 }
 
-/// Opens a tunnel and proves it.
+/// Opens a tunnel and proves it. `programs` is the connection that runs programs on the host.
 ///
 /// # Errors
 /// The link failed. What is wrong with this tunnel only is in the value.
 pub(super) async fn open(
     connection: &Connection,
+    programs: &Connection,
     deps: &LinksDeps,
     wanted: Wanted,
     destination: &str,
@@ -50,12 +51,15 @@ pub(super) async fn open(
             };
         }
     };
-    if let Some(problem) = exposure(connection, port, destination).await? {
+    let exposed = exposure(programs, port, destination).await;
+    if !matches!(exposed, Ok(None)) {
         // If that fails the whole connection has to go: an open door is worse than no link.
         connection
             .cancel_forward(port, deps.port)
             .await
             .map_err(|failure| failed(&failure, destination))?;
+    }
+    if let Some(problem) = exposed? {
         return Ok(Err(problem));
     }
     let socket = connection
@@ -116,7 +120,7 @@ pub(super) async fn sweep(
     destination: &str,
 ) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::sweep(&nonce, &deps.instance, link, &deps.live.all());
+    let line = remote::sweep(&nonce, &deps.instance, link, &deps.live.elsewhere(link));
     tidied(connection, &line, &nonce, destination).await
 }
 
@@ -128,7 +132,7 @@ pub(super) async fn leave(
     destination: &str,
 ) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::leave(&nonce, &deps.instance, link, &deps.live.all());
+    let line = remote::leave(&nonce, &deps.instance, link, &deps.live.elsewhere(link));
     tidied(connection, &line, &nonce, destination).await
 }
 

@@ -1,4 +1,5 @@
-//! What a link does that takes time.
+//! What a link's task does that takes time. Each is a future of its own, which the task awaits
+//! beside its inbox; dropping it gives it up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,10 +10,9 @@ use std::{
 
 use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
 use tokio::time::{Instant, timeout};
-use tracing::debug;
 
 use super::{
-    LinksDeps, failed,
+    LinksDeps, failed, human,
     tunnel::{self, Tunnel, Wanted},
 };
 use crate::{
@@ -23,20 +23,8 @@ use crate::{
 /// How long signing in may take, a human's answers included.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(600);
 
-/// How long tidying the host may hold up the end of a link; what is left is tidied at the next
-/// connect.
-const LEAVE_LIMIT: Duration = Duration::from_secs(3);
-
 /// Tunnels that were opened, with the time of the last round trip.
 pub(super) type Opened = BTreeMap<Wanted, Result<(Tunnel, Duration), Problem>>;
-
-/// What came of the work that takes time.
-pub(super) enum Done {
-    Connected(Result<Arc<Connection>, Failure>),
-    Prepared(Result<(Opened, Duration), Failure>),
-    Opened(Result<Opened, Failure>),
-    Proved(Result<Duration, Problem>),
-}
 
 /// `user@host`, with the port where it is not the usual one.
 pub(super) fn account(resolved: &Resolved) -> String {
@@ -54,18 +42,18 @@ pub(super) async fn connect(
     deps: Arc<LinksDeps>,
     target: Target,
     account: String,
-) -> Result<Arc<Connection>, Failure> {
+) -> Result<Connection, Failure> {
     let attempt = deps.prompts.attempt(&account);
     let env = attempt.env();
     match timeout(SIGN_IN_LIMIT, deps.ssh.connect(&target, &env)).await {
-        Ok(Ok(connection)) => Ok(Arc::new(connection)),
+        Ok(Ok(connection)) => Ok(connection),
         Ok(Err(mut failure)) => {
             if attempt.cancelled() {
                 failure.reason = ssh::Reason::Cancelled;
             }
             Err(failed(&failure, target.destination()))
         }
-        Err(_) => Err(super::human(unfinished(target.destination()))),
+        Err(_) => Err(human(unfinished(target.destination()))),
     }
 }
 
@@ -90,7 +78,7 @@ pub(super) async fn prepare(
     let begun = Instant::now();
     tunnel::sweep(connection, deps, link, destination).await?;
     let took = begun.elapsed();
-    let opened = open_all(connection, deps, wanted, destination).await?;
+    let opened = open_all(connection, connection, deps, wanted, destination).await?;
     let slowest = opened
         .values()
         .filter_map(|tunnel| tunnel.as_ref().ok())
@@ -99,21 +87,76 @@ pub(super) async fn prepare(
     Ok((opened, slowest.unwrap_or(took)))
 }
 
-pub(super) async fn open_all(
+async fn open_all(
     connection: &Connection,
+    programs: &Connection,
     deps: &LinksDeps,
     wanted: BTreeSet<Wanted>,
     destination: &str,
 ) -> Result<Opened, Failure> {
     let mut opened = Opened::new();
     for wanted in wanted {
-        let tunnel = tunnel::open(connection, deps, wanted, destination).await?;
+        let tunnel = tunnel::open(connection, programs, deps, wanted, destination).await?;
         opened.insert(wanted, tunnel);
     }
     Ok(opened)
 }
 
-/// Proves each tunnel; the longest round trip. A link without a tunnel runs nothing on the host.
+/// A link without a tunnel proves itself by running nothing on the host.
+async fn prove_without_tunnel(
+    connection: &Connection,
+    at_most: Duration,
+    destination: &str,
+) -> Result<Duration, Problem> {
+    let begun = Instant::now();
+    match timeout(at_most, connection.run(":", b"", PROOF_LIMIT)).await {
+        Ok(Ok(_)) => Ok(begun.elapsed()),
+        // Agents have all its sessions; that it says so proves as much.
+        Ok(Err(failure)) if failure.reason == ssh::Reason::TooManySessions => Ok(begun.elapsed()),
+        Ok(Err(failure)) => Err(failure.problem(destination)),
+        Err(_) => Err(silent(destination)),
+    }
+}
+
+fn silent(destination: &str) -> Problem {
+    Problem::new(
+        Code::Network,
+        format!("{destination} does not answer."),
+        "Iris tries again by itself; see whether that host and your network are up.",
+    )
+}
+
+/// Opens tunnels on the first connection; `all` are those that there are. Where no one has room for
+/// the small program that looks where a tunnel listens, a further connection is made for it.
+pub(super) async fn open(
+    first: &Connection,
+    mut all: Vec<Arc<Connection>>,
+    deps: Arc<LinksDeps>,
+    target: Target,
+    account: String,
+    wanted: BTreeSet<Wanted>,
+) -> (Result<Opened, Failure>, Option<Connection>) {
+    let destination = target.destination();
+    let last = all.pop();
+    // The latest has room, if any has.
+    let programs = last.as_deref().unwrap_or(first);
+    let opened = open_all(first, programs, &deps, wanted.clone(), destination).await;
+    let is_full = |failure: &Failure| failure.problem.code == Code::Busy;
+    if !opened.as_ref().is_err_and(is_full) {
+        return (opened, None);
+    }
+    // Agents have all its sessions: no reason to cut them off.
+    match connect(Arc::clone(&deps), target.clone(), account).await {
+        Ok(further) => {
+            let opened = open_all(first, &further, &deps, wanted, destination).await;
+            (opened, Some(further))
+        }
+        Err(failure) => (Err(failure), None),
+    }
+}
+
+/// Sends a nonce through each of these tunnels, given by their port and the local end of the way
+/// there; how long the slowest took.
 pub(super) async fn prove(
     connection: &Connection,
     deps: &LinksDeps,
@@ -132,50 +175,4 @@ pub(super) async fn prove(
         }
     }
     Ok(longest)
-}
-
-/// Before an orderly end: nothing stays on the host, if it answers in time.
-pub(super) async fn leave(
-    connection: &Connection,
-    deps: &LinksDeps,
-    link: &str,
-    destination: &str,
-) {
-    let leaving = tunnel::leave(connection, deps, link, destination);
-    match timeout(LEAVE_LIMIT, leaving).await {
-        Ok(Ok(())) => {}
-        Ok(Err(failure)) => debug!(problem = %failure.problem, "the host was not tidied"),
-        Err(_) => debug!("the host was not tidied in time"),
-    }
-}
-
-/// A link without a tunnel proves itself by running nothing on the host.
-async fn prove_without_tunnel(
-    connection: &Connection,
-    at_most: Duration,
-    destination: &str,
-) -> Result<Duration, Problem> {
-    let begun = Instant::now();
-    match timeout(at_most, connection.run(":", b"", PROOF_LIMIT)).await {
-        Ok(Ok(_)) => Ok(begun.elapsed()),
-        Ok(Err(failure)) => Err(failure.problem(destination)),
-        Err(_) => Err(silent(destination)),
-    }
-}
-
-fn silent(destination: &str) -> Problem {
-    Problem::new(
-        Code::Network,
-        format!("{destination} does not answer."),
-        "Iris tries again by itself; see whether that host and your network are up.",
-    )
-}
-
-/// The wait, up to a fifth longer: hosts that went away together are not tried all at once.
-pub(super) fn jittered(wait: Duration) -> Duration {
-    let mut byte = [0_u8; 1];
-    if let Err(error) = getrandom::fill(&mut byte) {
-        debug!(%error, "no random numbers; no jitter");
-    }
-    wait + wait.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
 }

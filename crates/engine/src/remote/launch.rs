@@ -6,7 +6,7 @@ use iris_domain::{Problem, config::Team, ids::SessionId, problem::Code};
 use zeroize::Zeroizing;
 
 use super::{
-    COMMON, LAUNCH, Nonce, folder_name,
+    CHECK, COMMON, LAUNCH, Nonce, PREPARE, folder_name,
     line::{Nul, encode, quote},
 };
 use crate::{claude::passed_on, secrets::Secret};
@@ -42,6 +42,20 @@ impl Launch<'_> {
     /// # Errors
     /// A setting that no program or environment can hold.
     pub fn first_line(&self) -> Result<Zeroizing<String>, Problem> {
+        self.line(LAUNCH)
+    }
+
+    /// The program that finds out whether the agent could be started, likewise. It answers
+    /// [`super::Said::Version`], [`super::Said::Found`] and [`super::Said::Entered`], or
+    /// [`super::Said::Failed`].
+    ///
+    /// # Errors
+    /// As [`Launch::first_line`].
+    pub fn check_line(&self) -> Result<Zeroizing<String>, Problem> {
+        self.line(CHECK)
+    }
+
+    fn line(&self, script: &str) -> Result<Zeroizing<String>, Problem> {
         // Room for everything: a growing string would leave copies of its secrets behind.
         let env: usize = self
             .env
@@ -49,11 +63,12 @@ impl Launch<'_> {
             .map(|(n, v)| n.len() + v.expose().len() * 4 + 32)
             .sum();
         let args: usize = self.args.iter().map(|arg| arg.len() * 4 + 8).sum();
-        let room = COMMON.len() + LAUNCH.len() + env + args + 64 * 1024;
+        let room = COMMON.len() + PREPARE.len() + script.len() + env + args + 64 * 1024;
         let mut program = Zeroizing::new(String::with_capacity(room));
         self.values(&mut program)?;
         program.push_str(COMMON);
-        program.push_str(LAUNCH);
+        program.push_str(PREPARE);
+        program.push_str(script);
         encode(&program).map_err(|error| unusable("The team's settings hold", error))
     }
 
@@ -184,7 +199,13 @@ mod tests {
             instance: "../x",
             nonce: &Nonce::random(),
         };
-        launch.first_line().map(|line| line.as_str().to_owned())
+        let check = launch.check_line();
+        let line = launch.first_line();
+        assert_eq!(check.is_ok(), line.is_ok());
+        if let Ok(check) = check {
+            assert!(!check.contains(['\n', '\0']), "so is the check");
+        }
+        line.map(|line| line.as_str().to_owned())
     }
 
     #[test]

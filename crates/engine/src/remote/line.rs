@@ -68,6 +68,8 @@ mod tests {
             "echo 'it''s'\n\n",
             "a\\\n\\n$x `y` \"z\" 'ü' \u{1F600} \t \r \u{7f} \\'\n'",
             super::super::COMMON,
+            super::super::PREPARE,
+            super::super::CHECK,
             super::super::LAUNCH,
             super::super::SWEEP,
             super::super::LISTENING,

@@ -37,6 +37,12 @@ pub enum Said {
     },
     /// It was not started.
     Failed(Unstarted),
+    /// What Claude Code says of its version.
+    Version(String),
+    /// Where it was found.
+    Found(String),
+    /// The project's folder, entered.
+    Entered(String),
     /// What a sweep did.
     Swept {
         /// Runs that it ended or removed.
@@ -61,6 +67,8 @@ pub enum Unstarted {
     NoClaude(String),
     /// A file of its name is not executable.
     NotExecutable(String),
+    /// It does not run; where it is, and what it said.
+    Broken(String),
     /// There is no such folder.
     NoFolder(String),
     /// It is not a folder.
@@ -90,12 +98,16 @@ pub fn read(nonce: &Nonce, line: &str) -> Option<Said> {
                 "files" => Unstarted::Files,
                 "claude" => Unstarted::NoClaude(rest),
                 "executable" => Unstarted::NotExecutable(rest),
+                "broken" => Unstarted::Broken(rest),
                 "folder" => Unstarted::NoFolder(rest),
                 "not-folder" => Unstarted::NotAFolder(rest),
                 "closed-folder" => Unstarted::ClosedFolder(rest),
                 _ => return None,
             }))
         }
+        "version" => Some(Said::Version(display::one_line(rest, QUOTED_MAX))),
+        "found" => Some(Said::Found(display::one_line(rest, QUOTED_MAX))),
+        "entered" => Some(Said::Entered(display::one_line(rest, QUOTED_MAX))),
         "swept" => {
             let mut numbers = rest.split(' ').map(str::parse::<u32>);
             Some(Said::Swept {
@@ -185,6 +197,14 @@ impl Unstarted {
                 format!("{file} on {host} is not executable."),
                 "Run `chmod +x` on it there, or set `claudePath` to the right file.",
             ),
+            Self::Broken(said) => Problem::new(
+                Code::Agent,
+                format!(
+                    "Claude Code does not run on {host}: {}.",
+                    said.trim_end_matches('.')
+                ),
+                "Run it there in a terminal with `--version`, and install it anew if it fails.",
+            ),
             Self::NoFolder(dir) => Problem::new(
                 Code::Config,
                 format!("There is no folder {dir} on {host}."),
@@ -243,6 +263,13 @@ mod tests {
             ),
             ("iris:n:failed home", Some(Said::Failed(Unstarted::Home))),
             (
+                "iris:n:failed broken /c: no",
+                Some(Said::Failed(Unstarted::Broken("/c: no".into()))),
+            ),
+            ("iris:n:version 2", Some(Said::Version("2".into()))),
+            ("iris:n:found /a b", Some(Said::Found("/a b".into()))),
+            ("iris:n:entered /p q", Some(Said::Entered("/p q".into()))),
+            (
                 "iris:n:swept 2 0 1",
                 Some(Said::Swept {
                     ended: 2,
@@ -292,6 +319,7 @@ mod tests {
             Unstarted::NoClaude(text()),
             Unstarted::NoClaude("/a, /b".into()),
             Unstarted::NotExecutable(text()),
+            Unstarted::Broken(text()),
             Unstarted::NoFolder(text()),
             Unstarted::NotAFolder(text()),
             Unstarted::ClosedFolder(text()),

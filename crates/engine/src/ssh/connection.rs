@@ -246,6 +246,12 @@ impl Connection {
         }
     }
 
+    /// Whether it has ended, even if [`Connection::closed`] has not said so yet: the master's socket
+    /// goes before what used it is told.
+    pub fn is_gone(&self) -> bool {
+        self.ended.get().is_some() || !self.dir.path().join(SOCKET).exists()
+    }
+
     /// Ends it in order, and waits until it is gone.
     pub async fn close(&self) {
         if self.ended.get().is_none() {

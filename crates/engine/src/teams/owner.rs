@@ -80,10 +80,10 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub fn new(deps: TeamsDeps, views: watch::Sender<Arc<SessionViews>>) -> Self {
+    pub fn new(deps: TeamsDeps, slots: Slots, views: watch::Sender<Arc<SessionViews>>) -> Self {
         Self {
             deps,
-            slots: Slots::default(),
+            slots,
             views: Arc::new(views),
             sessions: HashMap::new(),
             leaving: HashMap::new(),

@@ -46,7 +46,13 @@ impl Far {
                 self.started = true;
             }
             Some(Said::Failed(why)) => self.unstarted = Some(why),
-            Some(Said::Swept { .. } | Said::Listening(_)) => {}
+            Some(
+                Said::Swept { .. }
+                | Said::Listening(_)
+                | Said::Version(_)
+                | Said::Found(_)
+                | Said::Entered(_),
+            ) => {}
             None => return false,
         }
         true
@@ -76,7 +82,7 @@ impl Far {
             return Failure {
                 problem: lost(team.host()),
                 // A host that ends every command so is tried with pauses.
-                cure: if self.started || full {
+                cure: if self.started || full || self.reach.is_gone() {
                     Cure::Link
                 } else {
                     Cure::Retry

@@ -1,6 +1,6 @@
 //! The start and the end of a session's process.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
 use iris_domain::{
     Problem,
@@ -9,20 +9,10 @@ use iris_domain::{
     request::Asker,
     session::{Cure, Event, Failure},
 };
-use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{Agent, Place, Supervisor, exited};
-use crate::{
-    claude::{self, Invocation},
-    clock,
-    links::Reach,
-    process::{Ended, Output, Process},
-    remote,
-    secrets::Secret,
-    store::StoreError,
-    teams::agent::Far,
-};
+use crate::{claude, clock, process::Ended, store::StoreError, teams::start::Start};
 
 impl Supervisor {
     /// Starts the process, now that there is a place for it.
@@ -57,11 +47,19 @@ impl Supervisor {
             Err(problem) => return exited(problem, Cure::Human),
         };
         let token = self.deps.tokens.mint(self.asker(&team));
-        let start = match reach {
-            None => self.start_here(&team, &token, &secrets),
-            Some(reach) => self.start_there(&team, &token, &secrets, reach),
+        let start = Start {
+            deps: &self.deps,
+            team: &team,
+            session: self.record.id,
+            resume: self.record.started,
+            token: &token,
+            secrets: &secrets,
         };
-        let (process, output, far) = match start {
+        let started = match reach {
+            None => start.here(),
+            Some(reach) => start.there(reach),
+        };
+        let (process, output, far) = match started {
             Ok(started) => started,
             Err(failure) => {
                 self.deps.tokens.revoke(&token);
@@ -93,78 +91,6 @@ impl Supervisor {
         self.agent = Some(agent);
         self.started_with = Some(claude::started_with(&team));
         Event::Spawned
-    }
-
-    fn start_here(&self, team: &Team, token: &Secret, secrets: &Values) -> Start {
-        let endpoint = self.deps.endpoint.as_deref();
-        let program = self
-            .invocation(team, token, secrets, endpoint)
-            .program()
-            .map_err(human)?;
-        let (process, output) = self
-            .deps
-            .processes
-            .start(program)
-            .map_err(|error| claude::not_started(&error))?;
-        Ok((process, output, None))
-    }
-
-    /// On another host: the program that starts it there goes first, then the conversation.
-    fn start_there(&self, team: &Team, token: &Secret, secrets: &Values, reach: Reach) -> Start {
-        let scheme = if team.allow_http { "http" } else { "https" };
-        let endpoint = reach
-            .port
-            .map(|port| format!("{scheme}://{}:{port}/mcp", Ipv4Addr::LOCALHOST));
-        let args = self
-            .invocation(team, token, secrets, endpoint.as_deref())
-            .args();
-        let nonce = remote::Nonce::random();
-        let tunnel = endpoint.is_some();
-        let line = remote::Launch {
-            team,
-            session: self.record.id,
-            args: &args,
-            token: tunnel.then_some(token),
-            ca_pem: (tunnel && !team.allow_http).then_some(self.deps.ca_pem.as_str()),
-            env: &values(&team.env, secrets),
-            instance: &self.deps.instance,
-            nonce: &nonce,
-        }
-        .first_line()
-        .map_err(human)?;
-        let program = reach.program(remote::COMMAND);
-        let (process, output) = self
-            .deps
-            .processes
-            .start(program)
-            .map_err(|error| claude::not_started(&error))?;
-        if process.write_line(&line).is_err() {
-            // It ended at once; its end says why.
-            info!(
-                pid = process.pid(),
-                "the program for the host was not taken"
-            );
-        }
-        Ok((process, output, Some(Far::new(nonce, reach))))
-    }
-
-    fn invocation<'a>(
-        &'a self,
-        team: &'a Team,
-        token: &'a Secret,
-        secrets: &'a Values,
-        endpoint: Option<&'a str>,
-    ) -> Invocation<'a> {
-        Invocation {
-            team,
-            session: self.record.id,
-            resume: self.record.started,
-            endpoint,
-            token,
-            env: &self.deps.env,
-            secrets,
-            base: self.deps.home.root(),
-        }
     }
 
     /// Whether its process was started with settings that are not the team's any more: rules that
@@ -229,36 +155,11 @@ impl Supervisor {
     }
 }
 
-/// The values of a team's `env` that the keychain has.
-type Values = BTreeMap<String, Secret>;
-
-type Start = Result<(Process, mpsc::Receiver<Output>, Option<Far>), Failure>;
-
-/// All values of a team's `env`.
-fn values(env: &BTreeMap<String, String>, secrets: &Values) -> Values {
-    env.iter()
-        .map(|(name, value)| {
-            let secret = secrets.get(name).cloned();
-            (
-                name.clone(),
-                secret.unwrap_or_else(|| Secret::new(value.clone())),
-            )
-        })
-        .collect()
-}
-
 /// Told to the agent with the next message.
 fn cut_short(host: &str) -> String {
     format!(
         "[Iris: the connection to {host} was lost while you worked on the last message. That turn was cut short, and permission requests that waited were withdrawn. See how things are before you go on.]"
     )
-}
-
-fn human(problem: Problem) -> Failure {
-    Failure {
-        problem,
-        cure: Cure::Human,
-    }
 }
 
 fn moved() -> Problem {

@@ -53,6 +53,9 @@ async fn signed_in_in_the_window_and_allowed_in_the_notification() {
         .unwrap();
     window.shows("verified").await;
     window.screenshot("link-verified").await;
+    window.click("test-connection").await;
+    window.shows("The connection works.").await;
+    window.screenshot("connection-test").await;
     far.sshd.kill();
     link_is(&iris, "reconnecting").await;
     window.shows("reconnecting").await;

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -333,10 +334,18 @@ impl Default for SshUser {
     }
 }
 
-/// A port of the loopback where nobody listens.
+/// A port of the loopback where nobody listens. Not one of those that the system gives to whoever
+/// asks for any (on Linux from 32768 on): another test would get it before this one uses it.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
-    listener.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    // Two runs of the tests at once begin at different places.
+    let begin = u16::try_from(std::process::id() % u32::from(COUNT)).expect("it is below COUNT");
+    (0..COUNT)
+        .map(|_| FIRST + (begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % COUNT)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("there are free ports")
 }
 
 fn keygen(path: &Path, passphrase: &str) {

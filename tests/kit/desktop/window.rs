@@ -1,11 +1,7 @@
 //! The window, through WebKit's own WebDriver.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    net::{Ipv4Addr, TcpListener},
-    path::Path,
-    process::Command,
+    collections::BTreeMap, ffi::OsString, net::Ipv4Addr, path::Path, process::Command,
     time::Duration,
 };
 
@@ -15,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
 use super::artifact;
-use crate::{eventually, program::Program, wait::PATIENCE};
+use crate::{eventually, program::Program, sshd::free_port, wait::PATIENCE};
 
 /// How long a driver may take to notice that its application has ended.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -31,10 +27,7 @@ pub struct WebDriver {
 impl WebDriver {
     /// Starts the driver, and through it the application with the same environment.
     pub(crate) async fn start(app: &Path, env: &BTreeMap<OsString, OsString>, logs: &Path) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         let mut env = env.clone();
         env.insert("TAURI_WEBVIEW_AUTOMATION".into(), "true".into());
         let mut command = Command::new("WebKitWebDriver");

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fs,
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
@@ -20,7 +19,7 @@ use crate::{
     model::FakeModel,
     program::Program,
     require,
-    sshd::SshUser,
+    sshd::{SshUser, free_port},
 };
 
 /// The key that the agents sign in with, and a secret that must appear nowhere.
@@ -214,10 +213,7 @@ impl Setup {
     pub fn on(mut self, desktop: &Desktop) -> Self {
         self.env.extend(desktop.env());
         // Two desktops may be tested at once; the config has no word for "any port".
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         self.env("IRIS_HTTP_PORT", port.to_string())
     }
 

@@ -22,7 +22,7 @@ pub struct Launch<'a> {
     pub team: &'a Team,
     /// The conversation.
     pub session: SessionId,
-    /// The arguments of Claude Code, from [`crate::claude::Invocation::remote_args`].
+    /// The arguments of Claude Code, from [`crate::claude::Invocation::args`].
     pub args: &'a [OsString],
     /// What the agent proves itself with; none without a tunnel.
     pub token: Option<&'a Secret>,

@@ -7,7 +7,7 @@ mod daily;
 use std::io::{self, IsTerminal as _};
 
 use iris_domain::{Problem, config::LogLevel, problem::Code};
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, layer::SubscriberExt as _, reload,
     util::SubscriberInitExt as _,
@@ -27,6 +27,10 @@ pub enum Echo {
     /// Nowhere.
     None,
 }
+
+/// Lines that wait for the disk at most; what comes on top is dropped, and counted nowhere. The queue
+/// is made whole at the start, 32 bytes a line: the library's own 128,000 are 4 MB for ever.
+const QUEUE: usize = 8192;
 
 /// The running log. Dropping it writes what is queued and ends the files' thread.
 #[must_use = "the log ends when this is dropped"]
@@ -51,7 +55,9 @@ pub fn start(home: &Home, env: &Environment, echo: Echo) -> Result<Logs, Problem
             "Check that the directory is yours, writable and not on a full disk.",
         )
     })?;
-    let (files, guard) = tracing_appender::non_blocking(daily);
+    let (files, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(QUEUE)
+        .finish(daily);
     let chosen = match env.text("IRIS_LOG") {
         Some(text) => Some(EnvFilter::try_new(text).map(quiet).map_err(|error| {
             Problem::new(

@@ -6,7 +6,7 @@ use std::{
 };
 
 use notify::{
-    Event, EventKind, RecursiveMode, Watcher as _,
+    Config, Event, EventKind, EventKindMask, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode},
 };
 use tokio::sync::mpsc;
@@ -21,6 +21,21 @@ pub(super) struct Watcher {
     target: PathBuf,
 }
 
+/// On Linux the end of each write is an event of its own, and the writes are not asked for: the
+/// database next to the config is written to all the time, and each would wake a thread.
+const KINDS: EventKindMask = {
+    let writes = if cfg!(target_os = "linux") {
+        EventKindMask::ACCESS_CLOSE
+    } else {
+        EventKindMask::MODIFY_DATA
+    };
+    EventKindMask::CREATE
+        .union(EventKindMask::REMOVE)
+        .union(EventKindMask::MODIFY_NAME)
+        .union(EventKindMask::MODIFY_META)
+        .union(writes)
+};
+
 impl Watcher {
     /// Sends to `changed` when the file may have changed. One waiting message is enough.
     pub fn new(path: &Path, changed: mpsc::Sender<()>) -> Result<Self, notify::Error> {
@@ -29,7 +44,7 @@ impl Watcher {
             .into_iter()
             .filter_map(|path| path.file_name().map(OsString::from))
             .collect();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let when = move |event: notify::Result<Event>| {
             let concerns_us = match event {
                 Ok(event) => {
                     event.need_rescan() || (is_change(event.kind) && names_us(&event, &names))
@@ -43,7 +58,9 @@ impl Watcher {
             {
                 tracing::trace!("the config file is no longer kept");
             }
-        })?;
+        };
+        let config = Config::default().with_event_kinds(KINDS);
+        let mut watcher = notify::RecommendedWatcher::new(when, config)?;
         let mut folders: Vec<&Path> = [path, &target]
             .into_iter()
             .filter_map(Path::parent)

@@ -15,9 +15,6 @@ use tokio::runtime::Runtime;
 
 use crate::{commands, notify, present, shell::Shell, tray, windows};
 
-/// Two are enough: nothing here computes, and each costs memory.
-const WORKERS: usize = 2;
-
 /// How long an orderly end may take. The engine's own ladder (ask, TERM, KILL) is shorter; this
 /// is for the case that it hangs, so that a session's end is never held up for ever.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(20);
@@ -43,16 +40,12 @@ pub fn run() -> ExitCode {
         ));
         return ExitCode::from(EXIT_NO_DISPLAY);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .thread_name("iris")
-        .enable_all()
-        .build()
-    {
+    let runtime = match iris_engine::runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
+        Err(problem) => {
             say(&format!(
-                "iris-desktop: the system gives no threads: {error}"
+                "iris-desktop: {}\nhint: {}",
+                problem.message, problem.hint
             ));
             return ExitCode::FAILURE;
         }

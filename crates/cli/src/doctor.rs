@@ -4,17 +4,18 @@ use iris_domain::{Problem, display::visible};
 use iris_engine::{
     control::{Command, StatusReply},
     doctor::{self, Health},
+    runtime,
     secrets::Secrets,
 };
 use serde_json::json;
 
-use crate::{Context, DONE, FAILED, output::table, serve::runtime};
+use crate::{Context, DONE, FAILED, output::table};
 
 pub fn doctor(context: &Context) -> Result<u8, Problem> {
     let status: Result<StatusReply, Problem> = context.client().ask(&Command::Status {});
     let running = status.as_ref().ok().map(|status| status.endpoint.as_str());
     let secrets = Secrets::keychain();
-    let checks = runtime(1)?.block_on(doctor::check(
+    let checks = runtime()?.block_on(doctor::check(
         &context.home,
         &context.env,
         &secrets,

@@ -3,6 +3,7 @@
 use iris_domain::{Problem, audit::Row, problem::Code};
 use iris_engine::{
     control::Command,
+    runtime,
     store::{AuditQuery, ChainCheck, Store, StoreError},
 };
 
@@ -10,7 +11,6 @@ use crate::{
     Context, DONE, FAILED,
     args::{Audit, AuditCommand},
     output::table,
-    serve::runtime,
 };
 
 pub fn audit(context: &Context, audit: Audit) -> Result<u8, Problem> {
@@ -106,7 +106,7 @@ fn directly<T>(
     }
     let unreadable = |error: StoreError| error.problem();
     let _lock = context.home.lock()?;
-    runtime(1)?.block_on(async {
+    runtime()?.block_on(async {
         let opened = Store::open(&context.home).await.map_err(unreadable)?;
         if let Some(problem) = &opened.problem {
             context.out.problem(problem);

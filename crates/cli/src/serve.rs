@@ -6,34 +6,15 @@ use iris_domain::{Problem, problem::Code};
 use iris_engine::{
     Deps, Engine,
     logs::{self, Echo, Logs},
+    runtime,
     secrets::Secrets,
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{Context, DONE, FAILED};
 
-/// Two cores do all that Iris does; agents need the others.
-const WORKERS: usize = 2;
 /// What may still block a thread when everything has ended in order: nothing that matters.
 const RUNTIME_END_WAIT: Duration = Duration::from_secs(1);
-
-/// A tokio runtime.
-pub fn runtime(workers: usize) -> Result<Runtime, Problem> {
-    Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Problem::new(
-                Code::Internal,
-                format!("the system gives Iris no threads: {error}"),
-                "Check your limits (`ulimit -u`) and try again.",
-            )
-        })
-}
 
 pub fn serve(context: &Context, port: Option<u16>) -> Result<u8, Problem> {
     let tightened = context.home.prepare()?;
@@ -41,7 +22,7 @@ pub fn serve(context: &Context, port: Option<u16>) -> Result<u8, Problem> {
     for line in tightened {
         tracing::warn!("{line}");
     }
-    let runtime = runtime(WORKERS)?;
+    let runtime = runtime()?;
     let code = runtime.block_on(run(context, port, &logs));
     runtime.shutdown_timeout(RUNTIME_END_WAIT);
     code

@@ -2,7 +2,8 @@
 //! (`/mcp/{session}`), protocol eras 2025-11-25 and 2026-07-28, stateless.
 //!
 //! A request's way: `connection` (TLS or not, how long and how large it may be) → `guard` (whether it may
-//! come in, and as whom) → rmcp (the protocol) → `server` (never unanswered) → `tools`.
+//! come in, and as whom) → `plain` (tool calls) or rmcp (every other message, and what is wrong with
+//! a call) → `server` (never unanswered) → `tools`. What takes its time becomes an event stream in `early`.
 
 mod callbacks;
 mod calls;
@@ -12,6 +13,7 @@ mod envelope;
 mod gate;
 mod guard;
 mod limits;
+mod plain;
 mod ports;
 mod probe;
 mod refusals;
@@ -81,16 +83,13 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         }
     };
     let refusals = Refusals::start(deps.store.clone(), &deps.tasks, deps.shutdown.clone());
-    let server = Server::new(
-        tools::Tools {
-            approvals: deps.approvals,
-            teams: deps.teams.clone(),
-            snapshot: deps.snapshot,
-            refusals: refusals.clone(),
-            callbacks: deps.callbacks.clone(),
-        },
-        limits.progress_every,
-    );
+    let server = Server::new(tools::Tools {
+        approvals: deps.approvals,
+        teams: deps.teams.clone(),
+        snapshot: deps.snapshot,
+        refusals: refusals.clone(),
+        callbacks: deps.callbacks.clone(),
+    });
     deps.tasks.spawn(callbacks::end_agents(
         deps.callbacks.cut_off(),
         deps.teams,

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{guard::Guard, limits::Limits};
+use super::{guard::Guard, limits::Limits, plain::Answers};
 
 /// Before the next `accept` after one failed: the usual reason (no file descriptor left) passes
 /// only when something else ends.
@@ -23,7 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const TLS: u8 = 0x16;
 
 /// Accepts connections until shutdown. At the limit, newcomers wait in the kernel's queue.
-pub(super) async fn accept<H: ServerHandler + Clone>(
+pub(super) async fn accept<H: ServerHandler + Answers>(
     listener: TcpListener,
     guard: Guard<H>,
     tls: TlsAcceptor,
@@ -65,7 +65,7 @@ pub(super) async fn accept<H: ServerHandler + Clone>(
 }
 
 /// Looks at the first byte: a TLS handshake, or HTTP as it is.
-async fn open<H: ServerHandler + Clone>(
+async fn open<H: ServerHandler + Answers>(
     stream: TcpStream,
     guard: Arc<Guard<H>>,
     tls: TlsAcceptor,
@@ -98,7 +98,7 @@ async fn open<H: ServerHandler + Clone>(
 }
 
 /// Serves one connection to its end, with or without TLS in front.
-async fn converse<H: ServerHandler + Clone>(
+async fn converse<H: ServerHandler + Answers>(
     io: impl AsyncRead + AsyncWrite + Unpin + 'static,
     guard: Arc<Guard<H>>,
     limits: Limits,

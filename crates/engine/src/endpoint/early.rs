@@ -1,16 +1,18 @@
-//! An answer that takes its time becomes an event stream at once: comments while the call waits,
-//! then rmcp's answer. Without it not one byte leaves before the tool says something (measured
+//! An answer that takes its time becomes an event stream at once: signs of life while the call
+//! waits, then the answer. Without it not one byte leaves before the tool says something (measured
 //! with rmcp 3.9.0), and clients give up: Claude Code after 60 s (measured with 2.1.330).
 
 use std::{convert::Infallible, pin::Pin, time::Duration};
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use http::{
     Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
+use rmcp::model::ProgressToken;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,7 +23,7 @@ use super::{
 /// The body of every answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// rmcp at work. Dropping it cancels the tool call.
+/// The call at work. Dropping it cancels it.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// When a call that is being answered ends without an answer.
@@ -49,105 +51,100 @@ pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed_unsync()
 }
 
+/// What the client of a waiting call hears.
+pub(super) struct Signs {
+    /// Between two of them.
+    pub every: Duration,
+    /// The client asked for progress by this name; otherwise it hears comments.
+    pub progress: Option<ProgressToken>,
+}
+
 /// The quick answer as it is, or a stream that waits for it.
 pub(super) async fn answer(
     mut answer: Answer,
     ends: Ends,
     id: Option<Id>,
     quick: Duration,
-    comment_every: Duration,
+    signs: Signs,
 ) -> Response<Body> {
     tokio::select! {
         biased;
-        response = &mut answer => {
-            if !is(&response, "text/event-stream") {
-                return response;
-            }
-            // A stream goes on for long: its token may be revoked and its call cancelled, too.
-            let (parts, body) = response.into_parts();
-            let events = State::Answering(body);
-            Response::from_parts(parts, events_of(events, ends, id, comment_every))
-        }
+        response = &mut answer => response,
         () = ends.come() => event_stream(full(": ended\n\n")),
         () = tokio::time::sleep(quick) => {
-            event_stream(events_of(State::Waiting(answer), ends, id, comment_every))
+            let waiting = Waiting { answer, ends, id, signs, count: 0 };
+            event_stream(waiting.events())
         }
     }
 }
 
-enum State {
-    Waiting(Answer),
-    Answering(Body),
+/// A call whose client has the head of its answer.
+struct Waiting {
+    answer: Answer,
+    ends: Ends,
+    id: Option<Id>,
+    signs: Signs,
+    /// Of the progress so far.
+    count: u64,
 }
 
-/// The events of an answer: a comment at once, so that the head goes out.
-fn events_of(state: State, ends: Ends, id: Option<Id>, comment_every: Duration) -> Body {
-    let first = match &state {
-        State::Waiting(_) => Some(Ok(Frame::data(Bytes::from_static(b": waiting\n\n")))),
-        State::Answering(_) => None,
-    };
-    let rest = stream::unfold(Some((state, ends, id)), move |live| {
-        next(live, comment_every)
-    });
-    StreamBody::new(stream::iter(first).chain(sendable(rest))).boxed_unsync()
-}
-
-/// Names the item type once.
-fn sendable<S>(stream: S) -> S
-where
-    S: Stream<Item = Result<Frame<Bytes>, Infallible>> + Send,
-{
-    stream
-}
-
-type Live = Option<(State, Ends, Option<Id>)>;
-
-async fn next(
-    live: Live,
-    comment_every: Duration,
-) -> Option<(Result<Frame<Bytes>, Infallible>, Live)> {
-    let (mut state, ends, id) = live?;
-    loop {
-        state = match state {
-            State::Waiting(mut answer) => {
-                let response = tokio::select! {
-                    biased;
-                    response = &mut answer => response,
-                    () = ends.come() => return None,
-                    () = tokio::time::sleep(comment_every) => {
-                        let comment = Frame::data(Bytes::from_static(b": waiting\n\n"));
-                        return Some((Ok(comment), Some((State::Waiting(answer), ends, id))));
-                    }
-                };
-                if !is(&response, "text/event-stream") {
-                    return Some((Ok(Frame::data(event(response, id.as_ref()).await)), None));
-                }
-                State::Answering(response.into_body())
-            }
-            State::Answering(mut body) => {
-                let frame = tokio::select! {
-                    biased;
-                    frame = body.frame() => frame?,
-                    () = ends.come() => return None,
-                };
-                return Some((frame, Some((State::Answering(body), ends, id))));
-            }
-        };
+impl Waiting {
+    /// The events of the answer: a comment at once, so that the head goes out.
+    fn events(self) -> Body {
+        let first = stream::iter([Ok(Frame::data(COMMENT))]);
+        let rest = stream::unfold(Some(self), |waiting| async move { waiting?.next().await });
+        StreamBody::new(first.chain(rest)).boxed_unsync()
     }
+
+    async fn next(mut self) -> Option<(Result<Frame<Bytes>, Infallible>, Option<Self>)> {
+        tokio::select! {
+            biased;
+            response = &mut self.answer => {
+                Some((Ok(Frame::data(event_of(response, self.id.as_ref()).await)), None))
+            }
+            () = self.ends.come() => None,
+            () = tokio::time::sleep(self.signs.every) => {
+                self.count += 1;
+                let sign = match &self.signs.progress {
+                    Some(token) => event(progress(token, self.count).to_string().as_bytes()),
+                    None => COMMENT,
+                };
+                Some((Ok(Frame::data(sign)), Some(self)))
+            }
+        }
+    }
+}
+
+const COMMENT: Bytes = Bytes::from_static(b": waiting\n\n");
+
+/// How far nobody can say: the count only grows.
+fn progress(token: &ProgressToken, count: u64) -> Value {
+    json!({
+        "jsonrpc": "2.0",
+        "method": "notifications/progress",
+        "params": {"progressToken": token, "progress": count},
+    })
 }
 
 /// A whole answer as one event. What is not JSON-RPC becomes an error that is.
-async fn event(response: Response<Body>, id: Option<&Id>) -> Bytes {
+async fn event_of(response: Response<Body>, id: Option<&Id>) -> Bytes {
     let json = is(&response, "application/json");
     let status = response.status();
     let Ok(body) = response.into_body().collect().await;
     let body = body.to_bytes();
-    let message = if json {
-        body
+    if json {
+        event(&body)
     } else {
         tracing::error!(%status, "the protocol library answered with something else than JSON");
-        envelope::error(id, -32603, "Iris could not answer this call").into()
-    };
+        event(&envelope::error(
+            id,
+            -32603,
+            "Iris could not answer this call",
+        ))
+    }
+}
+
+fn event(message: &[u8]) -> Bytes {
     let mut event = Vec::with_capacity(message.len() + 24);
     event.extend_from_slice(b"event: message\ndata: ");
     // A line break would end the event's data. JSON has none inside its texts, and white space

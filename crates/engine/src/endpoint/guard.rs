@@ -19,17 +19,18 @@ use rmcp::{
 use super::{
     callbacks::Callbacks,
     calls::Calls,
-    early::{self, Body, Ends, full},
+    early::{self, Answer, Body, Ends, Signs, full},
     envelope::{self, Envelope, Id},
     gate::{self, OwnNames, PROBE, Refused, Route},
     limits::Limits,
+    plain::{Answers, Plain},
     ports::OwnPorts,
     probe::Probes,
     refusals::Refusals,
 };
 use crate::tokens::{Admission, Caller, Tokens};
 
-/// The gate, the calls that are being answered, and rmcp behind them.
+/// The gate, the calls that are being answered, and behind them the tools and rmcp.
 pub(super) struct Guard<H> {
     own: OwnNames,
     probes: Probes,
@@ -38,6 +39,7 @@ pub(super) struct Guard<H> {
     refusals: Refusals,
     limits: Limits,
     calls: Calls,
+    tools: H,
     mcp: StreamableHttpService<H, NeverSessionManager>,
 }
 
@@ -57,7 +59,7 @@ enum NoBody {
     Broken,
 }
 
-impl<H: ServerHandler + Clone> Guard<H> {
+impl<H: ServerHandler + Answers> Guard<H> {
     /// A guard for the listener on this port, in front of this handler.
     pub(super) fn new(port: u16, known: Known, limits: Limits, handler: H) -> Self {
         let Known {
@@ -72,8 +74,8 @@ impl<H: ServerHandler + Clone> Guard<H> {
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .disable_allowed_hosts()
-            .with_sse_keep_alive(Some(limits.comment_every))
             .with_max_request_body_bytes(limits.body_bytes);
+        let tools = handler.clone();
         let mcp = StreamableHttpService::new(
             move || Ok(handler.clone()),
             Arc::new(NeverSessionManager::default()),
@@ -87,6 +89,7 @@ impl<H: ServerHandler + Clone> Guard<H> {
             refusals,
             limits,
             calls: Calls::default(),
+            tools,
             mcp,
         }
     }
@@ -150,7 +153,7 @@ impl<H: ServerHandler + Clone> Guard<H> {
 
     /// Answers a message of a known caller.
     async fn message(&self, mut parts: Parts, body: Bytes, admission: Admission) -> Response<Body> {
-        let (id, call) = match Envelope::read(&body) {
+        let (id, call, plain) = match Envelope::read(&body) {
             Err(why) => return invalid(None, why.code(), &why.to_string()),
             Ok(message) => {
                 let call = match (&*admission.caller, message.tool_call()) {
@@ -162,25 +165,30 @@ impl<H: ServerHandler + Clone> Guard<H> {
                 if let (Caller::Agent(asker), Some(id)) = (&*admission.caller, message.cancels()) {
                     self.calls.cancel(asker.session, &id);
                 }
-                (message.id, call)
+                let plain = Plain::of(&parts.headers, &message);
+                (message.id, call, plain)
             }
         };
         let Admission { caller, revoked } = admission;
-        // Nobody behind this line needs the token, so nobody can write it into a log.
-        parts.headers.remove(AUTHORIZATION);
-        parts.extensions.insert(caller);
-        let request = Request::from_parts(parts, Full::new(body));
-        let (mcp, again) = (self.mcp.clone(), id.clone());
-        let answer = Box::pin(async move {
-            let response = mcp.handle(request).await.map(|body| body.boxed_unsync());
-            in_json_rpcs_words(response, again.as_ref())
-        });
-        let Limits {
-            quick,
-            comment_every,
-            ..
-        } = self.limits;
-        early::answer(answer, Ends { revoked, call }, id, quick, comment_every).await
+        let signs = Signs {
+            every: self.limits.sign_every,
+            progress: plain.as_ref().and_then(Plain::progress_token),
+        };
+        let answer: Answer = match plain {
+            Some(plain) => Box::pin(plain.answer(self.tools.clone(), caller)),
+            None => {
+                // Nobody behind this line needs the token, so nobody can write it into a log.
+                parts.headers.remove(AUTHORIZATION);
+                parts.extensions.insert(caller);
+                let request = Request::from_parts(parts, Full::new(body));
+                let (mcp, id) = (self.mcp.clone(), id.clone());
+                Box::pin(async move {
+                    let response = mcp.handle(request).await.map(|body| body.boxed_unsync());
+                    in_json_rpcs_words(response, id.as_ref())
+                })
+            }
+        };
+        early::answer(answer, Ends { revoked, call }, id, self.limits.quick, signs).await
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, NoBody> {

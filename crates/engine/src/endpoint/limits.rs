@@ -26,11 +26,9 @@ pub(super) struct Limits {
     /// How long an answer may stay silent before it becomes an event stream. Long enough that
     /// what answers at once stays plain JSON, short enough for every client's first-byte timeout.
     pub quick: Duration,
-    /// Between comments on a waiting stream: shows that the client is still there.
-    pub comment_every: Duration,
-    /// Between progress notifications while a call waits. Claude Code ends a call that was silent
-    /// for 300 s and takes progress as a sign of life (measured with 2.1.330).
-    pub progress_every: Duration,
+    /// Between the signs of life on a waiting stream. Claude Code ends a call that was silent for
+    /// 300 s (measured with 2.1.330); proxies and tunnels are less patient.
+    pub sign_every: Duration,
     /// What answers that are being written get after shutdown began.
     pub grace: Duration,
 }
@@ -46,8 +44,7 @@ impl Default for Limits {
             body: Duration::from_secs(10),
             body_bytes: 4 * 1024 * 1024,
             quick: Duration::from_millis(300),
-            comment_every: Duration::from_secs(15),
-            progress_every: Duration::from_secs(20),
+            sign_every: Duration::from_secs(15),
             grace: Duration::from_secs(2),
         }
     }

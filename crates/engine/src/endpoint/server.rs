@@ -1,24 +1,22 @@
 //! The MCP server: which tools there are, and that every call of one is answered.
 
-use std::{any::Any, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult,
-        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+        PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::tools::{Name, Tools};
+use super::{
+    plain::Answers,
+    tools::{Name, Tools},
+};
 use crate::tokens::Caller;
-
-/// A client that does not take a progress notification within this is not reading; the tool must
-/// not wait for it.
-const PROGRESS_SEND: Duration = Duration::from_secs(1);
 
 /// The server; cheap to clone: rmcp takes one for each request.
 #[derive(Clone)]
@@ -29,18 +27,16 @@ struct Inner {
     /// What agents and what the console may see.
     agents: Vec<Tool>,
     console: Vec<Tool>,
-    progress_every: Duration,
 }
 
 impl Server {
     /// With these tools.
-    pub(super) fn new(tools: Tools, progress_every: Duration) -> Self {
+    pub(super) fn new(tools: Tools) -> Self {
         let definitions = |names: &[Name]| names.iter().map(|name| name.definition()).collect();
         Self(Arc::new(Inner {
             tools,
             agents: definitions(&Name::ALL),
             console: definitions(&Name::CONSOLE),
-            progress_every,
         }))
     }
 }
@@ -78,15 +74,24 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context)?;
-        let Some(name) = Name::of(&request.name) else {
+        while_wanted(&context, self.call(caller, request)).await
+    }
+}
+
+impl Answers for Server {
+    async fn call(
+        &self,
+        caller: Arc<Caller>,
+        params: CallToolRequestParams,
+    ) -> Result<CallToolResult, ErrorData> {
+        let Some(name) = Name::of(&params.name) else {
             return Err(ErrorData::invalid_params(
-                format!("no tool {:?}", request.name),
+                format!("no tool {:?}", params.name),
                 None,
             ));
         };
-        let arguments = request.arguments.unwrap_or_default();
-        let tool = self.0.tools.call(&caller, name, arguments);
-        answered(&context, self.0.progress_every, tool).await
+        let arguments = params.arguments.unwrap_or_default();
+        answered(self.0.tools.call(&caller, name, arguments)).await
     }
 }
 
@@ -100,47 +105,35 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<Arc<Caller>, ErrorData
         .ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
 }
 
-/// Runs a tool so that its call is always answered and never outlives its client: a panic becomes
-/// an error (rmcp 3.9 would leave the call unanswered for ever), a client that went away ends it,
-/// and while it waits the client hears that it does, if it asked to.
-pub(super) async fn answered(
+/// A call that came through rmcp, which drops no future: it says when the client went away.
+pub(super) async fn while_wanted(
     context: &RequestContext<RoleServer>,
-    progress_every: Duration,
-    tool: impl Future<Output = CallToolResult>,
+    call: impl Future<Output = Result<CallToolResult, ErrorData>>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let mut tool = pin!(AssertUnwindSafe(tool).catch_unwind());
-    let progress = context.meta.get_progress_token();
-    let mut ticks = interval_at(Instant::now() + progress_every, progress_every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut count = 0.0;
-    loop {
-        tokio::select! {
-            biased;
-            () = context.ct.cancelled() => {
-                return Err(ErrorData::internal_error("the client went away", None));
-            }
-            result = &mut tool => {
-                return match result {
-                    Ok(result) => Ok(result.into()),
-                    Err(panic) => {
-                        tracing::error!(panic = what(&*panic), "a tool panicked");
-                        Err(ErrorData::internal_error(
-                            "Iris failed while it answered this call; its log says more", None))
-                    }
-                };
-            }
-            _ = ticks.tick() => {
-                let Some(token) = progress.clone() else { continue };
-                count += 1.0;
-                let sent = context.peer.notify_progress(ProgressNotificationParam::new(token, count));
-                match timeout(PROGRESS_SEND, sent).await {
-                    Ok(Ok(())) => (),
-                    Ok(Err(error)) => tracing::debug!(%error, "no progress could be sent"),
-                    Err(_) => tracing::debug!("the client does not read the progress of its call"),
-                }
-            }
+    tokio::select! {
+        biased;
+        () = context.ct.cancelled() => {
+            Err(ErrorData::internal_error("the client went away", None))
         }
+        result = call => result.map(CallToolResponse::from),
     }
+}
+
+/// Runs a tool so that its call is always answered: a panic becomes an error (rmcp 3.9 would leave
+/// the call unanswered for ever).
+pub(super) async fn answered(
+    tool: impl Future<Output = CallToolResult>,
+) -> Result<CallToolResult, ErrorData> {
+    AssertUnwindSafe(tool)
+        .catch_unwind()
+        .await
+        .map_err(|panic| {
+            tracing::error!(panic = what(&*panic), "a tool panicked");
+            ErrorData::internal_error(
+                "Iris failed while it answered this call; its log says more",
+                None,
+            )
+        })
 }
 
 fn what(panic: &(dyn Any + Send)) -> &str {

@@ -20,6 +20,26 @@ async fn what_answers_at_once_is_plain_json() {
 }
 
 #[tokio::test]
+async fn what_is_not_plain_is_answered_too() {
+    let mut served = Served::start().await;
+    // Weighted media types: not read by us, but rmcp takes them.
+    let weighted = |body: String| {
+        served
+            .post(body)
+            .without("accept")
+            .header("accept: application/json;q=0.9, text/event-stream")
+    };
+    let answer = served.send(weighted(call(7, "who"))).await;
+    assert_eq!(answer.json()["result"]["content"][0]["text"], "blue");
+    let answer = served.send(weighted(call(8, "panic"))).await;
+    assert_eq!(answer.json()["error"]["code"], -32603, "{answer:?}");
+    let stream = served.open(&weighted(call(9, "wait"))).await;
+    assert_eq!(served.fate().await, Fate::Began);
+    drop(stream);
+    assert_eq!(served.fate().await, Fate::Dropped, "hanging up ends it");
+}
+
+#[tokio::test]
 async fn a_panicking_tool_is_answered_with_an_error() {
     let served = Served::start().await;
     let answer = served.send(served.post(call(7, "panic"))).await;

@@ -28,6 +28,7 @@ use super::super::{
     Callbacks, OwnPorts, Probes, connection,
     guard::{Guard, Known},
     limits::Limits,
+    plain::Answers,
     refusals::Refusals,
     server,
 };
@@ -59,7 +60,6 @@ pub enum Fate {
 pub struct Probe {
     fates: mpsc::UnboundedSender<Fate>,
     release: CancellationToken,
-    progress_every: Duration,
 }
 
 struct OnDrop(mpsc::UnboundedSender<Fate>);
@@ -71,7 +71,7 @@ impl Drop for OnDrop {
 }
 
 impl Probe {
-    async fn run(&self, name: &str, caller: Caller) -> CallToolResult {
+    async fn run(&self, name: &str, caller: &Caller) -> CallToolResult {
         match name {
             "who" => CallToolResult::success(vec![ContentBlock::text(caller.party().to_string())]),
             "panic" => panic!("as the test wants"),
@@ -115,13 +115,18 @@ impl ServerHandler for Probe {
             !parts.headers.contains_key("authorization"),
             "no tool sees the token"
         );
-        let caller = Caller::clone(parts.extensions.get::<Arc<Caller>>().unwrap());
-        server::answered(
-            &context,
-            self.progress_every,
-            self.run(&request.name, caller),
-        )
-        .await
+        let caller = Arc::clone(parts.extensions.get::<Arc<Caller>>().unwrap());
+        server::while_wanted(&context, self.call(caller, request)).await
+    }
+}
+
+impl Answers for Probe {
+    async fn call(
+        &self,
+        caller: Arc<Caller>,
+        params: CallToolRequestParams,
+    ) -> Result<CallToolResult, ErrorData> {
+        server::answered(self.run(&params.name, &caller)).await
     }
 }
 
@@ -151,8 +156,7 @@ pub struct Served {
 pub fn small() -> Limits {
     Limits {
         quick: Duration::from_millis(50),
-        comment_every: Duration::from_millis(50),
-        progress_every: Duration::from_millis(100),
+        sign_every: Duration::from_millis(50),
         grace: Duration::from_millis(100),
         ..Limits::default()
     }
@@ -192,7 +196,6 @@ impl Served {
         let probe = Probe {
             fates: fate,
             release: release.clone(),
-            progress_every: limits.progress_every,
         };
         let known = Known {
             ports: own_ports.clone(),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures Iris beside its yardsticks, in one run, on release builds. Quote ratios: machines differ.
+# Arguments (`calls`, `programs`, `remote`) name the parts to measure; none: all.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -13,4 +14,4 @@ step "Claude Code $CLAUDE_VERSION for tests" claude_code
 step "Iris: release build" cargo build --release --locked -p iris-desktop -p iris-cli
 say "Iris: measuring …"
 exec env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
-  cargo bench --locked -p iris-tests --bench iris
+  cargo bench --locked -p iris-tests --bench iris -- "$@"

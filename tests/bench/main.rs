@@ -38,10 +38,22 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
+    // Cargo's own `--bench` aside, the arguments name what is measured; none: everything.
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     runtime.block_on(async {
-        calls().await;
-        programs::measure().await;
-        remote::measure().await;
+        if wanted("calls") {
+            calls().await;
+        }
+        if wanted("programs") {
+            programs::measure().await;
+        }
+        if wanted("remote") {
+            remote::measure().await;
+        }
     });
 }
 
@@ -54,14 +66,13 @@ async fn calls() {
         "autoApprove": ["Bash"], "requireApproval": ApprovalPolicy::default().require_approval
     }}}});
     std::fs::write(dir.path().join("config.json"), config.to_string()).expect("a config");
-    let engine = Engine::start(Deps {
+    let deps = Deps {
         home: Home::at(dir.path()),
         env: Environment::default(),
         port: Some(0),
         secrets: Secrets::memory(),
-    })
-    .await
-    .expect("the engine starts");
+    };
+    let engine = on_its_own(deps).await;
     let endpoint = engine.snapshot().borrow().endpoint.clone();
     let iris: SocketAddr = endpoint
         .trim_start_matches("http://")
@@ -131,6 +142,15 @@ async fn calls() {
         approve_rates[1] / approve_rates[0]
     );
     engine.shutdown().await;
+}
+
+/// The engine as the programs run it: on its own runtime, which ends with the bench.
+pub async fn on_its_own(deps: Deps) -> Engine {
+    let runtime = iris_engine::runtime().expect("a runtime");
+    let engine = runtime.spawn(Engine::start(deps));
+    let engine = engine.await.expect("it does not panic");
+    std::mem::forget(runtime);
+    engine.expect("the engine starts")
 }
 
 fn list_teams(n: usize) -> String {

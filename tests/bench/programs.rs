@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use iris_tests::{Desktop, Iris, eventually, require};
+use iris_tests::{Desktop, Iris, SshUser, Sshd, eventually, iris::API_KEY, require};
 use serde_json::json;
 
 use crate::{load, ms};
@@ -102,30 +102,63 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// From the agent's request to the notification's arrival at the notification service.
+/// From the agent's request to the notification's arrival at the notification service: from an
+/// agent here, and from one on another host, through the tunnel.
 async fn notification() {
-    if require::claude().is_none() {
-        println!("request → notification is not measured: IRIS_TEST_CLAUDE names no claude");
+    if require::claude().is_none() || !require::has("sshd") {
+        println!("request → notification is not measured: sshd or IRIS_TEST_CLAUDE is missing");
         return;
     }
     let desktop = Desktop::start().await;
-    let iris = Iris::prepare().await.desktop(&desktop).await;
-    iris.add_team("alpha").await;
-    iris.cli(&["team", "start", "alpha"]).await.ok();
-    // The requests come as the real agent's: with its token, to its address.
-    let agent = iris
-        .agents()
-        .into_iter()
-        .find(|process| process.variable("IRIS_TOKEN").is_some())
-        .expect("the agent runs");
-    let token = agent.variable("IRIS_TOKEN").expect("it has a token");
-    let session = agent.variable("IRIS_SESSION").expect("it has a session");
-    let address: SocketAddr = iris
+    let account = tempfile::tempdir().expect("a directory");
+    let user = SshUser::new();
+    let home = format!("SetEnv HOME={}", account.path().display());
+    let sshd = Sshd::with(&user, &[&home]).await;
+    user.trust(&sshd);
+    let setup = Iris::prepare().await.ssh(&user);
+    let env = json!({
+        "ANTHROPIC_API_KEY": API_KEY, "ANTHROPIC_BASE_URL": setup.model().url(),
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1",
+    });
+    let far = json!({"remote": sshd.remote(), "enableReverseMcp": true, "allowHttp": true,
+                     "claudePath": require::claude(), "env": env});
+    let iris = setup
+        .team("near", json!({}))
+        .team("far", far)
+        .desktop(&desktop)
+        .await;
+    println!();
+    let near = iris
         .endpoint()
         .trim_start_matches("http://")
         .trim_end_matches("/mcp")
         .parse()
         .expect("an address");
+    iris.cli(&["team", "start", "near"]).await.ok();
+    requests("an agent here", &iris, &desktop, near).await;
+    iris.cli(&["team", "stop", "near"]).await.ok();
+    iris.cli(&["team", "start", "far"]).await.ok();
+    let status = iris.status().await;
+    let teams = status["teams"].as_array().expect("teams");
+    let port = teams
+        .iter()
+        .find_map(|team| team["link"]["port"].as_u64())
+        .and_then(|port| u16::try_from(port).ok())
+        .expect("a tunnel");
+    let tunnel = SocketAddr::from(([127, 0, 0, 1], port));
+    requests("through the tunnel", &iris, &desktop, tunnel).await;
+}
+
+/// Requests as the only agent that runs would send them: with its token, to its address.
+async fn requests(who: &str, iris: &Iris, desktop: &Desktop, address: SocketAddr) {
+    let agents = iris.agents();
+    let variable = |name: &str| {
+        agents
+            .iter()
+            .find_map(|process| process.variable(name))
+            .expect("the agent runs")
+    };
+    let (token, session) = (variable("IRIS_TOKEN"), variable("IRIS_SESSION"));
     let mut times = Vec::new();
     for n in 0..REQUESTS {
         let (token, path) = (token.clone(), format!("/mcp/{session}"));
@@ -140,9 +173,8 @@ async fn notification() {
         desktop.notifications.none().await;
     }
     times.sort_unstable();
-    println!();
     println!(
-        "request → notification: p50 {:.1} ms, p95 {:.1} ms",
+        "request → notification, {who}: p50 {:.1} ms, p95 {:.1} ms",
         ms(times[REQUESTS / 2]),
         ms(times[REQUESTS * 95 / 100])
     );

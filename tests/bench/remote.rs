@@ -17,7 +17,7 @@ use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::S
 use iris_tests::{FakeModel, SshUser, Sshd, require};
 use serde_json::json;
 
-use crate::{bare_axum, list_teams, load, median, ms};
+use crate::{bare_axum, list_teams, load, median, ms, on_its_own};
 
 /// Odd, so that there is a median.
 const ROUNDS: usize = 9;
@@ -149,14 +149,13 @@ async fn engine(dir: &Path, user: &SshUser, sshd: &Sshd, model: &FakeModel) -> E
     }});
     std::fs::write(home.join("config.json"), config.to_string()).expect("a config");
     let env: Environment = user.env().into_iter().collect();
-    Engine::start(Deps {
+    on_its_own(Deps {
         home: Home::at(&home),
         env,
         port: Some(0),
         secrets: Secrets::memory(),
     })
     .await
-    .expect("the engine starts")
 }
 
 async fn wait_down(engine: &Engine) {

@@ -147,6 +147,16 @@ impl Target {
         &self.words
     }
 
+    /// Whether it says `-o NAME=…` itself.
+    pub(super) fn sets(&self, name: &str) -> bool {
+        let says = |word: &OsString| {
+            let text = word.to_string_lossy();
+            text.split_once('=')
+                .is_some_and(|(said, _)| said.eq_ignore_ascii_case(name))
+        };
+        self.words.iter().any(says)
+    }
+
     /// The destination as it was written, for people.
     pub fn destination(&self) -> &str {
         &self.destination

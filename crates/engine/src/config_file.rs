@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use self::keeper::{Command, Keeper, Recorder};
 pub(crate) use self::team_path::check_directory;
 pub use self::{
-    team_edit::{PermissionsEdit, RemoteOptionsEdit, TeamEdit},
+    team_edit::{EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit},
     team_path::expand,
 };
 use crate::{environment::Environment, home::Home, store::Store};

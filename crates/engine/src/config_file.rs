@@ -129,7 +129,7 @@ impl ConfigFile {
                 "`iris team list` shows the teams there are.",
             )
         })?;
-        Ok(TeamEdit::of(name, team))
+        Ok(TeamEdit::of(name, team, config.settings.defaults.as_ref()))
     }
 
     /// Removes a team from the config; its directory and conversations stay.

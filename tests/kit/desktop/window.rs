@@ -135,6 +135,27 @@ impl Window {
             .expect("the field takes text");
     }
 
+    /// Chooses from the list with that `data-testid`, by the value of the choice.
+    pub async fn choose(&self, id: &str, value: &str) {
+        self.find(id)
+            .await
+            .select_by_value(value)
+            .await
+            .unwrap_or_else(|e| panic!("{id} has no {value}: {e}"));
+    }
+
+    /// Makes the window so large, in pixels of the page.
+    pub async fn resize(&self, width: u32, height: u32) {
+        self.client
+            .set_window_size(width, height)
+            .await
+            .expect("the window can be resized");
+        eventually(&format!("the window is {width} wide"), async || {
+            (self.script("return window.innerWidth").await == width).then_some(())
+        })
+        .await;
+    }
+
     /// The visible text of the element with that `data-testid`.
     pub async fn text(&self, id: &str) -> String {
         self.find(id)
@@ -163,6 +184,13 @@ impl Window {
 
     /// Keeps a picture of the window in `tests/artifacts`.
     pub async fn screenshot(&self, name: &str) {
+        // What the page says now is drawn two frames later at most.
+        let drawn = "const done = arguments[0]; \
+            requestAnimationFrame(() => requestAnimationFrame(() => done()));";
+        self.client
+            .execute_async(drawn, Vec::new())
+            .await
+            .expect("the window draws");
         let png = self
             .client
             .screenshot()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use iris_domain::{
     config::{
         GrantPermission, RateLimit, RemoteOptions, ReverseMcpPermissions, Set,
-        StrictHostKeyChecking, Team,
+        StrictHostKeyChecking, Team, TeamDefaults,
     },
     ids::TeamName,
 };
@@ -145,11 +145,16 @@ pub enum EnvEdit {
 
 impl TeamEdit {
     /// What a team is set to. A list of what is allowed that allows nothing looks like one that
-    /// is not there; nothing changes it as long as it is not set.
-    pub(super) fn of(name: &TeamName, team: &Team) -> Self {
+    /// is not there; nothing changes it as long as it is not set. Variables that it has of the
+    /// template are left out: they are not set here, and cannot be removed here.
+    pub(super) fn of(name: &TeamName, team: &Team, template: Option<&TeamDefaults>) -> Self {
         let options = team.remote_options.clone().unwrap_or_default();
         let permissions = team.reverse_mcp_permissions.clone().unwrap_or_default();
-        let env = team.env.iter();
+        let inherited = template.and_then(|template| template.env.as_ref());
+        let env = team
+            .env
+            .iter()
+            .filter(|(name, value)| inherited.and_then(|env| env.get(*name)) != Some(value));
         Self {
             name: Some(name.clone()),
             path: Some(team.path.clone()),

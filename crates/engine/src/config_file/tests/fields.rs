@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 
 const FILE: &str = r#"{
+  "settings": { "defaults": { "env": { "CI": "1", "OLD": "0" } } },
   "teams": {
     "box": {
       "path": "~/train", "remote": "me@box",
@@ -68,11 +69,14 @@ async fn variables_are_set_moved_to_the_keychain_and_removed() {
     assert!(text.contains("\"${SECRET}\", // from the shell"), "{text}");
     let config = bench.file.watch().borrow().clone();
     let env = &config.teams[&team("box")].env;
+    // CI and OLD are the template's.
     let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(
         env,
         [
+            ("CI", "1"),
             ("NEW", "keychain:shared"),
+            ("OLD", "0"),
             ("PLAIN", "hunter2"),
             ("TOKEN", "tell-nobody")
         ]

@@ -120,6 +120,15 @@ impl Window {
             (enabled && !inert).then_some(())
         })
         .await;
+        // WebKit's driver does not move what is in the page, but below something that stays in sight.
+        let element_in_page = serde_json::to_value(&element).expect("an element is a reference");
+        self.client
+            .execute(
+                "arguments[0].scrollIntoView({ block: 'nearest' })",
+                vec![element_in_page],
+            )
+            .await
+            .expect("the page scrolls");
         element
             .click()
             .await

@@ -20,9 +20,10 @@ use iris_domain::{
     snapshot::{EndedApproval, Snapshot},
 };
 use iris_engine::{
-    config_file::TeamEdit,
+    config_file::{RemoteOptionsEdit, TeamEdit},
     human,
     secrets::{Place, Secret, SecretItem},
+    ssh::Resolved,
     store::AuditQuery,
 };
 use serde::de::DeserializeOwned;
@@ -48,10 +49,14 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         edit_team,
         remove_team,
         team_settings,
+        ssh_hosts,
+        resolve_host,
         test_connection,
         answer_prompt,
         cancel_prompt,
         list_secrets,
+        find_secret,
+        keep_secret,
         forget_secret,
         audit,
         pick_folder,
@@ -159,6 +164,23 @@ fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
     shell.engine.config.settings_of(&name)
 }
 
+/// The names of hosts in `~/.ssh/config`.
+#[tauri::command]
+async fn ssh_hosts(shell: State<'_, Shell>) -> Answered<Vec<String>> {
+    Ok(shell.engine.links.ssh().hosts().await)
+}
+
+/// What `ssh` makes of a host; nothing is connected.
+#[tauri::command]
+async fn resolve_host(
+    shell: State<'_, Shell>,
+    remote: String,
+    options: Value,
+) -> Answered<Resolved> {
+    let options: RemoteOptionsEdit = parsed("options", options)?;
+    shell.engine.resolve_host(&remote, options).await
+}
+
 /// Tries everything that an agent of the team needs; returns after the last step.
 #[tauri::command]
 async fn test_connection(
@@ -209,11 +231,27 @@ async fn list_secrets(shell: State<'_, Shell>) -> Answered<Vec<SecretItem>> {
     shell.engine.named_secrets.list().await
 }
 
+/// Where the value is that a team's `env` names with `keychain:NAME`, never the value; `None`:
+/// nowhere.
+#[tauri::command]
+async fn find_secret(shell: State<'_, Shell>, name: String) -> Answered<Option<Place>> {
+    shell.engine.named_secrets.find_env(&name).await
+}
+
+/// Keeps a value for `keychain:NAME`; says where. There is no command that gives it back.
+#[tauri::command]
+async fn keep_secret(shell: State<'_, Shell>, name: String, value: String) -> Answered<Place> {
+    let value = Secret::new(value);
+    let human = human(Surface::Window);
+    let kept = shell.engine.keep_secret(&name, value, human).await?;
+    Ok(Place::from(&kept))
+}
+
 /// Forgets a secret everywhere.
 #[tauri::command]
 async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
-    let forgotten = shell.engine.named_secrets.forget(&name).await;
-    forgotten.map(|_| ())
+    let human = human(Surface::Window);
+    shell.engine.forget_secret(&name, human).await.map(drop)
 }
 
 /// Rows of the audit log, newest first.
@@ -295,7 +333,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 18, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 22, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -382,8 +382,6 @@ pub fn headers(context: &Context) -> Result<u8, Problem> {
 mod tests {
     use serde_json::json;
 
-    use iris_domain::snapshot::{LinkState, LinkView};
-
     use super::*;
 
     #[test]
@@ -472,15 +470,7 @@ mod tests {
                 host: "local".into(),
                 waiting: 2,
                 problem: Some(problem.clone()),
-                link: Some(LinkView {
-                    state: LinkState::Up,
-                    verified_at: Timestamp::from_second(56).ok(),
-                    rtt_ms: Some(11.6),
-                    port: Some(1615),
-                    retry_at: None,
-                    problem: None,
-                    warning: None,
-                }),
+                link: Some(crate::samples::link()),
             }],
             problems: vec![problem],
         };

@@ -128,10 +128,7 @@ fn line(step: &TestStep) -> String {
 
 #[cfg(test)]
 mod tests {
-    use iris_domain::{
-        problem::Code,
-        snapshot::{LinkView, TeamState},
-    };
+    use iris_domain::{problem::Code, snapshot::TeamState};
 
     use super::*;
 
@@ -162,15 +159,7 @@ mod tests {
             problem: None,
             link,
         };
-        let up = team(Some(LinkView {
-            state: LinkState::Up,
-            verified_at: Timestamp::from_second(56).ok(),
-            rtt_ms: Some(11.6),
-            port: Some(1615),
-            retry_at: None,
-            problem: None,
-            warning: None,
-        }));
+        let up = team(Some(crate::samples::link()));
         assert_eq!(
             text(&[&up, &team(None)], Timestamp::from_second(60).unwrap()),
             "TEAM  HOST     STATE          PORT  RTT    VERIFIED\n\

@@ -9,6 +9,8 @@ mod links;
 mod output;
 mod prompts;
 mod records;
+#[cfg(test)]
+mod samples;
 mod serve;
 
 use std::process::ExitCode;

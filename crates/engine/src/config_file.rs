@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use self::keeper::{Command, Keeper, Recorder};
 pub(crate) use self::team_path::check_directory;
 pub use self::{
-    team_edit::{PermissionsEdit, RemoteOptionsEdit, TeamEdit},
+    team_edit::{EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit},
     team_path::expand,
 };
 use crate::{environment::Environment, home::Home, store::Store};
@@ -129,7 +129,7 @@ impl ConfigFile {
                 "`iris team list` shows the teams there are.",
             )
         })?;
-        Ok(TeamEdit::of(name, team))
+        Ok(TeamEdit::of(name, team, config.settings.defaults.as_ref()))
     }
 
     /// Removes a team from the config; its directory and conversations stay.

@@ -230,10 +230,11 @@ impl Test {
             .map_err(|error| error.problem())?;
         let resolved = self.engine.links.ssh().resolve(&target).await;
         let to = resolved.map_err(|failure| failure.problem(target.destination()))?;
-        Ok(good(
-            format!("{}, port {}, as {}", to.host, to.port, to.user),
-            (),
-        ))
+        let mut place = format!("{}, port {}, as {}", to.host, to.port, to.user);
+        if let Some(via) = to.via {
+            place.push_str(&format!(", via {via}"));
+        }
+        Ok(good(place, ()))
     }
 
     /// Takes the team's link. What ssh asks meanwhile is said, because the test waits for the answer.

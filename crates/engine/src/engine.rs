@@ -1,5 +1,7 @@
 //! The engine: every concern started in order, wired together, and ended in order.
 
+mod asked;
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},

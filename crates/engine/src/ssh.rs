@@ -21,6 +21,7 @@ use crate::{
 
 mod connection;
 mod failure;
+mod hosts;
 mod options;
 mod resolved;
 mod run;
@@ -143,6 +144,19 @@ impl Ssh {
     /// When `ssh` is missing or does not take the options or the configuration.
     pub async fn resolve(&self, target: &Target) -> Result<Resolved, Failure> {
         self.settings(target).await?.resolved()
+    }
+
+    /// The names of hosts in the user's `~/.ssh/config`, to be suggested.
+    pub async fn hosts(&self) -> Vec<String> {
+        // `ssh` itself goes by the home of the password file, which is the same for all but tests.
+        let Some(home) = self.env.home_dir() else {
+            return Vec::new();
+        };
+        let reading = tokio::task::spawn_blocking(move || hosts::names(&home));
+        reading.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "no hosts are suggested");
+            Vec::new()
+        })
     }
 
     /// Signs in, and keeps the connection with nothing on it. `askpass` is the environment of

@@ -120,6 +120,15 @@ impl Window {
             (enabled && !inert).then_some(())
         })
         .await;
+        // WebKit's driver does not move what is in the page, but below something that stays in sight.
+        let element_in_page = serde_json::to_value(&element).expect("an element is a reference");
+        self.client
+            .execute(
+                "arguments[0].scrollIntoView({ block: 'nearest' })",
+                vec![element_in_page],
+            )
+            .await
+            .expect("the page scrolls");
         element
             .click()
             .await
@@ -133,6 +142,27 @@ impl Window {
             .send_keys(text)
             .await
             .expect("the field takes text");
+    }
+
+    /// Chooses from the list with that `data-testid`, by the value of the choice.
+    pub async fn choose(&self, id: &str, value: &str) {
+        self.find(id)
+            .await
+            .select_by_value(value)
+            .await
+            .unwrap_or_else(|e| panic!("{id} has no {value}: {e}"));
+    }
+
+    /// Makes the window so large, in pixels of the page.
+    pub async fn resize(&self, width: u32, height: u32) {
+        self.client
+            .set_window_size(width, height)
+            .await
+            .expect("the window can be resized");
+        eventually(&format!("the window is {width} wide"), async || {
+            (self.script("return window.innerWidth").await == width).then_some(())
+        })
+        .await;
     }
 
     /// The visible text of the element with that `data-testid`.
@@ -163,6 +193,13 @@ impl Window {
 
     /// Keeps a picture of the window in `tests/artifacts`.
     pub async fn screenshot(&self, name: &str) {
+        // What the page says now is drawn two frames later at most.
+        let drawn = "const done = arguments[0]; \
+            requestAnimationFrame(() => requestAnimationFrame(() => done()));";
+        self.client
+            .execute_async(drawn, Vec::new())
+            .await
+            .expect("the window draws");
         let png = self
             .client
             .screenshot()

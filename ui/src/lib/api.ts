@@ -16,7 +16,7 @@ import type { TestStep } from '../bindings/TestStep';
 export type { TestStep };
 
 /** A change to a team. Absent: left as it is; an empty text, an empty list and a zero remove an
- * optional field. */
+ * optional field, and so does `null` where it may stand. */
 export interface TeamEdit {
   name?: TeamName;
   path?: string;
@@ -33,8 +33,15 @@ export interface TeamEdit {
   /** Plain HTTP inside the tunnel. */
   allowHttp?: boolean;
   reverseMcpPermissions?: PermissionsEdit;
+  reverseMcpRateLimit?: RateLimitEdit;
   claudePath?: string;
+  /** Variables of its agent's environment; those that are not here stay. */
+  env?: Record<string, EnvEdit>;
 }
+
+/** Where a variable's value is: in the config (which never says what it is), in the keychain under a
+ * name, or nowhere: it goes. */
+export type EnvEdit = { from: 'text'; value?: string } | { from: 'keychain'; name: string } | { from: 'nowhere' };
 
 /** How the host is reached. */
 export interface RemoteOptionsEdit {
@@ -42,6 +49,11 @@ export interface RemoteOptionsEdit {
   port?: number;
   /** Seconds. */
   connectTimeout?: number;
+  /** Seconds; 0: none. */
+  serverAliveInterval?: number | null;
+  serverAliveCountMax?: number;
+  compression?: boolean | null;
+  forwardAgent?: boolean | null;
   strictHostKeyChecking?: 'ask' | 'yes';
   extraSshArgs?: string[];
 }
@@ -52,6 +64,23 @@ export interface PermissionsEdit {
   deniedTools?: string[];
   allowedTargets?: string[];
   deniedTargets?: string[];
+}
+
+/** How often it may call Iris's tools. Times in seconds. */
+export interface RateLimitEdit {
+  points?: number;
+  duration?: number;
+  /** 0: until `duration` is over. */
+  blockDuration?: number | null;
+}
+
+/** What ssh makes of a host. */
+export interface ResolvedHost {
+  user: string;
+  host: string;
+  port: number;
+  /** What the connection goes through; `null`: nothing. */
+  via: string | null;
 }
 
 /** Where a secret is kept: in the OS keychain, or in memory until Iris ends. */
@@ -92,6 +121,10 @@ export interface Api {
   removeTeam(name: TeamName): Promise<void>;
   /** What a team is set to; nothing is `null`. */
   teamSettings(name: TeamName): Promise<TeamEdit>;
+  /** The names of hosts in `~/.ssh/config`. */
+  sshHosts(): Promise<string[]>;
+  /** What ssh makes of a host; nothing is connected. */
+  resolveHost(remote: string, options: RemoteOptionsEdit): Promise<ResolvedHost>;
   /** Tries the way to a remote team, step by step; resolves after the last. */
   testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void>;
   /** Answers what `ssh` asks; `yes` or `no` where that is asked. Says where it was remembered. */
@@ -99,6 +132,10 @@ export interface Api {
   /** Gives up the connection for which `ssh` asks. */
   cancelPrompt(id: PromptId): Promise<void>;
   listSecrets(): Promise<SecretItem[]>;
+  /** Where the value is that `keychain:NAME` means; `null`: nowhere. Nothing tells the value. */
+  findSecret(name: string): Promise<Place | null>;
+  /** Keeps a value for `keychain:NAME`; says where. */
+  keepSecret(name: string, value: string): Promise<Place>;
   forgetSecret(name: string): Promise<void>;
   audit(query: AuditQuery): Promise<Row[]>;
   /** The system's folder dialog; `null` when it was cancelled. */
@@ -126,6 +163,8 @@ export const desktop: Api = {
   editTeam: (name, edit) => invoke('edit_team', { name, edit }),
   removeTeam: (name) => invoke('remove_team', { name }),
   teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
+  sshHosts: () => invoke('ssh_hosts'),
+  resolveHost: (remote, options) => invoke('resolve_host', { remote, options }),
   testConnection: (name, onStep) => {
     const steps = new Channel<TestStep>();
     steps.onmessage = onStep;
@@ -134,6 +173,8 @@ export const desktop: Api = {
   answerPrompt: (id, text, remember) => invoke('answer_prompt', { id, text, remember }),
   cancelPrompt: (id) => invoke('cancel_prompt', { id }),
   listSecrets: () => invoke('list_secrets'),
+  findSecret: (name) => invoke('find_secret', { name }),
+  keepSecret: (name, value) => invoke('keep_secret', { name, value }),
   forgetSecret: (name) => invoke('forget_secret', { name }),
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),

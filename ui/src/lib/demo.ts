@@ -110,7 +110,14 @@ export function demo(): Api {
     prompts: QUESTIONS[wanted] ? [aPrompt('q1', QUESTIONS[wanted]), ...(wanted === 'password' ? [aPrompt('q2')] : [])] : [],
     problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
   };
+  api.hosts = {
+    edge: { host: 'edge-7.hall.lab', port: 22, via: 'gate' },
+    fleet: { user: 'ops', host: 'fleet.example' },
+    'gpu-box': { user: 'ml', host: 'gpu-box.lab', port: 2222, via: 'you@gate.lab' },
+    gate: { host: 'gate.lab' },
+  };
   api.settings.set('gpu-box', {
+    env: { CI: { from: 'text' }, GITHUB_TOKEN: { from: 'keychain', name: 'GITHUB_TOKEN' }, WANDB_API_KEY: { from: 'keychain', name: 'wandb' } },
     enableReverseMcp: true,
     remoteOptions: { port: 2222, strictHostKeyChecking: 'yes', extraSshArgs: ['-J', 'you@gate.lab'] },
     reverseMcpPermissions: { deniedTargets: ['site', 'fleet'] },

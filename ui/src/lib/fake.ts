@@ -12,7 +12,7 @@ import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-import type { Api, AuditQuery, Place, SecretItem, TeamEdit, TestStep } from './api';
+import type { Api, AuditQuery, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, TeamEdit, TestStep } from './api';
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };
@@ -98,6 +98,8 @@ export class FakeApi implements Api {
   /** What `testConnection` says. */
   test: TestStep[] = GOOD_TEST;
   secrets: SecretItem[] = [];
+  /** The hosts of `~/.ssh/config`, and what they lead to. */
+  hosts: Record<string, Partial<ResolvedHost>> = {};
   /** Where answers are remembered. */
   place: Place = 'keychain';
 
@@ -193,6 +195,17 @@ export class FakeApi implements Api {
     };
   }
 
+  async sshHosts(): Promise<string[]> {
+    await this.#call('sshHosts');
+    return Object.keys(this.hosts);
+  }
+
+  async resolveHost(remote: string, options: RemoteOptionsEdit): Promise<ResolvedHost> {
+    await this.#call('resolveHost', remote, options);
+    const [user, host] = remote.includes('@') ? (remote.split('@') as [string, string]) : ['you', remote];
+    return { user, host, port: options.port ?? 22, via: null, ...this.hosts[remote] };
+  }
+
   async testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void> {
     for (const step of this.test) {
       if (step.state !== 'skipped') onStep({ name: step.name, state: 'running' });
@@ -216,6 +229,18 @@ export class FakeApi implements Api {
   async listSecrets(): Promise<SecretItem[]> {
     await this.#call('listSecrets');
     return this.secrets;
+  }
+
+  async findSecret(name: string): Promise<Place | null> {
+    await this.#call('findSecret', name);
+    return this.secrets.find((s) => s.name === `env ${name}`)?.place ?? null;
+  }
+
+  async keepSecret(name: string, value: string): Promise<Place> {
+    await this.#call('keepSecret', name, value);
+    const rest = this.secrets.filter((s) => s.name !== `env ${name}`);
+    this.secrets = [...rest, { name: `env ${name}`, place: this.place, keptAt: new Date().toISOString() }];
+    return this.place;
   }
 
   async forgetSecret(name: string): Promise<void> {

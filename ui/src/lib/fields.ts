@@ -1,6 +1,7 @@
 // The fields of the team form: texts while they are typed, an edit when they are sent.
 import type { GrantPermission } from '../bindings/GrantPermission';
-import type { PermissionsEdit, RemoteOptionsEdit, TeamEdit } from './api';
+import type { PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, TeamEdit } from './api';
+import { envOf, envProblem, rowsOf, type EnvRow } from './env';
 import { join, split, takeJump } from './shell';
 
 export interface TeamFields {
@@ -18,6 +19,10 @@ export interface TeamFields {
   extraArgs: string;
   connectTimeout: string;
   hostKeys: 'ask' | 'yes';
+  aliveInterval: string;
+  aliveCount: string;
+  compression: OnOff;
+  forwardAgent: OnOff;
   /** Carry Iris's tools to the host. */
   irisTools: boolean;
   reversePort: string;
@@ -27,13 +32,21 @@ export interface TeamFields {
   deniedTools: string;
   allowedTargets: string;
   deniedTargets: string;
+  ratePoints: string;
+  rateDuration: string;
+  rateBlock: string;
   claudePath: string;
+  env: EnvRow[];
 }
+
+/** Said by the team, or left to the user's own configuration of ssh. */
+export type OnOff = '' | 'yes' | 'no';
 
 /** The fields of a team that is set to this; of a new one without it. */
 export function fieldsOf(team: TeamEdit = {}): TeamFields {
   const options = team.remoteOptions ?? {};
   const permissions = team.reverseMcpPermissions ?? {};
+  const limit = team.reverseMcpRateLimit ?? {};
   const { jump, rest } = takeJump(options.extraSshArgs ?? []);
   return {
     path: team.path ?? '',
@@ -48,6 +61,10 @@ export function fieldsOf(team: TeamEdit = {}): TeamFields {
     extraArgs: join(rest),
     connectTimeout: number(options.connectTimeout),
     hostKeys: options.strictHostKeyChecking ?? 'ask',
+    aliveInterval: numberOrZero(options.serverAliveInterval),
+    aliveCount: number(options.serverAliveCountMax),
+    compression: onOff(options.compression),
+    forwardAgent: onOff(options.forwardAgent),
     irisTools: team.enableReverseMcp ?? false,
     reversePort: number(team.reverseMcpPort),
     https: !(team.allowHttp ?? false),
@@ -55,7 +72,11 @@ export function fieldsOf(team: TeamEdit = {}): TeamFields {
     deniedTools: list(permissions.deniedTools),
     allowedTargets: list(permissions.allowedTargets),
     deniedTargets: list(permissions.deniedTargets),
+    ratePoints: number(limit.points),
+    rateDuration: number(limit.duration),
+    rateBlock: numberOrZero(limit.blockDuration),
     claudePath: team.claudePath ?? '',
+    env: rowsOf(team.env),
   };
 }
 
@@ -67,15 +88,25 @@ export function problemsOf(fields: TeamFields): FieldProblems {
   if (fields.path.trim() === '') {
     problems.path = fields.away ? 'Name the project’s folder on that host.' : 'Choose the project’s folder.';
   }
+  if (fields.env.some((_, i) => envProblem(fields.env, i) !== null)) problems.env = 'One of the variables needs correcting.';
   if (!fields.away) return problems;
   if (fields.remote.trim() === '') problems.remote = 'Name the host as you would after ssh.';
   if (!isPort(fields.port)) problems.port = 'A port is a number from 1 to 65535.';
-  if (!isWhole(fields.connectTimeout)) problems.connectTimeout = 'Whole seconds, at least 1.';
+  if (!isWhole(fields.connectTimeout)) problems.connectTimeout = SECONDS;
+  if (!isWholeOrZero(fields.aliveInterval)) problems.aliveInterval = 'Whole seconds; 0 for none.';
+  if (!isWhole(fields.aliveCount)) problems.aliveCount = COUNT;
   if (/\s/.test(fields.jump.trim())) problems.jump = 'One host, or several with commas between them.';
   if (split(fields.extraArgs) === null) problems.extraArgs = 'A quote is not closed.';
-  if (fields.irisTools && !isPort(fields.reversePort)) problems.reversePort = 'A port is a number from 1 to 65535.';
+  if (!fields.irisTools) return problems;
+  if (!isPort(fields.reversePort)) problems.reversePort = 'A port is a number from 1 to 65535.';
+  if (!isWhole(fields.ratePoints)) problems.ratePoints = COUNT;
+  if (!isWhole(fields.rateDuration)) problems.rateDuration = SECONDS;
+  if (!isWholeOrZero(fields.rateBlock)) problems.rateBlock = 'Whole seconds; 0: only until the time is over.';
   return problems;
 }
+
+const SECONDS = 'Whole seconds, at least 1.';
+const COUNT = 'A whole number, at least 1.';
 
 /** Only what differs from the team as it was. What the form does not show now stays as it is. */
 export function editOf(start: TeamEdit | undefined, fields: TeamFields): TeamEdit {
@@ -85,6 +116,8 @@ export function editOf(start: TeamEdit | undefined, fields: TeamFields): TeamEdi
   if (text(fields.description) !== was.description) edit.description = text(fields.description);
   if (fields.color !== was.color) edit.color = fields.color;
   if (fields.mode !== was.mode) edit.grantPermission = fields.mode;
+  const env = envOf(fields.env, start?.env);
+  if (Object.keys(env).length > 0) edit.env = env;
   if (!fields.away) {
     // Without a host there is nothing to carry the tools to: the config would be wrong.
     if (was.away) Object.assign(edit, { remote: '', ...(was.irisTools ? { enableReverseMcp: false } : {}) });
@@ -100,6 +133,8 @@ export function editOf(start: TeamEdit | undefined, fields: TeamFields): TeamEdi
   if (fields.https !== was.https) edit.allowHttp = !fields.https;
   const permissions = permissionsOf(was, fields);
   if (Object.keys(permissions).length > 0) edit.reverseMcpPermissions = permissions;
+  const limit = limitOf(was, fields);
+  if (Object.keys(limit).length > 0) edit.reverseMcpRateLimit = limit;
   return edit;
 }
 
@@ -109,6 +144,10 @@ function optionsOf(was: TeamFields, is: TeamFields): RemoteOptionsEdit {
   // An empty field is a zero: it removes what was there.
   if (text(is.port) !== was.port) options.port = Number(text(is.port));
   if (text(is.connectTimeout) !== was.connectTimeout) options.connectTimeout = Number(text(is.connectTimeout));
+  if (text(is.aliveInterval) !== was.aliveInterval) options.serverAliveInterval = orNull(is.aliveInterval);
+  if (text(is.aliveCount) !== was.aliveCount) options.serverAliveCountMax = Number(text(is.aliveCount));
+  if (is.compression !== was.compression) options.compression = truth(is.compression);
+  if (is.forwardAgent !== was.forwardAgent) options.forwardAgent = truth(is.forwardAgent);
   if (is.hostKeys !== was.hostKeys) options.strictHostKeyChecking = is.hostKeys;
   if (text(is.jump) !== was.jump || text(is.extraArgs) !== was.extraArgs) {
     const jump = text(is.jump);
@@ -128,6 +167,24 @@ function permissionsOf(was: TeamFields, is: TeamFields): PermissionsEdit {
   return permissions;
 }
 
+function limitOf(was: TeamFields, is: TeamFields): RateLimitEdit {
+  const limit: RateLimitEdit = {};
+  if (text(is.ratePoints) !== was.ratePoints) limit.points = Number(text(is.ratePoints));
+  if (text(is.rateDuration) !== was.rateDuration) limit.duration = Number(text(is.rateDuration));
+  if (text(is.rateBlock) !== was.rateBlock) limit.blockDuration = orNull(is.rateBlock);
+  return limit;
+}
+
+/** What `ssh` is to be asked for, as the fields are now; `null`: there is no host, or an argument is
+ * not finished. */
+export function hostOf(fields: TeamFields): { remote: string; options: RemoteOptionsEdit } | null {
+  const remote = remoteOf(fields.remote);
+  const { port, connectTimeout, extraArgs, aliveInterval, aliveCount } = problemsOf({ ...fields, away: true });
+  const unfinished = port ?? connectTimeout ?? extraArgs ?? aliveInterval ?? aliveCount;
+  if (remote === '' || split(remote) === null || unfinished !== undefined) return null;
+  return { remote, options: optionsOf(fieldsOf(), fields) };
+}
+
 /** The items of a comma list. */
 export function itemsOf(text: string): string[] {
   return text
@@ -145,5 +202,10 @@ function remoteOf(typed: string): string {
 const text = (typed: string) => typed.trim();
 const list = (items: string[] | undefined) => (items ?? []).join(', ');
 const number = (n: number | undefined) => (n === undefined || n === 0 ? '' : String(n));
-const isWhole = (typed: string) => /^\d*$/.test(text(typed)) && text(typed) !== '0';
+const numberOrZero = (n: number | null | undefined) => (n === undefined || n === null ? '' : String(n));
+const onOff = (on: boolean | null | undefined): OnOff => (on === undefined || on === null ? '' : on ? 'yes' : 'no');
+const orNull = (typed: string) => (text(typed) === '' ? null : Number(text(typed)));
+const truth = (said: OnOff) => (said === '' ? null : said === 'yes');
+const isWholeOrZero = (typed: string) => /^\d*$/.test(text(typed));
+const isWhole = (typed: string) => isWholeOrZero(typed) && !/^0+$/.test(text(typed));
 const isPort = (typed: string) => isWhole(typed) && Number(text(typed)) <= 65535;

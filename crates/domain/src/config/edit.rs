@@ -1,5 +1,7 @@
 //! Changes to a config file's text that leave everything else as the user wrote it.
 
+use std::borrow::Cow;
+
 use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ use crate::ids::TeamName;
 
 /// Fields to set (`Some`) or to remove (`None`), by their names in the file; `outer.inner` is the
 /// field of an object that stands there, and leaves the object's other fields as they are.
-pub type Set = Vec<(&'static str, Option<Value>)>;
+pub type Set = Vec<(Cow<'static, str>, Option<Value>)>;
 
 /// A change to the config file.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,7 +205,7 @@ fn object_of(fields: &Set) -> CstInputValue {
     for (name, value) in fields {
         let Some(value) = value else { continue };
         let Some((outer, inner)) = name.split_once('.') else {
-            all.push(((*name).to_owned(), input(value)));
+            all.push((name.to_string(), input(value)));
             continue;
         };
         let field = (inner.to_owned(), input(value));

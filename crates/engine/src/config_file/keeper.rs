@@ -324,7 +324,7 @@ impl Keeper {
         // A team that comes from another host has a folder that nobody looked at here.
         let moved = fields
             .iter()
-            .any(|(field, _)| matches!(*field, "path" | "remote"));
+            .any(|(field, _)| matches!(field.as_ref(), "path" | "remote"));
         if team.remote.is_some() || !moved {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod edits;
+mod fields;
 mod live;
 
 use std::{

@@ -9,7 +9,7 @@ use iris_domain::{
     Problem,
     audit::{Draft, Kind},
     connection_test::StepState,
-    decision::{AllowedBy, Answer, Human, Surface, Verb},
+    decision::{Answer, Human, Surface, Verb},
     ids::{ApprovalId, Party, TeamName},
     problem::Code,
     prompt::PromptId,
@@ -77,28 +77,13 @@ impl EngineCommands {
     }
 
     async fn forget_secret(&self, typed: &str) -> Result<Value, Problem> {
-        let secrets = &self.engine.named_secrets;
-        let name = secrets.named(typed).await?;
-        self.note_secret("secret.forgotten", &name).await?;
-        secrets.forget(&name).await?;
+        let name = self.engine.forget_secret(typed, cli()).await?;
         Ok(json!({ "forgotten": name }))
     }
 
-    async fn set_secret(&self, name: String, value: Spoken) -> Result<Value, Problem> {
-        self.note_secret("secret.set", &name).await?;
-        let kept = self.engine.named_secrets.keep_env(&name, value.0).await?;
+    async fn set_secret(&self, name: &str, value: Spoken) -> Result<Value, Problem> {
+        let kept = self.engine.keep_secret(name, value.0, cli()).await?;
         to_json(&AnswerReply::from(Some(kept)))
-    }
-
-    async fn note_secret(&self, event: &str, name: &str) -> Result<(), Problem> {
-        let row = Draft {
-            caller: Party::CONSOLE.to_owned(),
-            input: json!({ "secret": name }),
-            decided_by: AllowedBy::Human(cli()).to_string(),
-            ..Draft::event(clock::now(), Kind::Operation, event)
-        };
-        let noted = self.engine.store.append(row).await;
-        noted.map(drop).map_err(|error| error.problem())
     }
 
     async fn test(&self, team: TeamName, said: &mpsc::Sender<Value>) -> Result<Value, Problem> {
@@ -155,7 +140,7 @@ impl Commands for EngineCommands {
             } => self.answer_prompt(&id, answer, remember).await,
             Command::SecretsList {} => to_json(&engine.named_secrets.list().await?),
             Command::SecretsForget { name } => self.forget_secret(&name).await,
-            Command::SecretsSet { name, value } => self.set_secret(name, value).await,
+            Command::SecretsSet { name, value } => self.set_secret(&name, value).await,
             Command::TeamAdd { name, edit } => engine
                 .config
                 .add_team(name, *edit)

@@ -162,6 +162,19 @@ impl NamedSecrets {
         self.keep(&format!("{ENV}{name}"), value).await
     }
 
+    /// Where the value is that a team's `env` names with `keychain:NAME`; `None`: nowhere.
+    ///
+    /// # Errors
+    /// When the keychain cannot be asked.
+    pub async fn find_env(&self, name: &str) -> Result<Option<Place>, Problem> {
+        let name = format!("{ENV}{name}");
+        if self.secrets.in_memory().contains(&name) {
+            return Ok(Some(Place::ThisRun));
+        }
+        let found = self.get(&name).await?;
+        Ok(found.map(|_| Place::Keychain))
+    }
+
     /// The whole name of what a person means: a name from the list, or that of an `env` value.
     ///
     /// # Errors
@@ -202,7 +215,7 @@ impl NamedSecrets {
                         Code::Keychain,
                         format!("`env.{variable}` wants the secret `{name}`, which is not kept."),
                         format!(
-                            "Put it away with `iris secrets set {name}`, then start the team again."
+                            "Put it away in the team's settings or with `iris secrets set {name}`, then start the team again."
                         ),
                     ));
                 }
@@ -271,6 +284,8 @@ mod tests {
             [],
             "the next run does not have it"
         );
+        assert_eq!(named.find_env("npm").await, Ok(Some(Place::ThisRun)));
+        assert_eq!(named.find_env("other").await, Ok(None));
         let whole = named.named("npm").await.unwrap();
         assert!(named.forget(&whole).await.unwrap());
         assert!(!named.forget(&whole).await.unwrap());

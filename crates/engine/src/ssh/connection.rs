@@ -58,7 +58,7 @@ impl Connection {
     ) -> Result<Self, Failure> {
         let dir = private_dir(&ssh.private)?;
         let socket = dir.path().join(SOCKET);
-        let mut args = master(&socket, settings)?;
+        let mut args = master(&socket, target, settings)?;
         args.extend_from_slice(target.words());
         let program = ssh.program(args, askpass)?;
         let path = program.path.clone();

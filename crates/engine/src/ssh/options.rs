@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::{Failure, Reason, resolved::Settings};
+use super::{Failure, Reason, Target, resolved::Settings};
 
 /// What the master says when it is signed in. `ssh` runs `LocalCommand` when it listens on the
 /// control socket already (measured with 9.2).
@@ -17,7 +17,7 @@ const SOCKET_PATH_MAX: usize = 86;
 /// Where the user does not say otherwise: seconds until a host that says nothing counts as down.
 /// Without it `ssh` waits as long as the system's TCP does, which is minutes.
 const CONNECT_TIMEOUT: &str = "30";
-/// Where the user does not say otherwise; `ssh` gives up after three that were not answered.
+/// Where neither the team nor the user's configuration says otherwise; `ssh` gives up after three that were not answered.
 const ALIVE_INTERVAL: &str = "15";
 
 /// `-o NAME=VALUE`.
@@ -43,7 +43,11 @@ pub(super) fn over(socket: &Path) -> Vec<OsString> {
 }
 
 /// The master's own options. They come first, because `ssh` takes the first that it is told.
-pub(super) fn master(socket: &Path, settings: &Settings) -> Result<Vec<OsString>, Failure> {
+pub(super) fn master(
+    socket: &Path,
+    target: &Target,
+    settings: &Settings,
+) -> Result<Vec<OsString>, Failure> {
     let path = socket.as_os_str().as_encoded_bytes();
     // `ssh` replaces both in the path.
     if path.len() > SOCKET_PATH_MAX || path.contains(&b'%') || path.windows(2).any(|w| w == b"${") {
@@ -84,7 +88,9 @@ pub(super) fn master(socket: &Path, settings: &Settings) -> Result<Vec<OsString>
     if matches!(settings.get("connecttimeout"), None | Some("none" | "0")) {
         args.extend(option("ConnectTimeout", CONNECT_TIMEOUT));
     }
-    if matches!(settings.get("serveraliveinterval"), None | Some("0")) {
+    // 0 is what `ssh` has by itself; only a team that says so means it.
+    let unset = matches!(settings.get("serveraliveinterval"), None | Some("0"));
+    if unset && !target.sets("ServerAliveInterval") {
         args.extend(option("ServerAliveInterval", ALIVE_INTERVAL));
     }
     Ok(args)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{Failure, Reason};
@@ -40,7 +41,7 @@ const NO_DIFFERENCE: &[&str] = &[
 ];
 
 /// Where a target leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resolved {
     /// The host's real name.
     pub host: String,
@@ -48,7 +49,10 @@ pub struct Resolved {
     pub user: String,
     /// The port of its `sshd`.
     pub port: u16,
+    /// What the connection goes through, in words: jump hosts, or a command.
+    pub via: Option<String>,
     /// Targets with the same key share a link.
+    #[serde(skip)]
     pub key: LinkKey,
 }
 
@@ -103,8 +107,19 @@ impl Settings {
             port: port
                 .parse()
                 .map_err(|_| Failure::new(Reason::BadConfig, &format!("bad port {port:?}")))?,
+            via: self.via(),
             key: self.key(),
         })
+    }
+
+    fn via(&self) -> Option<String> {
+        let set = |name| self.get(name).filter(|value| *value != "none");
+        match (set("proxyjump"), set("proxycommand")) {
+            (Some(jump), _) => Some(jump.to_owned()),
+            // It may be long, and hold a secret.
+            (None, Some(_)) => Some("a ProxyCommand".to_owned()),
+            (None, None) => None,
+        }
     }
 
     fn key(&self) -> LinkKey {
@@ -147,6 +162,19 @@ mod tests {
             "user me\nhostname 10.0.0.1\nport 22\nidentityfile ~/.ssh/a\nproxyjump x\n",
         ] {
             assert_ne!(resolved(other).key, alias.key, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_way_there_is_told() {
+        for (line, via) in [
+            ("", None),
+            ("proxyjump none\nproxycommand none\n", None),
+            ("proxyjump me@gate:2222\n", Some("me@gate:2222")),
+            ("proxycommand nc --secret x %h\n", Some("a ProxyCommand")),
+        ] {
+            let found = resolved(&format!("user me\nhostname h\nport 22\n{line}"));
+            assert_eq!(found.via.as_deref(), via, "{line}");
         }
     }
 

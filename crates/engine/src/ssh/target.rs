@@ -45,13 +45,13 @@ const OURS: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// A quote is not closed.
-    #[error("`remote` has a quote that is not closed")]
+    #[error("a quote of the host is not closed")]
     Quotes,
     /// There are only options.
-    #[error("`remote` names no host")]
+    #[error("no host is named")]
     NoDestination,
     /// The host or user has characters that no host or user has.
-    #[error("`remote` names a host that cannot be one: {0:?}")]
+    #[error("{0:?} cannot be a host")]
     BadDestination(String),
     /// Words stand after the destination, or beside the options of `extraSshArgs`.
     #[error("{0:?} is a remote command, and which command runs is decided by Iris")]
@@ -75,9 +75,9 @@ impl TargetError {
     pub fn problem(&self) -> Problem {
         let hint = match self {
             Self::Quotes | Self::NoDestination | Self::BadDestination(_) | Self::Nul => {
-                "Write `remote` as `user@host`, as `ssh user@host -p 2222`, or as a name of ~/.ssh/config."
+                "Write `user@host`, `ssh user@host -p 2222`, or a name of ~/.ssh/config."
             }
-            Self::Command(_) => "Remove it: `remote` ends with the host and its options.",
+            Self::Command(_) => "Remove it: nothing stands after the host and its options.",
             Self::Ours(_) => "Remove it; options that say how to connect may stay.",
             Self::NoValue(_) => "Give it a value, or remove it.",
             Self::Unchecked(_) => {
@@ -145,6 +145,16 @@ impl Target {
     /// The options, then `--` and the destination.
     pub fn words(&self) -> &[OsString] {
         &self.words
+    }
+
+    /// Whether it says `-o NAME=…` itself.
+    pub(super) fn sets(&self, name: &str) -> bool {
+        let says = |word: &OsString| {
+            let text = word.to_string_lossy();
+            text.split_once('=')
+                .is_some_and(|(said, _)| said.eq_ignore_ascii_case(name))
+        };
+        self.words.iter().any(says)
     }
 
     /// The destination as it was written, for people.

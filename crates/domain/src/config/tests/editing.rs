@@ -63,11 +63,11 @@ fn a_first_team_makes_a_small_file() {
     let expected = "{\n  \"teams\": {\n    \"api\": {\n      \"path\": \"/x\"\n    }\n  }\n}\n";
     for empty in ["", "\n", "  \n\n"] {
         assert_eq!(
-            edited(empty, &add("api", vec![("path", text("/x"))])).trim_start(),
+            edited(empty, &add("api", vec![("path".into(), text("/x"))])).trim_start(),
             expected
         );
     }
-    let commented = edited("// mine\n", &add("api", vec![("path", text("/x"))]));
+    let commented = edited("// mine\n", &add("api", vec![("path".into(), text("/x"))]));
     assert!(
         commented.starts_with("// mine\n{\n"),
         "a lone comment stays: {commented}"
@@ -78,17 +78,20 @@ fn a_first_team_makes_a_small_file() {
 #[test]
 fn a_field_changes_and_nothing_else() {
     assert_eq!(
-        edited(FILE, &change("api", vec![("color", text("#abcdef"))])),
+        edited(
+            FILE,
+            &change("api", vec![("color".into(), text("#abcdef"))])
+        ),
         FILE.replace("#112233", "#abcdef")
     );
     assert_eq!(
-        edited(FILE, &change("api", vec![("path", text("/new"))])),
+        edited(FILE, &change("api", vec![("path".into(), text("/new"))])),
         FILE.replace("${HOME}/api", "/new")
     );
     assert_eq!(
         edited(
             FILE,
-            &change("api", vec![("description", text("a \"b\"\n\\c"))])
+            &change("api", vec![("description".into(), text("a \"b\"\n\\c"))])
         ),
         FILE.replace(
             "\"#112233\"",
@@ -102,29 +105,29 @@ fn what_already_holds_is_not_touched() {
     let same = change(
         "api",
         vec![
-            ("path", text("/home/me/api")),
-            ("grantPermission", text("ask")),
+            ("path".into(), text("/home/me/api")),
+            ("grantPermission".into(), text("ask")),
         ],
     );
     assert_eq!(edited(FILE, &same), FILE, "the placeholder stays");
     let settings = Change::Settings {
-        fields: vec![("httpPort", Some(json!(8080)))],
+        fields: vec![("httpPort".into(), Some(json!(8080)))],
     };
     assert_eq!(edited(FILE, &settings), FILE);
     let settings = Change::Settings {
-        fields: vec![("httpPort", Some(json!(8081)))],
+        fields: vec![("httpPort".into(), Some(json!(8081)))],
     };
     assert_eq!(edited(FILE, &settings), FILE.replace("\"${PORT}\"", "8081"));
 }
 
 #[test]
 fn a_removed_field_leaves_the_others() {
-    let result = edited(FILE, &change("api", vec![("color", None)]));
+    let result = edited(FILE, &change("api", vec![("color".into(), None)]));
     assert_eq!(good(&result).teams[&team("api")].color, None);
     assert!(result.contains("\"path\": \"${HOME}/api\""), "{result}");
     assert_comments_survive(FILE, &result);
     assert_eq!(
-        edited(&result, &change("api", vec![("color", None)])),
+        edited(&result, &change("api", vec![("color".into(), None)])),
         result,
         "twice is once"
     );
@@ -151,7 +154,10 @@ fn a_rename_changes_one_word() {
 fn a_team_is_added_after_the_others_and_removed_again() {
     let added = edited(
         FILE,
-        &add("docs", vec![("path", text("d")), ("color", None)]),
+        &add(
+            "docs",
+            vec![("path".into(), text("d")), ("color".into(), None)],
+        ),
     );
     assert_eq!(
         added,
@@ -195,13 +201,16 @@ fn a_removed_team_leaves_the_comments_of_the_others() {
     }
     let none = edited(&edited(FILE, &remove("api")), &remove("web"));
     assert!(good(&none).teams.is_empty(), "{none}");
-    good(&edited(&none, &add("new", vec![("path", text("x"))])));
+    good(&edited(
+        &none,
+        &add("new", vec![("path".into(), text("x"))]),
+    ));
 }
 
 #[test]
 fn line_ends_tabs_and_the_byte_order_mark_stay() {
     let windows = format!("\u{feff}{}", FILE.replace('\n', "\r\n"));
-    let result = edited(&windows, &add("docs", vec![("path", text("d"))]));
+    let result = edited(&windows, &add("docs", vec![("path".into(), text("d"))]));
     assert!(result.starts_with('\u{feff}'));
     assert_eq!(
         result.matches('\n').count(),
@@ -210,7 +219,7 @@ fn line_ends_tabs_and_the_byte_order_mark_stay() {
     );
     let tabs = "{\n\t\"teams\": {\n\t\t\"a\": { \"path\": \"x\" },\n\t},\n}";
     assert_eq!(
-        edited(tabs, &add("b", vec![("path", text("y"))])),
+        edited(tabs, &add("b", vec![("path".into(), text("y"))])),
         "{\n\t\"teams\": {\n\t\t\"a\": { \"path\": \"x\" },\n\t\t\"b\": {\n\t\t\t\"path\": \"y\",\n\t\t},\n\t},\n}",
         "the file's indentation and trailing commas"
     );
@@ -219,11 +228,11 @@ fn line_ends_tabs_and_the_byte_order_mark_stay() {
 #[test]
 fn an_edit_that_would_break_the_config_is_refused() {
     for (fields, place) in [
-        (vec![("color", text("red"))], "teams.api.color"),
-        (vec![("path", text(""))], "teams.api.path"),
-        (vec![("path", None)], "teams.api"),
-        (vec![("path", text("${UNSET}"))], "teams.api.path"),
-        (vec![("pth", text("x"))], "teams.api.pth"),
+        (vec![("color".into(), text("red"))], "teams.api.color"),
+        (vec![("path".into(), text(""))], "teams.api.path"),
+        (vec![("path".into(), None)], "teams.api"),
+        (vec![("path".into(), text("${UNSET}"))], "teams.api.path"),
+        (vec![("pth".into(), text("x"))], "teams.api.pth"),
     ] {
         match edit(FILE, &change("api", fields.clone()), vars) {
             Err(EditError::WouldBreak(problems)) => assert_eq!(problems[0].path, place),
@@ -251,8 +260,13 @@ fn a_field_of_an_inner_object_leaves_the_others() {
     }
   }
 }"#;
-    let port = |port: Option<u16>| ("remoteOptions.port", port.map(|port| json!(port)));
-    let key = |path: Option<&str>| ("remoteOptions.identity", path.map(|path| json!(path)));
+    let port = |port: Option<u16>| ("remoteOptions.port".into(), port.map(|port| json!(port)));
+    let key = |path: Option<&str>| {
+        (
+            "remoteOptions.identity".into(),
+            path.map(|path| json!(path)),
+        )
+    };
     let set = |fields: Set| edited(file, &change("box", fields));
     assert_eq!(
         set(vec![port(Some(22)), key(Some("/home/me/key"))]),
@@ -260,7 +274,10 @@ fn a_field_of_an_inner_object_leaves_the_others() {
         "what holds already, through a placeholder, is not touched"
     );
     assert_eq!(
-        set(vec![("remoteOptions.connectTimeout", Some(json!(5)))]),
+        set(vec![(
+            "remoteOptions.connectTimeout".into(),
+            Some(json!(5))
+        )]),
         file.replace("/key\"", "/key\",\n        \"connectTimeout\": 5"),
     );
     let gone = edited(
@@ -271,7 +288,7 @@ fn a_field_of_an_inner_object_leaves_the_others() {
         !gone.contains("remoteOptions"),
         "an object that says nothing goes: {gone}"
     );
-    let untouched = set(vec![("reverseMcpPermissions.deniedTools", None)]);
+    let untouched = set(vec![("reverseMcpPermissions.deniedTools".into(), None)]);
     assert_eq!(untouched, file, "what is not there needs no removing");
     let made = edited(
         file,
@@ -279,10 +296,13 @@ fn a_field_of_an_inner_object_leaves_the_others() {
             "box",
             vec![
                 (
-                    "reverseMcpPermissions.deniedTools",
+                    "reverseMcpPermissions.deniedTools".into(),
                     Some(json!(["team_send"])),
                 ),
-                ("reverseMcpPermissions.deniedTargets", Some(json!(["web"]))),
+                (
+                    "reverseMcpPermissions.deniedTargets".into(),
+                    Some(json!(["web"])),
+                ),
             ],
         ),
     );
@@ -296,14 +316,31 @@ fn a_field_of_an_inner_object_leaves_the_others() {
 }
 
 #[test]
+fn a_variable_changes_and_the_others_stay() {
+    let file = FILE.replace(
+        "\"path\": \"web\"",
+        "\"path\": \"web\", \"env\": { \"CI\": \"1\", /* mine */ \"TOKEN\": \"${PORT}\" }",
+    );
+    let set = |fields: Set| edit(&file, &change("web", fields), vars);
+    let token = set(vec![("env.TOKEN".into(), text("keychain:web"))]).expect("changed");
+    assert_eq!(token, file.replace("\"${PORT}\" }", "\"keychain:web\" }"));
+    let gone = set(vec![("env.CI".into(), None)]).expect("removed");
+    assert!(gone.contains("/* mine */ \"TOKEN\": \"${PORT}\""), "{gone}");
+    for name in ["", "A.B", "A B", "1A"] {
+        let refused = set(vec![(format!("env.{name}").into(), text("x"))]);
+        assert!(matches!(refused, Err(EditError::WouldBreak(_))), "{name:?}");
+    }
+}
+
+#[test]
 fn a_new_team_has_its_inner_objects() {
     let fields = vec![
-        ("path", text("~/x")),
-        ("remote", text("me@box")),
-        ("remoteOptions.port", Some(json!(2222))),
-        ("allowHttp", Some(json!(true))),
-        ("remoteOptions.identity", text("~/key")),
-        ("reverseMcpPermissions.deniedTools", None),
+        ("path".into(), text("~/x")),
+        ("remote".into(), text("me@box")),
+        ("remoteOptions.port".into(), Some(json!(2222))),
+        ("allowHttp".into(), Some(json!(true))),
+        ("remoteOptions.identity".into(), text("~/key")),
+        ("reverseMcpPermissions.deniedTools".into(), None),
     ];
     let expected = r#"{
   "teams": {
@@ -344,13 +381,13 @@ fn fields() -> impl Strategy<Value = Set> {
                 .replace("$HOME}/é", "${HOME}/é");
             let modes = ["yes", "no", "ask"];
             vec![
-                ("path", Some(json!(path))),
+                ("path".into(), Some(json!(path))),
                 (
-                    "description",
+                    "description".into(),
                     description.map(|d| json!(d.replace("${", ""))),
                 ),
                 (
-                    "grantPermission",
+                    "grantPermission".into(),
                     mode.map(|m| json!(modes[usize::from(m)])),
                 ),
             ]
@@ -444,7 +481,7 @@ fn apply(team: &mut Team, fields: &Set) {
             .as_ref()
             .and_then(Value::as_str)
             .map(|v| v.replace("${HOME}", "/home/me"));
-        match *name {
+        match name.as_ref() {
             "path" => team.path = value.expect("a path is set"),
             "description" => team.description = value,
             _ => {

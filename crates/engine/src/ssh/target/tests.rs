@@ -182,3 +182,24 @@ fn remote_options_come_first_because_ssh_takes_the_first() {
         Err(TargetError::Command(_))
     ));
 }
+
+#[test]
+fn what_a_team_sets_itself_is_known() {
+    let sets = |remote: &str, options: RemoteOptions| {
+        let target = Target::of(remote, Some(&options)).unwrap();
+        target.sets("ServerAliveInterval")
+    };
+    let never = RemoteOptions {
+        server_alive_interval: Some(0),
+        ..RemoteOptions::default()
+    };
+    assert!(sets("h", never));
+    assert!(sets(
+        "ssh -o serveraliveinterval=0 h",
+        RemoteOptions::default()
+    ));
+    assert!(!sets(
+        "ssh -o ServerAliveCountMax=2 h",
+        RemoteOptions::default()
+    ));
+}

@@ -5,10 +5,13 @@ mod credentials;
 mod desktop;
 mod faults;
 mod hostile;
+mod sign_in;
 
 use std::{fs, path::PathBuf};
 
-use iris_tests::{Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require};
+use iris_tests::{
+    Factor, Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,9 +35,17 @@ impl Far {
     async fn of(user: SshUser, lines: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let account = format!("SetEnv HOME={}", home.path().display());
-        let mut all = vec![account.as_str()];
-        all.extend(lines);
-        let sshd = Sshd::with(&user, &all).await;
+        let sshd = Sshd::with(&user, &[&[account.as_str()], lines].concat()).await;
+        user.trust(&sshd);
+        Self { user, sshd, home }
+    }
+
+    /// One that takes no key, but asks for these.
+    async fn asking(factors: &[Factor], lines: &[&str]) -> Self {
+        let (user, home) = (SshUser::new(), tempfile::tempdir().unwrap());
+        let account = format!("SetEnv HOME={}", home.path().display());
+        let lines = [&[account.as_str()], lines].concat();
+        let sshd = Sshd::asking(&user, factors, &lines).await;
         user.trust(&sshd);
         Self { user, sshd, home }
     }

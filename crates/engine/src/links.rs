@@ -7,6 +7,7 @@
 mod lease;
 mod line;
 mod live;
+mod proof;
 mod task;
 mod tunnel;
 mod view;

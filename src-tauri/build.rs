@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "edit_team",
         "remove_team",
         "team_settings",
+        "check_remote",
         "test_connection",
         "answer_prompt",
         "cancel_prompt",

@@ -18,6 +18,7 @@ use iris_domain::{
     problem::Code,
     prompt::PromptId,
     snapshot::{EndedApproval, Snapshot},
+    target::TargetMistakes,
 };
 use iris_engine::{
     config_file::TeamEdit,
@@ -48,6 +49,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         edit_team,
         remove_team,
         team_settings,
+        check_remote,
         test_connection,
         answer_prompt,
         cancel_prompt,
@@ -157,6 +159,12 @@ async fn remove_team(shell: State<'_, Shell>, name: Value) -> Answered<()> {
 fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
     let name: TeamName = parsed("name", name)?;
     shell.engine.config.settings_of(&name)
+}
+
+/// What is wrong with a host that is being typed.
+#[tauri::command]
+fn check_remote(remote: &str, extra: Vec<String>) -> TargetMistakes {
+    TargetMistakes::of(remote, &extra)
 }
 
 /// Tries everything that an agent of the team needs; returns after the last step.
@@ -295,7 +303,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 18, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 19, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -25,5 +25,6 @@ pub mod prompt;
 pub mod request;
 pub mod session;
 pub mod snapshot;
+pub mod target;
 
 pub use problem::Problem;

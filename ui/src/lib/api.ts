@@ -10,6 +10,7 @@ import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
+import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TestStep } from '../bindings/TestStep';
 
@@ -92,6 +93,8 @@ export interface Api {
   removeTeam(name: TeamName): Promise<void>;
   /** What a team is set to; nothing is `null`. */
   teamSettings(name: TeamName): Promise<TeamEdit>;
+  /** What is wrong with a host that is being typed, and with the arguments for `ssh`. */
+  checkRemote(remote: string, extra: string[]): Promise<TargetMistakes>;
   /** Tries the way to a remote team, step by step; resolves after the last. */
   testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void>;
   /** Answers what `ssh` asks; `yes` or `no` where that is asked. Says where it was remembered. */
@@ -126,6 +129,7 @@ export const desktop: Api = {
   editTeam: (name, edit) => invoke('edit_team', { name, edit }),
   removeTeam: (name) => invoke('remove_team', { name }),
   teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
+  checkRemote: (remote, extra) => invoke('check_remote', { remote, extra }),
   testConnection: (name, onStep) => {
     const steps = new Channel<TestStep>();
     steps.onmessage = onStep;

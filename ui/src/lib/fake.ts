@@ -10,6 +10,7 @@ import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
+import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Api, AuditQuery, Place, SecretItem, TeamEdit, TestStep } from './api';
@@ -190,6 +191,15 @@ export class FakeApi implements Api {
       ...(color === undefined ? {} : { color }),
       ...(host === 'local' ? {} : { remote: host }),
       ...this.settings.get(name),
+    };
+  }
+
+  /** Knows one mistake: the core knows all of them. */
+  async checkRemote(remote: string, extra: string[]): Promise<TargetMistakes> {
+    const mistake = 'The ssh option `-M` cannot be used: Iris decides what runs over the connection. Remove it.';
+    return {
+      ...(/(^|\s)-M(\s|$)/.test(remote) ? { remote: mistake } : {}),
+      ...(extra.includes('-M') ? { extraSshArgs: mistake } : {}),
     };
   }
 

@@ -15,6 +15,7 @@ use iris_domain::{
     link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
     snapshot::LinkState,
+    target::Target,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::{
     clock,
-    ssh::{self, Connection, Resolved, Target},
+    ssh::{self, Connection, Resolved},
 };
 
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next

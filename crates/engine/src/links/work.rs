@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
+use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure, target::Target};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     proof::Proof,
     tunnel::{self, Tunnel, Wanted},
 };
-use crate::ssh::{self, Connection, Resolved, Target};
+use crate::ssh::{self, Connection, Resolved};
 
 /// How long signing in may take, a human's answers included.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(600);

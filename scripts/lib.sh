@@ -16,10 +16,11 @@ RUN_PACKAGES=(
   openssh-client
 )
 # To test: a private desktop, a keyring, a WebDriver, pictures of the screen, a linter for scripts, a
-# remote host with the login shells that it may have.
+# remote host with the login shells that it may have, and with one-time codes.
 TEST_PACKAGES=(
   xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
   shellcheck util-linux fonts-dejavu-core openssh-server zsh fish tcsh busybox
+  libpam-google-authenticator
 )
 # To measure the tray application beside a real panel.
 BENCH_PACKAGES=(xfce4-panel xfconf)

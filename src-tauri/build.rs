@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "team_settings",
         "ssh_hosts",
         "resolve_host",
+        "check_remote",
         "test_connection",
         "answer_prompt",
         "cancel_prompt",

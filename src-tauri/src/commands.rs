@@ -18,6 +18,7 @@ use iris_domain::{
     problem::Code,
     prompt::PromptId,
     snapshot::{EndedApproval, Snapshot},
+    target::TargetMistakes,
 };
 use iris_engine::{
     config_file::{RemoteOptionsEdit, TeamEdit},
@@ -51,6 +52,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         team_settings,
         ssh_hosts,
         resolve_host,
+        check_remote,
         test_connection,
         answer_prompt,
         cancel_prompt,
@@ -179,6 +181,12 @@ async fn resolve_host(
 ) -> Answered<Resolved> {
     let options: RemoteOptionsEdit = parsed("options", options)?;
     shell.engine.resolve_host(&remote, options).await
+}
+
+/// What is wrong with a host that is being typed.
+#[tauri::command]
+fn check_remote(remote: &str, extra: Vec<String>) -> TargetMistakes {
+    TargetMistakes::of(remote, &extra)
 }
 
 /// Tries everything that an agent of the team needs; returns after the last step.
@@ -333,7 +341,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 22, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 23, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

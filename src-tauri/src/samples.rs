@@ -6,6 +6,7 @@ use iris_domain::{
     ids::{ApprovalId, Party, SessionId},
     problem::Code,
     prompt::{PromptId, PromptKind, PromptView},
+    request::Circumstances,
     snapshot::{ApprovalView, LinkState, LinkView, Snapshot, TeamState, TeamView},
 };
 use serde_json::json;
@@ -50,6 +51,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         input: json!({ "command": summary }),
         summary: summary.into(),
         why: "mode ask".into(),
+        circumstances: Circumstances::default(),
         digest: "00".into(),
         created_at: "2026-01-01T10:00:00Z".parse().expect("a time"),
         expires_at: Some("2026-01-01T11:00:00Z".parse().expect("a time")),

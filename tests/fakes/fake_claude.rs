@@ -231,6 +231,15 @@ impl Fake {
                 self.running = Some(message.to_owned());
                 return Ok(());
             }
+            // The same, with all of the request as it is given.
+            "ask-raw" => {
+                let mut request: Value = serde_json::from_str(rest)?;
+                request["subtype"] = json!("can_use_tool");
+                say(&json!({"type": "control_request", "request_id": "q", "request": request}))?;
+                self.asking = true;
+                self.running = Some(message.to_owned());
+                return Ok(());
+            }
             "sh" => sh(rest)?,
             _ => text.to_owned(),
         };

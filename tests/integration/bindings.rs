@@ -8,6 +8,7 @@ use iris_domain::{
     decision::{Answer, Surface},
     message::SendOutcome,
     snapshot::Snapshot,
+    target::TargetMistakes,
 };
 use ts_rs::{Config, TS};
 
@@ -20,6 +21,7 @@ fn typescript_types_are_up_to_date() {
     Answer::export_all(&config).unwrap();
     SendOutcome::export_all(&config).unwrap();
     Row::export_all(&config).unwrap();
+    TargetMistakes::export_all(&config).unwrap();
     TestStep::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
 

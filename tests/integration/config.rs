@@ -83,6 +83,35 @@ async fn an_unknown_key_is_an_error_with_a_suggestion() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_ssh_could_not_use_is_found_without_a_start() {
+    let iris = Iris::prepare().await.serve().await;
+    let file = iris.home().join("other.json");
+    let text = r#"{ "teams": {
+  "a": { "path": "x", "remote": "ssh me@host uptime" },
+  "b": { "path": "x", "remote": "me@host", "remoteOptions": { "extraSshArgs": ["-4", "-M"] } },
+} }"#;
+    fs::write(&file, text).unwrap();
+    let checked = iris.cli(&["config", "check", file.to_str().unwrap()]).await;
+    assert_eq!(checked.code, 1, "{checked}");
+    for said in [
+        "2:33",
+        "\"uptime\" is a remote command",
+        "3:86",
+        "`-M` cannot be used",
+    ] {
+        assert!(checked.stdout.contains(said), "{said}: {checked}");
+    }
+    // An edit of the team's is refused for the same, and changes nothing.
+    let project = iris.project("far");
+    let project = project.to_str().unwrap();
+    let args = ["team", "add", "far", project, "--remote", "ssh -M me@host"];
+    let said = iris.cli(&args).await.refused();
+    assert!(said.contains("`-M` cannot be used"), "{said}");
+    let status = iris.status().await;
+    assert_eq!(status["teams"], json!([]), "nothing was added: {status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn comments_and_placeholders_survive_an_edit() {
     let setup = Iris::prepare().await;
     let project = setup.dir().join("projects");

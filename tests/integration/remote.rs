@@ -5,10 +5,14 @@ mod credentials;
 mod desktop;
 mod faults;
 mod hostile;
+mod limits;
+mod sign_in;
 
 use std::{fs, path::PathBuf};
 
-use iris_tests::{Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require};
+use iris_tests::{
+    Factor, Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,10 +35,18 @@ impl Far {
     /// The host of a user who knows it.
     async fn of(user: SshUser, lines: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let account = format!("SetEnv HOME={}", home.path().display());
-        let mut all = vec![account.as_str()];
-        all.extend(lines);
-        let sshd = Sshd::with(&user, &all).await;
+        let account = account(&home, lines);
+        let sshd = Sshd::with(&user, &[&[account.as_str()], lines].concat()).await;
+        user.trust(&sshd);
+        Self { user, sshd, home }
+    }
+
+    /// One that takes no key, but asks for these.
+    async fn asking(factors: &[Factor], lines: &[&str]) -> Self {
+        let (user, home) = (SshUser::new(), tempfile::tempdir().unwrap());
+        let account = account(&home, lines);
+        let lines = [&[account.as_str()], lines].concat();
+        let sshd = Sshd::asking(&user, factors, &lines).await;
         user.trust(&sshd);
         Self { user, sshd, home }
     }
@@ -82,6 +94,15 @@ impl Far {
         })
         .await;
     }
+}
+
+/// The environment of the account; `sshd` takes one line of it.
+fn account(home: &TempDir, lines: &[&str]) -> String {
+    let further: String = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("SetEnv"))
+        .collect();
+    format!("SetEnv HOME={}{further}", home.path().display())
 }
 
 async fn link(iris: &Iris) -> Value {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use iris_domain::target::Target;
 use iris_engine::{
     process::Output,
-    ssh::{Failure, Reason, Target},
+    ssh::{Failure, Reason},
 };
 use iris_tests::{SshUser, Sshd, eventually, processes, require, sshd::free_port};
 use nix::sys::signal::Signal;

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use iris_domain::{
     config::GrantPermission,
-    decision::{Answer, Human, Surface},
+    decision::{Answer, Human, Surface, Verb},
     message::{MessageStatus, SendOutcome},
     snapshot::ApprovalView,
 };
+use iris_engine::{control::PendingItem, store::AuditQuery};
 use iris_tests::{FakeModel, require};
+use serde_json::json;
 
 use crate::supervisor::house::{House, name, within};
 
@@ -86,6 +88,74 @@ async fn a_request_on_the_control_channel_is_put_to_the_human() {
         said.contains(r#""behavior":"deny""#) && said.contains("not today"),
         "{said}"
     );
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_is_said_beside_a_request_is_shown_and_decides_nothing() {
+    let house = House::without_endpoint("", |_| {}).await;
+    let request = json!({
+        "tool_name": "Bash", "input": {"command": "touch x"}, "tool_use_id": "t1",
+        "permission_suggestions": [
+            {"type": "addRules", "behavior": "allow", "destination": "localSettings",
+             "rules": [{"toolName": "Bash", "ruleContent": "touch \u{202e}x *"}]},
+            {"type": "setMode", "mode": "bypassPermissions", "destination": "session"},
+        ],
+        "blocked_path": "/srv/\u{1b}[2Jx", "decision_reason": "outside\nof it", "agent_id": "sub\u{200b}1",
+    });
+    let (asked, outcome) = house
+        .decide(&format!("ask-raw {request}"), deny("no"))
+        .await;
+    let shown = serde_json::to_value(PendingItem::from(&asked)).unwrap();
+    for (name, want) in [
+        ("suggestedRules", json!(["Bash(touch ⟨U+202E⟩x *)"])),
+        ("blockedPath", json!("/srv/⟨U+001B⟩[2Jx")),
+        ("decisionReason", json!("outside⏎of it")),
+        ("agentId", json!("sub⟨U+200B⟩1")),
+    ] {
+        assert_eq!(shown[name], want, "{shown:#}");
+    }
+    let said = outcome.response.unwrap();
+    assert!(said.contains(r#""behavior":"deny""#), "{said}");
+
+    // Without them the fields are not there, and a request is the same one.
+    let (plain, _) = house.decide("ask touch x", deny("no")).await;
+    let shown = serde_json::to_value(PendingItem::from(&plain)).unwrap();
+    assert!(shown.get("suggestedRules").is_none(), "{shown:#}");
+    assert_eq!(plain.digest, asked.digest);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_read_is_denied_on_record() {
+    let house = House::without_endpoint("", |config| {
+        let team = config.teams.get_mut(&name("api")).unwrap();
+        team.grant_permission = GrantPermission::Yes;
+    })
+    .await;
+    let secret = "hunter2-4711";
+    for request in [
+        json!({"tool_name": "Bash", "input": secret, "tool_use_id": "t1"}),
+        json!({"tool_name": "Ba\u{202e}sh x", "input": {"token": secret}, "tool_use_id": "t1"}),
+        json!({"tool_name": "Bash", "input": {"command": secret}}),
+    ] {
+        let said = house.answer(&format!("ask-raw {request}")).await;
+        assert!(said.contains(r#""behavior":"deny""#), "{said}");
+        assert!(said.contains("could not read the request"), "{said}");
+        let rows = house.store.audit(AuditQuery::default()).await.unwrap();
+        let row = &rows[0].draft;
+        assert_eq!(row.decision, Verb::Deny, "{row:?}");
+        assert_eq!(
+            (row.decided_by.as_str(), row.team.as_str()),
+            ("iris:unreadable", "api")
+        );
+        assert!(
+            row.tool.starts_with("Ba") && !row.tool.contains('\u{202e}'),
+            "{row:?}"
+        );
+        assert!(!format!("{row:?}").contains(secret), "{row:?}");
+        assert_eq!(row.digest.len(), 64, "of the whole request");
+    }
     house.end().await;
 }
 

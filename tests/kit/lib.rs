@@ -24,5 +24,5 @@ pub mod wait;
 pub use desktop::Desktop;
 pub use iris::{Iris, Setup};
 pub use model::FakeModel;
-pub use sshd::{SshUser, Sshd};
+pub use sshd::{Factor, SshUser, Sshd};
 pub use wait::eventually;

@@ -8,7 +8,7 @@ const STRICT: &str = "IRIS_TEST_STRICT";
 const CLAUDE: &str = "IRIS_TEST_CLAUDE";
 
 /// Needs programs by name; returns from the test when one is missing. `claude` is the real Claude
-/// Code that `IRIS_TEST_CLAUDE` names.
+/// Code that `IRIS_TEST_CLAUDE` names; `pam` is what an `sshd` needs that asks for passwords.
 #[macro_export]
 macro_rules! require {
     ($($program:expr),+ $(,)?) => {
@@ -27,6 +27,7 @@ pub fn has(program: &str) -> bool {
         "claude" => claude().is_some(),
         // No user's program: not on every PATH.
         "sshd" => Path::new(crate::sshd::SSHD).is_file(),
+        "pam" => crate::sshd::missing_for_pam().is_none() && crate::sshd::pam_is_allowed(),
         _ => find(program).is_some(),
     }
 }
@@ -49,10 +50,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
 /// Says which test is skipped and why; fails it where nothing may be skipped.
 pub fn skip(program: &str) {
     let thread = std::thread::current();
-    let said = format!(
-        "SKIPPED {}: {program} is missing (scripts/test.sh installs it)",
-        thread.name().unwrap_or("a test")
-    );
+    let test = thread.name().unwrap_or("a test");
+    let missing = match program {
+        "pam" => crate::sshd::missing_for_pam(),
+        _ => Some(program),
+    };
+    let Some(missing) = missing else {
+        // No installation gives that to who runs the tests without it.
+        eprintln!("SKIPPED {test}: it needs to be root, and allowed a mount namespace");
+        return;
+    };
+    let said = format!("SKIPPED {test}: {missing} is missing (scripts/test.sh installs it)");
     assert!(std::env::var_os(STRICT).is_none(), "{said}");
     eprintln!("{said}");
 }

@@ -1,5 +1,7 @@
 //! A remote host: a real `sshd` on a free port of the loopback, and a user's side to reach it.
 
+mod pam;
+
 use std::{
     ffi::OsString,
     fs::{self, Permissions},
@@ -16,6 +18,9 @@ use tempfile::TempDir;
 
 use crate::{iris::user, processes::signal_pid, program::Program, wait};
 
+pub use pam::Factor;
+pub(crate) use pam::{allowed as pam_is_allowed, missing as missing_for_pam};
+
 /// Where it is: not on every user's PATH, and it insists on a whole path.
 pub const SSHD: &str = "/usr/sbin/sshd";
 /// It separates its privileges in this empty directory, which the boot of a system makes.
@@ -31,6 +36,8 @@ pub struct Sshd {
     listener: Option<Program>,
     /// How often it was started.
     starts: usize,
+    /// It asks for what a [`Factor`] is.
+    own_pam: bool,
     // The last field: the directory goes when nothing uses it any more.
     dir: TempDir,
 }
@@ -44,18 +51,50 @@ impl Sshd {
     /// Starts one with further lines in its configuration (`MaxSessions 1`, …). They win over
     /// those of the kit.
     pub async fn with(user: &SshUser, lines: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory can be made");
-        let mut sshd = Self {
-            port: free_port(),
-            listener: None,
-            starts: 0,
-            dir,
-        };
-        sshd.new_host_key();
-        sshd.admit(user);
+        let mut sshd = Self::new(user);
         sshd.configure(lines);
         sshd.listen().await;
         sshd
+    }
+
+    /// Starts one that takes no key, but asks for these, through keyboard-interactive unless the
+    /// lines say otherwise. Nothing is right before [`Sshd::set_password`] and [`Sshd::issue`].
+    /// Needs `require!("pam")`.
+    pub async fn asking(user: &SshUser, factors: &[Factor], lines: &[&str]) -> Self {
+        let mut sshd = Self::new(user);
+        sshd.own_pam = true;
+        pam::configure(sshd.dir(), factors);
+        let own = [
+            "UsePAM yes",
+            "KbdInteractiveAuthentication yes",
+            "PubkeyAuthentication no",
+        ];
+        sshd.configure(&[lines, &own].concat());
+        sshd.listen().await;
+        sshd
+    }
+
+    fn new(user: &SshUser) -> Self {
+        let sshd = Self {
+            port: free_port(),
+            listener: None,
+            starts: 0,
+            own_pam: false,
+            dir: tempfile::tempdir().expect("a directory can be made"),
+        };
+        sshd.new_host_key();
+        sshd.admit(user);
+        sshd
+    }
+
+    /// The password that is right from now on.
+    pub fn set_password(&self, password: &str) {
+        pam::set_password(self.dir(), password);
+    }
+
+    /// The codes that are right from now on: of eight digits, and each once.
+    pub fn issue(&self, codes: &[&str]) {
+        pam::issue(self.dir(), codes);
     }
 
     /// Its port.
@@ -150,7 +189,11 @@ LogLevel VERBOSE
         if nix::unistd::getuid().is_root() {
             fs::create_dir_all(PRIVILEGES).expect("root can make it");
         }
-        let mut command = Command::new(SSHD);
+        let mut command = if self.own_pam {
+            pam::command(SSHD, self.dir())
+        } else {
+            Command::new(SSHD)
+        };
         command.args(["-D", "-e", "-f"]).arg(self.file("config"));
         let env = [("PATH", "/usr/bin:/bin")];
         let mut listener = Program::start("sshd", &mut command, env, self.dir.path(), None);

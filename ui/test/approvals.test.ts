@@ -18,6 +18,22 @@ function answers(api: { calls: { name: string; args: unknown[] }[] }) {
   return api.calls.filter((c) => c.name === 'answer').map((c) => c.args);
 }
 
+describe('what Claude Code says beside a request', () => {
+  test('is shown, with what it hides in sight', async () => {
+    const beside = { suggestedRules: ['Bash(make *)', 'Read'], blockedPath: '/srv/\u202ex', decisionReason: 'outside of the project', agentId: 'sub-1' };
+    await open({ teams: [aTeam('api')], approvals: [anApproval('one', beside)] });
+    expect(all('approval-rule').map((rule) => rule.textContent?.trim())).toEqual(beside.suggestedRules);
+    expect(text('approval-reason')).toContain('outside of the project');
+    expect(text('approval-blocked')).toContain('U+202E');
+    expect(document.body.textContent).toContain('sub-1');
+  });
+
+  test('takes no room where nothing is said', async () => {
+    await open(two());
+    for (const id of ['approval-rule', 'approval-reason', 'approval-blocked']) expect(find(id)).toBeNull();
+  });
+});
+
 describe('Allow', () => {
   test('does nothing until it is armed', async () => {
     const { api } = await open(two());

@@ -193,6 +193,22 @@ describe('the form', () => {
     expect(get<HTMLButtonElement>('team-save').disabled).toBe(true);
   });
 
+  test('tells while it is typed what ssh cannot be told', async () => {
+    await teams();
+    await click('team-add');
+    await click('team-where-remote');
+    await type('team-path-input', '~/train');
+    await type('team-remote-input', 'ssh -M me@box');
+    expect(get('team-remote-input').getAttribute('aria-invalid')).toBe('true');
+    expect(get('team-remote-input').closest('.field-row')?.textContent).toContain('`-M` cannot be used');
+    expect(get<HTMLButtonElement>('team-save').disabled).toBe(true);
+    await type('team-remote-input', 'me@box');
+    expect(get<HTMLButtonElement>('team-save').disabled).toBe(false);
+    await type('team-extraArgs-input', '-4 -M');
+    expect(get('team-extraArgs-input').getAttribute('aria-invalid')).toBe('true');
+    expect(get<HTMLButtonElement>('team-save').disabled).toBe(true);
+  });
+
   test('warns of plain HTTP', async () => {
     const { api } = await teams({ teams: [aTeam('box', { host: 'me@box' })] }, (api) => api.settings.set('box', { enableReverseMcp: true }));
     await click('team-edit');

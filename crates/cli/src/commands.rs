@@ -445,6 +445,7 @@ mod tests {
             tool: "mcp__x__\u{202e}evil".into(),
             input: json!({}),
             summary: "ls\u{1b}[2K\rrm -rf /\nID".into(),
+            circumstances: Default::default(),
             created_at: clock::now(),
             expires_at: None,
         };

@@ -96,10 +96,12 @@ pub fn answer(context: &Context, id: String, remember: bool, cancel: bool) -> Re
 
 fn ask_at_terminal(prompt: &PromptView) -> Result<Secret, Problem> {
     let mut err = io::stderr().lock();
-    let asked = if prompt.retry {
-        "The last answer was wrong.\n"
-    } else {
-        ""
+    let asked = match prompt.kind {
+        _ if !prompt.retry => "",
+        PromptKind::Password { .. } => {
+            "The last sign-in failed: the password was wrong, or a code that was asked for with it.\n"
+        }
+        _ => "The last answer was wrong.\n",
     };
     let asked = format!(
         "{}\n{asked}{} ",

@@ -26,5 +26,6 @@ pub mod request;
 pub mod session;
 pub mod snapshot;
 pub mod ssh_config;
+pub mod target;
 
 pub use problem::Problem;

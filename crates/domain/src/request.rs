@@ -1,5 +1,7 @@
 //! A tool call that an agent wants permission for.
 
+mod circumstances;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -8,6 +10,8 @@ use crate::{
     display,
     ids::{Party, SessionId, TeamName},
 };
+
+pub use circumstances::Circumstances;
 
 /// Who asks: proven by the token of the call, never by what the call says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +135,11 @@ impl ToolRequest {
         };
         heart.unwrap_or_else(|| canonical(&self.input))
     }
+}
+
+/// SHA-256, hex, of a text that is no request.
+pub fn digest_of(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// JSON with the keys of every object sorted and no white space: equal values give equal text.

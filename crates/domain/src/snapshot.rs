@@ -11,6 +11,7 @@ use crate::{
     decision::Verb,
     ids::{ApprovalId, Party, SessionId, TeamName},
     prompt::PromptView,
+    request::Circumstances,
 };
 
 /// Everything a surface shows.
@@ -278,6 +279,10 @@ pub struct ApprovalView {
     pub summary: String,
     /// Why Iris asks: the rule or the mode.
     pub why: String,
+    /// What Claude Code says beside the call.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "bindings", ts(flatten))]
+    pub circumstances: Circumstances,
     /// SHA-256 over team, session, tool and canonical input, hex: what was shown is what runs.
     pub digest: String,
     /// When it was asked.

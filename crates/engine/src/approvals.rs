@@ -18,13 +18,15 @@ use iris_domain::{
     audit::{Draft, Kind},
     config::Config,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
+    display,
     ids::{ApprovalId, SessionId, TeamName},
     policy::Verdict,
     problem::Code,
-    request::{Asker, ToolRequest},
+    request::{Asker, Circumstances, TOOL_NAME_MAX, ToolRequest, digest_of},
     snapshot::{ApprovalView, EndedApproval},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
@@ -88,6 +90,17 @@ impl Approvals {
     /// **and** its audit row is on disk; if that cannot be written, the decision is deny.
     /// Dropping the future withdraws the request.
     pub async fn ask(&self, asker: Asker, request: ToolRequest) -> Decision {
+        self.ask_with(asker, request, Circumstances::default())
+            .await
+    }
+
+    /// The same, with what is said beside the call.
+    pub async fn ask_with(
+        &self,
+        asker: Asker,
+        request: ToolRequest,
+        circumstances: Circumstances,
+    ) -> Decision {
         let asked_at = clock::now();
         let policies = self.policies.now();
         let digest = request.digest(&asker);
@@ -121,6 +134,7 @@ impl Approvals {
             input: request.input.clone(),
             summary: request.summary(),
             why,
+            circumstances,
             digest: digest.clone(),
             created_at: asked_at,
             expires_at: expires_at(asked_at, policies.config.settings.permission_timeout),
@@ -139,6 +153,31 @@ impl Approvals {
                 self.record(row, decision).await
             }
         }
+    }
+
+    /// Denies what came in place of a request that can be decided, and says why. Of `text`, the whole
+    /// of it, only the digest is kept: what cannot be read cannot be searched for secrets.
+    pub async fn refuse(
+        &self,
+        asker: Asker,
+        code: &'static str,
+        tool: &str,
+        text: &str,
+        why: &str,
+    ) -> Decision {
+        let request = ToolRequest {
+            tool: display::one_line(tool, TOOL_NAME_MAX),
+            input: json!({ "refused": why, "bytes": text.len() }),
+            tool_use_id: String::new(),
+        };
+        let row = row(
+            &asker,
+            &request,
+            digest_of(text),
+            String::new(),
+            clock::now(),
+        );
+        self.record(row, deny_by_iris(code, why)).await
     }
 
     /// What the team's deny rules say to a call that arrives without having been asked for: an agent

@@ -14,8 +14,9 @@ pub use find::{find, is_program, on_path};
 pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, started_with};
 pub use permission::permission_answer;
 pub use stream::{
-    Event, MessageState, Refused, TurnResult, answer_permission, answer_request, decode,
-    initialize, interrupt, is_signed_out, mcp_reconnect, mcp_state, mcp_status, user_message,
+    Event, MessageState, Refused, TurnResult, Unreadable, answer_permission, answer_request,
+    decode, initialize, interrupt, is_signed_out, mcp_reconnect, mcp_state, mcp_status,
+    user_message,
 };
 
 /// The name of Iris's MCP server in the agent: its tools are `mcp__iris__…`.

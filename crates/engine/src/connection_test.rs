@@ -10,6 +10,7 @@ use iris_domain::{
     ids::{SessionId, TeamName},
     problem::Code,
     prompt::PromptView,
+    target::Target,
 };
 use jiff::Timestamp;
 use tokio::{
@@ -22,7 +23,6 @@ use crate::{
     config_file::{check_directory, expand},
     doctor,
     links::{Lease, Reach},
-    ssh::Target,
 };
 
 /// The link was proved a moment ago; getting a place on it takes no longer than a new connection.

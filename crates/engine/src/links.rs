@@ -7,6 +7,7 @@
 mod lease;
 mod line;
 mod live;
+mod proof;
 mod task;
 mod tunnel;
 mod view;
@@ -28,6 +29,7 @@ use iris_domain::{
     problem::Code,
     session::{Cure, Failure},
     snapshot::LinkView,
+    target::Target,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -35,7 +37,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     endpoint::{OwnPorts, Probes},
     prompts::Prompts,
-    ssh::{self, LinkKey, Resolved, Ssh, Target},
+    ssh::{self, LinkKey, Resolved, Ssh},
     tls::Tls,
 };
 pub use lease::{Lease, Reach};

@@ -7,6 +7,7 @@
 //! - [`Launch`] starts an agent, and ends everything that it leaves; or says whether one could be
 //!   started.
 //! - [`sweep`] and its kin end what an earlier connection left.
+//! - [`prove`] sends the proof of a tunnel from the host itself.
 //! - [`read`] reads what they say.
 
 mod launch;
@@ -16,7 +17,7 @@ mod sweep;
 
 pub use launch::Launch;
 pub use said::{Nonce, Said, Unstarted, read, said_nothing};
-pub use sweep::{end, leave, listening, sweep};
+pub use sweep::{Errand, end, leave, listening, prove, sweep};
 
 /// What `ssh` is told to run. Every login shell understands it (measured with sh, dash, bash, zsh,
 /// fish and tcsh).
@@ -28,6 +29,7 @@ const CHECK: &str = include_str!("remote/check.sh");
 const LAUNCH: &str = include_str!("remote/launch.sh");
 const SWEEP: &str = include_str!("remote/sweep.sh");
 const LISTENING: &str = include_str!("remote/listening.sh");
+const PROVE: &str = include_str!("remote/prove.sh");
 
 /// A name of a folder made of `instance`: whatever it is, it stays in its parent.
 fn folder_name(instance: &str) -> String {

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use iris_domain::target::Target;
 use uuid::Uuid;
 
 use crate::{
@@ -25,13 +26,11 @@ mod hosts;
 mod options;
 mod resolved;
 mod run;
-mod target;
 
 pub use connection::Connection;
 pub use failure::{Failure, Reason};
 pub use resolved::{LinkKey, Resolved};
 pub use run::Ran;
-pub use target::{Target, TargetError};
 
 use resolved::Settings;
 
@@ -183,7 +182,7 @@ impl Ssh {
     /// What `ssh -G` says.
     async fn settings(&self, target: &Target) -> Result<Settings, Failure> {
         let mut args = vec!["-G".into()];
-        args.extend_from_slice(target.words());
+        args.extend(target.words().iter().map(OsString::from));
         let ran = self.ask(&args).await?;
         if ran.status != Some(0) {
             // It connects to nothing, so whatever it does not like was written by a human.

@@ -26,7 +26,7 @@ fn change_passphrase(user: &SshUser, old: &str, new: &str) {
 }
 
 /// Nothing of Iris's home holds one of these, nor does its output.
-fn nothing_holds(iris: &Iris, secrets: &[&str]) {
+pub(super) fn nothing_holds(iris: &Iris, secrets: &[&str]) {
     let found = Iris::files_with(&iris.home(), secrets);
     assert!(found.is_empty(), "secrets in files: {found:#?}");
     for secret in secrets {

@@ -2,9 +2,10 @@
 
 use std::{ffi::OsString, path::Path, time::Duration};
 
+use iris_domain::target::Target;
 use iris_engine::{
     process::Processes,
-    ssh::{Connection, Failure, Resolved, Ssh, Target},
+    ssh::{Connection, Failure, Resolved, Ssh},
 };
 use iris_tests::{SshUser, Sshd, eventually, processes};
 use tempfile::TempDir;

@@ -59,4 +59,20 @@ createdAt: string,
 /**
  * When it is denied if nobody answers; `None`: it waits for ever.
  */
-expiresAt?: string, };
+expiresAt?: string, 
+/**
+ * The rules by which Claude Code itself would allow it from now on.
+ */
+suggestedRules?: Array<string>, 
+/**
+ * The path that is outside of what the agent may touch.
+ */
+blockedPath?: string, 
+/**
+ * Why Claude Code asks.
+ */
+decisionReason?: string, 
+/**
+ * The subagent that asks; absent: the agent itself.
+ */
+agentId?: string, };

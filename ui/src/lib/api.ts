@@ -10,6 +10,7 @@ import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
+import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TestStep } from '../bindings/TestStep';
 
@@ -125,6 +126,8 @@ export interface Api {
   sshHosts(): Promise<string[]>;
   /** What ssh makes of a host; nothing is connected. */
   resolveHost(remote: string, options: RemoteOptionsEdit): Promise<ResolvedHost>;
+  /** What is wrong with a host that is being typed, and with the arguments for `ssh`. */
+  checkRemote(remote: string, extra: string[]): Promise<TargetMistakes>;
   /** Tries the way to a remote team, step by step; resolves after the last. */
   testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void>;
   /** Answers what `ssh` asks; `yes` or `no` where that is asked. Says where it was remembered. */
@@ -165,6 +168,7 @@ export const desktop: Api = {
   teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
   sshHosts: () => invoke('ssh_hosts'),
   resolveHost: (remote, options) => invoke('resolve_host', { remote, options }),
+  checkRemote: (remote, extra) => invoke('check_remote', { remote, extra }),
   testConnection: (name, onStep) => {
     const steps = new Channel<TestStep>();
     steps.onmessage = onStep;

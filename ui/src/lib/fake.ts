@@ -10,6 +10,7 @@ import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
+import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Api, AuditQuery, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, TeamEdit, TestStep } from './api';
@@ -204,6 +205,15 @@ export class FakeApi implements Api {
     await this.#call('resolveHost', remote, options);
     const [user, host] = remote.includes('@') ? (remote.split('@') as [string, string]) : ['you', remote];
     return { user, host, port: options.port ?? 22, via: null, ...this.hosts[remote] };
+  }
+
+  /** Knows one mistake: the core knows all of them. */
+  async checkRemote(remote: string, extra: string[]): Promise<TargetMistakes> {
+    const mistake = 'The ssh option `-M` cannot be used: Iris decides what runs over the connection. Remove it.';
+    return {
+      ...(/(^|\s)-M(\s|$)/.test(remote) ? { remote: mistake } : {}),
+      ...(extra.includes('-M') ? { extraSshArgs: mistake } : {}),
+    };
   }
 
   async testConnection(name: TeamName, onStep: (step: TestStep) => void): Promise<void> {

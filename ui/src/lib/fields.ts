@@ -1,5 +1,6 @@
 // The fields of the team form: texts while they are typed, an edit when they are sent.
 import type { GrantPermission } from '../bindings/GrantPermission';
+import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, TeamEdit } from './api';
 import { envOf, envProblem, rowsOf, type EnvRow } from './env';
 import { join, split, takeJump } from './shell';
@@ -83,7 +84,8 @@ export function fieldsOf(team: TeamEdit = {}): TeamFields {
 /** What is wrong with which field, in one sentence. */
 export type FieldProblems = Partial<Record<keyof TeamFields, string>>;
 
-export function problemsOf(fields: TeamFields): FieldProblems {
+/** `found`: what the core says of the host as it is typed. */
+export function problemsOf(fields: TeamFields, found: TargetMistakes = {}): FieldProblems {
   const problems: FieldProblems = {};
   if (fields.path.trim() === '') {
     problems.path = fields.away ? 'Name the project’s folder on that host.' : 'Choose the project’s folder.';
@@ -91,12 +93,14 @@ export function problemsOf(fields: TeamFields): FieldProblems {
   if (fields.env.some((_, i) => envProblem(fields.env, i) !== null)) problems.env = 'One of the variables needs correcting.';
   if (!fields.away) return problems;
   if (fields.remote.trim() === '') problems.remote = 'Name the host as you would after ssh.';
+  else if (found.remote !== undefined) problems.remote = found.remote;
   if (!isPort(fields.port)) problems.port = 'A port is a number from 1 to 65535.';
   if (!isWhole(fields.connectTimeout)) problems.connectTimeout = SECONDS;
   if (!isWholeOrZero(fields.aliveInterval)) problems.aliveInterval = 'Whole seconds; 0 for none.';
   if (!isWhole(fields.aliveCount)) problems.aliveCount = COUNT;
   if (/\s/.test(fields.jump.trim())) problems.jump = 'One host, or several with commas between them.';
   if (split(fields.extraArgs) === null) problems.extraArgs = 'A quote is not closed.';
+  else if (found.extraSshArgs !== undefined) problems.extraArgs = found.extraSshArgs;
   if (!fields.irisTools) return problems;
   if (!isPort(fields.reversePort)) problems.reversePort = 'A port is a number from 1 to 65535.';
   if (!isWhole(fields.ratePoints)) problems.ratePoints = COUNT;
@@ -150,8 +154,7 @@ function optionsOf(was: TeamFields, is: TeamFields): RemoteOptionsEdit {
   if (is.forwardAgent !== was.forwardAgent) options.forwardAgent = truth(is.forwardAgent);
   if (is.hostKeys !== was.hostKeys) options.strictHostKeyChecking = is.hostKeys;
   if (text(is.jump) !== was.jump || text(is.extraArgs) !== was.extraArgs) {
-    const jump = text(is.jump);
-    options.extraSshArgs = [...(jump ? ['-J', jump] : []), ...(split(is.extraArgs) ?? [])];
+    options.extraSshArgs = argsOf(is);
   }
   return options;
 }
@@ -193,8 +196,14 @@ export function itemsOf(text: string): string[] {
     .filter((item) => item !== '');
 }
 
+/** The arguments for `ssh`, the jump host among them. */
+export function argsOf(fields: TeamFields): string[] {
+  const jump = text(fields.jump);
+  return [...(jump ? ['-J', jump] : []), ...(split(fields.extraArgs) ?? [])];
+}
+
 /** What is typed after `ssh`, as the config has it: with options it is the whole command. */
-function remoteOf(typed: string): string {
+export function remoteOf(typed: string): string {
   const remote = text(typed);
   return /\s/.test(remote) && !/^ssh\s/.test(remote) ? `ssh ${remote}` : remote;
 }

@@ -6,7 +6,7 @@ use crate::{
     decision::{Surface, Verb},
     ids::Party,
     problem::Code,
-    request::{Asker, ToolRequest},
+    request::{Asker, Circumstances, ToolRequest},
 };
 
 fn now() -> Timestamp {
@@ -44,6 +44,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
             input: request.input.clone(),
             summary: request.summary(),
             why: "mode".into(),
+            circumstances: Circumstances::default(),
             digest: request.digest(&asker),
             created_at: now(),
             expires_at: Some(now() + jiff::SignedDuration::from_secs(60)),

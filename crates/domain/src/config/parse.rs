@@ -1,9 +1,12 @@
 //! From the file's text to the [`Config`] that holds.
 
-use jsonc_parser::{CollectOptions, ParseOptions, ast, errors::ParseErrorKind, parse_to_ast};
+use jsonc_parser::{
+    CollectOptions, ParseOptions, ast, common::Ranged as _, errors::ParseErrorKind, parse_to_ast,
+};
 use serde_json::{Map, Value};
 
 use super::{Config, ConfigProblem, read::Reader, shape};
+use crate::target::check_extra;
 
 /// What a file's text says.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +63,7 @@ pub fn parse(text: &str, vars: impl Fn(&str) -> Option<String>) -> Parsed {
     let plain = reader.value("", &root, &shape::ROOT).unwrap_or(Value::Null);
     let plain = fill_in(plain);
     check_reverse_mcp(&mut reader, &root, &plain);
+    check_ssh_args(&mut reader, &root);
     let mut problems = reader.problems;
     if problems.is_empty() {
         match serde_json::from_value(plain) {
@@ -154,6 +158,49 @@ fn check_reverse_mcp(reader: &mut Reader, root: &ast::Value, plain: &Value) {
                 "Add \"remote\": \"user@host\", or remove `enableReverseMcp`.",
             );
         }
+    }
+}
+
+/// `extraSshArgs`: what a word means depends on those before it.
+fn check_ssh_args(reader: &mut Reader, root: &ast::Value) {
+    let Some(root) = root.as_object() else {
+        return;
+    };
+    let template = root
+        .get_object("settings")
+        .and_then(|it| it.get_object("defaults"));
+    let template = template.map(|it| ("settings.defaults".to_owned(), it));
+    let teams = root.get_object("teams").map(|teams| &teams.properties);
+    let teams = teams.into_iter().flatten().filter_map(|prop| {
+        let team = prop.value.as_object()?;
+        Some((format!("teams.{}", prop.name.as_str()), team))
+    });
+    for (place, owner) in teams.chain(template) {
+        let args = owner
+            .get_object("remoteOptions")
+            .and_then(|options| options.get_array("extraSshArgs"));
+        let Some(args) = args else {
+            continue;
+        };
+        // With a word that cannot be read, which was told, the others may mean anything.
+        let words = args.elements.iter().map(|word| reader.word(word));
+        let Some(words) = words.collect::<Option<Vec<String>>>() else {
+            continue;
+        };
+        let Err((at, error)) = check_extra(&words) else {
+            continue;
+        };
+        let path = format!("{place}.remoteOptions.extraSshArgs[{at}]");
+        let word = args.elements[at].as_string_lit();
+        // What a variable holds may be secret.
+        let is_written = word.is_some_and(|word| word.value == words[at]);
+        let message = if is_written {
+            error.to_string()
+        } else {
+            "this cannot be told to ssh, once its variables are replaced".to_owned()
+        };
+        let offset = args.elements[at].range().start;
+        reader.problem(offset, &path, message, error.hint());
     }
 }
 

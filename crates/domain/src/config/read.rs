@@ -78,6 +78,13 @@ impl Reader<'_> {
         }
     }
 
+    /// A text as it holds, without saying what is wrong with it.
+    pub fn word(&self, value: &ast::Value) -> Option<String> {
+        let word = value.as_string_lit()?;
+        let replaced = placeholder::replace(&word.value, self.vars).ok()?;
+        Some(replaced.into_owned())
+    }
+
     fn wrong_type(&mut self, path: &str, value: &ast::Value, shape: &Shape) {
         let hint = match (shape, value) {
             (_, ast::Value::NullKeyword(_)) => "Leave the key out to say nothing.".to_owned(),

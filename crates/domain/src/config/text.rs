@@ -6,7 +6,7 @@ use super::{
     rule::rule_problem,
     shape::{Key, Text},
 };
-use crate::ids::TeamName;
+use crate::{ids::TeamName, target::Target};
 
 /// What is wrong, and what to do.
 pub(super) type Complaint = (String, String);
@@ -43,7 +43,10 @@ pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
             format!("`{}` is not a colour", excerpt(text)),
             "Write `#` and six hexadecimal digits, such as \"#7c3aed\".",
         ),
-        Text::Remote => remote(text),
+        Text::Remote => match Target::of(text, None) {
+            Ok(_) => Ok(()),
+            Err(error) => complaint(error.to_string(), error.hint()),
+        },
         Text::Rule => match rule_problem(text) {
             None => Ok(()),
             Some(problem) => complaint(
@@ -106,35 +109,4 @@ fn is_color(text: &str) -> bool {
 
 fn is_glob_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '*')
-}
-
-/// `ssh … destination` or `destination`. Only what is wrong for certain is refused here; what the
-/// options mean is for `ssh` to say.
-fn remote(text: &str) -> Result<(), Complaint> {
-    let hint = "Write `user@host`, or a whole command: `ssh -J bastion user@host -p 2222`.";
-    let Ok(words) = shell_words::split(text) else {
-        return complaint(format!("a quote does not end in `{}`", excerpt(text)), hint);
-    };
-    match words
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        [] | [""] => complaint("this is empty", hint),
-        ["ssh"] => complaint("`ssh` needs a destination", hint),
-        ["ssh", ..] => Ok(()),
-        [destination] if destination.starts_with('-') => complaint(
-            format!("`{}` would be taken for an option", excerpt(text)),
-            hint,
-        ),
-        [_] => Ok(()),
-        [..] => complaint(
-            format!(
-                "`{}` has options, but does not start with `ssh`",
-                excerpt(text)
-            ),
-            hint,
-        ),
-    }
 }

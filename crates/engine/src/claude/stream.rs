@@ -3,7 +3,7 @@
 
 use iris_domain::{
     ids::MessageId,
-    request::{RequestError, ToolRequest},
+    request::{Circumstances, RequestError, ToolRequest},
     session::Mcp,
 };
 use serde_json::{Value, json};
@@ -42,6 +42,17 @@ pub struct TurnResult {
 #[error("{0}")]
 pub struct Refused(String);
 
+/// A request for permission that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The tool, as far as it has one.
+    pub tool: String,
+    /// The whole request.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: RequestError,
+}
+
 /// What an agent says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -63,8 +74,8 @@ pub enum Event {
     Permission {
         /// The id of the request.
         id: String,
-        /// What it wants to run; or why that cannot be read.
-        request: Result<ToolRequest, RequestError>,
+        /// What it wants to run, with what is said beside it; or what cannot be read, and why.
+        request: Result<(ToolRequest, Circumstances), Unreadable>,
     },
     /// A request of the agent no longer wants an answer.
     Cancelled {
@@ -100,13 +111,22 @@ pub fn decode(line: &str) -> Option<Event> {
         },
         "control_request" if text("/request/subtype") == Some(CAN_USE_TOOL) => {
             let input = value.pointer("/request/input").cloned();
+            let tool = owned("/request/tool_name");
+            let request = ToolRequest::new(
+                tool.clone(),
+                input.unwrap_or_default(),
+                owned("/request/tool_use_id"),
+            );
             Event::Permission {
                 id: owned("/request_id"),
-                request: ToolRequest::new(
-                    owned("/request/tool_name"),
-                    input.unwrap_or_default(),
-                    owned("/request/tool_use_id"),
-                ),
+                request: match request {
+                    Ok(request) => Ok((request, circumstances(&value["request"]))),
+                    Err(why) => Err(Unreadable {
+                        tool,
+                        text: value["request"].to_string(),
+                        why,
+                    }),
+                },
             }
         }
         "control_cancel_request" => Event::Cancelled {
@@ -146,6 +166,32 @@ pub fn decode(line: &str) -> Option<Event> {
         "result" => Event::Result(result(&value)),
         _ => Event::Other,
     })
+}
+
+/// What `can_use_tool` says beside the call.
+fn circumstances(request: &Value) -> Circumstances {
+    let text = |name: &str| request.get(name).and_then(Value::as_str);
+    let list = |of: &Value, name: &str| {
+        let list = of.get(name).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    let rules = list(request, "permission_suggestions")
+        .into_iter()
+        .filter(|it| it["type"] == "addRules" && it["behavior"] == "allow")
+        .flat_map(|it| list(&it, "rules"))
+        .filter_map(|rule| {
+            let tool = rule["toolName"].as_str()?;
+            Some(match rule["ruleContent"].as_str() {
+                Some(content) => format!("{tool}({content})"),
+                None => tool.to_owned(),
+            })
+        });
+    Circumstances::new(
+        rules,
+        text("blocked_path"),
+        text("decision_reason"),
+        text("agent_id"),
+    )
 }
 
 fn result(value: &Value) -> TurnResult {
@@ -365,14 +411,23 @@ mod tests {
             format!(r#"{{"type":"control_request","request_id":"r","request":{request}}}"#)
         };
         let asked = decode(&line(
-            r#"{"subtype":"can_use_tool","tool_name":"Bash","display_name":"Bash","input":{"command":"ls"},"tool_use_id":"t","blocked_path":"/x"}"#,
+            r#"{"subtype":"can_use_tool","tool_name":"Bash","display_name":"Bash","input":{"command":"ls"},"tool_use_id":"t","blocked_path":"/x",
+            "permission_suggestions":[{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"ls *"},{"toolName":"Read"},{}],"behavior":"allow"},
+              {"type":"addRules","rules":[{"toolName":"Edit"}],"behavior":"deny"},{"type":"setMode","mode":"acceptEdits"},7],
+            "decision_reason":"outside","agent_id":"a1"}"#,
         ));
-        let want = ToolRequest::new("Bash".into(), json!({"command":"ls"}), "t".into());
+        let want = ToolRequest::new("Bash".into(), json!({"command":"ls"}), "t".into()).unwrap();
+        let beside = Circumstances {
+            suggested_rules: vec!["Bash(ls *)".into(), "Read".into()],
+            blocked_path: Some("/x".into()),
+            decision_reason: Some("outside".into()),
+            agent_id: Some("a1".into()),
+        };
         assert_eq!(
             asked,
             Some(Event::Permission {
                 id: "r".into(),
-                request: want
+                request: Ok((want, beside))
             })
         );
         for (request, why) in [
@@ -386,11 +441,15 @@ mod tests {
                 RequestError::ToolUseId,
             ),
         ] {
-            let want = Event::Permission {
-                id: "r".into(),
-                request: Err(why),
+            let Some(Event::Permission {
+                id,
+                request: Err(unreadable),
+            }) = decode(&line(request))
+            else {
+                panic!("{request}")
             };
-            assert_eq!(decode(&line(request)), Some(want), "{request}");
+            assert_eq!((id.as_str(), unreadable.why), ("r", why), "{request}");
+            assert!(unreadable.text.contains("can_use_tool"), "{request}");
         }
         let cancelled = r#"{"type":"control_cancel_request","request_id":"r"}"#;
         assert_eq!(decode(cancelled), Some(Event::Cancelled { id: "r".into() }));

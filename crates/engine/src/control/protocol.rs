@@ -4,6 +4,7 @@ use iris_domain::{
     Problem,
     connection_test::TestStep,
     ids::{ApprovalId, Party, SessionId, TeamName},
+    request::Circumstances,
     snapshot::{ApprovalView, LinkView, Snapshot, TeamState, TeamView},
 };
 use jiff::Timestamp;
@@ -311,6 +312,9 @@ pub struct PendingItem {
     pub input: Value,
     /// The heart of the input in one line.
     pub summary: String,
+    /// What Claude Code says beside the call.
+    #[serde(flatten)]
+    pub circumstances: Circumstances,
     /// When it was asked.
     pub created_at: Timestamp,
     /// When it is denied if nobody answers; null: never.
@@ -328,6 +332,7 @@ impl From<&ApprovalView> for PendingItem {
             tool: view.tool.clone(),
             input: view.input.clone(),
             summary: view.summary.clone(),
+            circumstances: view.circumstances.clone(),
             created_at: view.created_at,
             expires_at: view.expires_at,
         }

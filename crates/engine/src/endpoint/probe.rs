@@ -65,6 +65,12 @@ pub enum ProbeFailure {
     /// No answer in time.
     #[error("no answer from the remote port in {} s", .0.as_secs_f32())]
     TimedOut(Duration),
+    /// The host was to send it, and could not; why, in its own words.
+    #[error("the host cannot send to the remote port: {0}")]
+    NotSent(String),
+    /// The host forwards nothing to the remote port, and has no program that could send to it.
+    #[error("the host lets nobody through to the remote port")]
+    Barred,
     /// We answered, but not as we do.
     #[error("the endpoint did not take the nonce: {0}")]
     NotTaken(String),

@@ -5,6 +5,7 @@ use iris_domain::{
     audit::{Draft, Kind},
     decision::{AllowedBy, Human},
     ids::Party,
+    target::Target,
 };
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::{
     clock,
     config_file::RemoteOptionsEdit,
     secrets::{Kept, Secret},
-    ssh::{Resolved, Target},
+    ssh::Resolved,
 };
 
 impl Engine {

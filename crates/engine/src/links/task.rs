@@ -15,6 +15,7 @@ use iris_domain::{
     link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
     snapshot::LinkState,
+    target::Target,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::{
     clock,
-    ssh::{self, Connection, Resolved, Target},
+    ssh::{self, Connection, Resolved},
 };
 
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next
@@ -348,14 +349,14 @@ impl Task {
         let connection = Arc::clone(&line.connection);
         let deps = Arc::clone(&self.deps);
         let destination = self.target.destination().to_owned();
-        let ways: Vec<_> = self
+        let proofs: Vec<_> = self
             .tunnels
             .values()
             .filter_map(|tunnel| tunnel.as_ref().ok())
-            .map(|tunnel| (tunnel.port, tunnel.socket.clone()))
+            .map(|tunnel| tunnel.proof.clone())
             .collect();
         self.work = Some(Box::pin(async move {
-            Done::Proved(prove(&connection, &deps, ways, at_most, &destination).await)
+            Done::Proved(prove(&connection, &deps, proofs, at_most, &destination).await)
         }));
     }
 
@@ -410,7 +411,7 @@ impl Task {
         for tunnel in unwanted.into_values().flatten() {
             let (connection, port) = (Arc::clone(&line.connection), self.deps.port);
             self.deps.tasks.spawn(async move {
-                if let Err(error) = connection.cancel_forward(tunnel.port, port).await {
+                if let Err(error) = connection.cancel_forward(tunnel.port(), port).await {
                     debug!(%error, "a tunnel was not closed");
                 }
             });
@@ -541,7 +542,7 @@ impl Task {
                 .tunnels
                 .iter()
                 .map(|(wanted, tunnel)| {
-                    let port = tunnel.as_ref().map(|tunnel| tunnel.port);
+                    let port = tunnel.as_ref().map(Tunnel::port);
                     (*wanted, port.map_err(Clone::clone))
                 })
                 .collect(),

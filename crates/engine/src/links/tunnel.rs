@@ -1,12 +1,15 @@
 //! A tunnel on a link: the reverse forward, where it listens, and the proof that it leads to us.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use iris_domain::{Problem, ids::SessionId, link::PROOF_LIMIT, problem::Code, session::Failure};
 
-use super::{LinksDeps, failed};
+use super::{
+    LinksDeps, failed,
+    proof::{Proof, Way},
+};
 use crate::{
-    endpoint::{PortGuard, ProbeFailure, probe},
+    endpoint::{PortGuard, ProbeFailure},
     remote,
     ssh::{Connection, Reason},
 };
@@ -23,11 +26,16 @@ const REMOTE_LIMIT: Duration = Duration::from_secs(20);
 /// An open tunnel that proved itself.
 #[derive(Debug)]
 pub(super) struct Tunnel {
-    /// Its port on the host.
-    pub port: u16,
-    /// The local end of the way to that port.
-    pub socket: PathBuf,
+    /// How it proved itself, and does again.
+    pub proof: Proof,
     _own: PortGuard,
+}
+
+impl Tunnel {
+    /// Its port on the host.
+    pub fn port(&self) -> u16 {
+        self.proof.port
+    }
 }
 
 /// Opens a tunnel and proves it. `programs` is the connection that runs programs on the host.
@@ -66,17 +74,25 @@ pub(super) async fn open(
         .probe_socket(port)
         .await
         .map_err(|failure| failed(&failure, destination))?;
-    match probe(&socket, deps.tls.client(), &deps.probes, PROOF_LIMIT).await {
-        Ok(took) => Ok(Ok((
-            Tunnel {
-                port,
-                socket,
-                _own: deps.own_ports.admit(port),
-            },
-            took,
-        ))),
-        Err(failure) => Ok(Err(not_proved(port, destination, &failure))),
+    let mut proof = Proof {
+        port,
+        way: Way::Forward(socket),
+    };
+    let mut sent = proof.send(programs, deps, PROOF_LIMIT, destination).await?;
+    if sent == Err(ProbeFailure::NothingListens) {
+        // The port was seen to listen: it is the way to it that the host refuses (`AllowTcpForwarding
+        // remote`, `PermitOpen`).
+        proof.way = Way::Program;
+        sent = proof.send(programs, deps, PROOF_LIMIT, destination).await?;
     }
+    Ok(match sent {
+        Ok(took) => {
+            let own = deps.own_ports.admit(port);
+            let tunnel = Tunnel { proof, _own: own };
+            Ok((tunnel, took))
+        }
+        Err(failure) => Err(proof.problem(destination, &failure)),
+    })
 }
 
 async fn forward(
@@ -176,7 +192,7 @@ async fn tidied(
 }
 
 /// Runs a small program on the host; what it said in a line of its own.
-async fn ask(
+pub(super) async fn ask(
     connection: &Connection,
     line: &str,
     nonce: &remote::Nonce,
@@ -192,17 +208,6 @@ async fn ask(
         .stdout
         .lines()
         .find_map(|line| remote::read(nonce, line)))
-}
-
-/// Why a proof did not come back.
-pub(super) fn not_proved(port: u16, destination: &str, failure: &ProbeFailure) -> Problem {
-    Problem::new(
-        Code::Network,
-        format!(
-            "The way back from {destination} through its port {port} does not work: {failure}."
-        ),
-        "Iris tries again; if it goes on, another program on that host may hold the port: set `reverseMcpPort` to a free one.",
-    )
 }
 
 fn taken(port: u16, destination: &str) -> Problem {
@@ -233,7 +238,7 @@ fn exposed(port: u16, destination: &str, address: &str) -> Problem {
     )
 }
 
-fn no_shell(destination: &str) -> Problem {
+pub(super) fn no_shell(destination: &str) -> Problem {
     Problem::new(
         Code::Network,
         format!("{destination} lets Iris sign in, but runs no program of it."),

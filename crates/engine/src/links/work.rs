@@ -3,22 +3,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
+use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure, target::Target};
 use tokio::time::{Instant, timeout};
 
 use super::{
     LinksDeps, failed, human,
+    proof::Proof,
     tunnel::{self, Tunnel, Wanted},
 };
-use crate::{
-    endpoint::probe,
-    ssh::{self, Connection, Resolved, Target},
-};
+use crate::ssh::{self, Connection, Resolved};
 
 /// How long signing in may take, a human's answers included.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(600);
@@ -155,23 +152,25 @@ pub(super) async fn open(
     }
 }
 
-/// Sends a nonce through each of these tunnels, given by their port and the local end of the way
-/// there; how long the slowest took.
+/// Sends a nonce through each of these tunnels; how long the slowest took.
 pub(super) async fn prove(
     connection: &Connection,
     deps: &LinksDeps,
-    ways: Vec<(u16, PathBuf)>,
+    proofs: Vec<Proof>,
     at_most: Duration,
     destination: &str,
 ) -> Result<Duration, Problem> {
-    if ways.is_empty() {
+    if proofs.is_empty() {
         return prove_without_tunnel(connection, at_most, destination).await;
     }
     let mut longest = Duration::ZERO;
-    for (port, socket) in ways {
-        match probe(&socket, deps.tls.client(), &deps.probes, at_most).await {
-            Ok(took) => longest = longest.max(took),
-            Err(failure) => return Err(tunnel::not_proved(port, destination, &failure)),
+    for proof in proofs {
+        match proof.send(connection, deps, at_most, destination).await {
+            Ok(Ok(took)) => longest = longest.max(took),
+            Ok(Err(failure)) => return Err(proof.problem(destination, &failure)),
+            // As without a tunnel: agents have all its sessions. The host is there, and says so.
+            Err(failure) if failure.problem.code == Code::Busy => {}
+            Err(failure) => return Err(failure.problem),
         }
     }
     Ok(longest)

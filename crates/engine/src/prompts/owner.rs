@@ -371,9 +371,7 @@ impl Owner {
             Some(name) if waiting.stored_was_wrong => {
                 tell(reply, Ok(None));
                 self.work(async move {
-                    if let Err(problem) = named.forget(&name).await {
-                        tracing::warn!(%problem, name, "a wrong secret is still kept");
-                    }
+                    forget_wrong(&named, &name, &text).await;
                     Done::Nothing
                 });
             }
@@ -408,6 +406,19 @@ impl Owner {
             }
             changed
         });
+    }
+}
+
+/// Forgets what is stored, unless a human says the same: where a host asks for a code as well, it
+/// asks for all again when only the code was wrong.
+async fn forget_wrong(named: &NamedSecrets, name: &str, said: &Secret) {
+    let outcome = match named.get(name).await {
+        Ok(Some(stored)) if stored == *said => return,
+        Ok(_) => named.forget(name).await.map(drop),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(problem) = outcome {
+        tracing::warn!(%problem, name, "a wrong secret is still kept");
     }
 }
 

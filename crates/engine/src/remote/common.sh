@@ -105,9 +105,9 @@ end_run() {
   return 1
 }
 
-# Removes what a run ($1) kept on disk, and the folders above it when nothing else is in them.
+# Removes what a run ("$@") kept on disk, and the folders above it when nothing else is in them.
 remove_files() {
-  rm -rf "$1"
+  rm -rf "$@"
   rmdir "$iris_home" "$HOME/.iris-agent" 2>/dev/null
   return 0
 }

@@ -54,6 +54,10 @@ pub enum Said {
     },
     /// On which addresses a port listens; `None`: the host does not say.
     Listening(Option<Vec<IpAddr>>),
+    /// The nonce of a proof was taken by who has Iris's certificate.
+    Sent,
+    /// It was not; why, or `None`: the host has no program that sends it.
+    Unsent(Option<String>),
 }
 
 /// Why Claude Code was not started.
@@ -126,6 +130,12 @@ pub fn read(nonce: &Nonce, line: &str) -> Option<Said> {
             // An address that cannot be read must not pass for one that is not there.
             let all: Option<Vec<_>> = words.map(address).collect();
             Some(Said::Listening(all))
+        }
+        "sent" => Some(Said::Sent),
+        "unsent" => {
+            let words = display::one_line(rest.trim(), QUOTED_MAX);
+            let words = words.trim_end_matches('.');
+            Some(Said::Unsent((!words.is_empty()).then(|| words.to_owned())))
         }
         _ => None,
     }
@@ -297,6 +307,12 @@ mod tests {
                 ]))),
             ),
             ("iris:n:listening text what", Some(Said::Listening(None))),
+            ("iris:n:sent", Some(Said::Sent)),
+            ("iris:n:unsent", Some(Said::Unsent(None))),
+            (
+                "iris:n:unsent curl: (7) no \u{1b}way.",
+                Some(Said::Unsent(Some("curl: (7) no ⟨U+001B⟩way".into()))),
+            ),
             ("iris:n:novel", None),
             ("iris:n:started x", None),
             ("iris:m:failed home", None),

@@ -1,8 +1,12 @@
-//! The programs that look after a remote host: they end what is left, and see where a port listens.
+//! The programs that look after a remote host: they end what is left, see where a port listens, and
+//! send the proof of a tunnel.
+
+use std::time::Duration;
 
 use iris_domain::ids::SessionId;
 
-use super::{COMMON, LISTENING, Nonce, SWEEP, folder_name, line};
+use super::{COMMON, LISTENING, Nonce, PROVE, SWEEP, folder_name, line};
+use crate::secrets::Secret;
 
 /// What to sweep.
 #[derive(Default)]
@@ -56,6 +60,36 @@ pub fn listening(nonce: &Nonce, port: u16) -> String {
     in_one_line(&values, LISTENING)
 }
 
+/// A nonce that the host itself is to send to the remote end of a tunnel.
+#[derive(Debug)]
+pub struct Errand<'a> {
+    /// The port there.
+    pub port: u16,
+    /// The port of the endpoint here, by which it knows itself.
+    pub own_port: u16,
+    /// The nonce.
+    pub secret: &'a Secret,
+    /// Nobody gets it who does not show a certificate of this authority.
+    pub ca_pem: &'a str,
+    /// How long that may take.
+    pub at_most: Duration,
+}
+
+/// Sends the nonce of a proof, where the host forwards nothing to its own ports. Answers
+/// [`super::Said::Sent`] or [`super::Said::Unsent`].
+pub fn prove(nonce: &Nonce, instance: &str, errand: &Errand<'_>) -> String {
+    let values = [
+        ("nonce", nonce.as_str()),
+        ("instance", &folder_name(instance)),
+        ("port", &errand.port.to_string()),
+        ("own", &format!("127.0.0.1:{}", errand.own_port)),
+        ("secret", errand.secret.expose()),
+        ("ca", errand.ca_pem.trim_end()),
+        ("limit", &errand.at_most.as_secs().max(1).to_string()),
+    ];
+    in_one_line(&values, PROVE)
+}
+
 fn program(nonce: &Nonce, instance: &str, link: &str, extent: &Extent<'_>) -> String {
     let mut live = String::from(" ");
     for session in extent.live {
@@ -75,7 +109,7 @@ fn program(nonce: &Nonce, instance: &str, link: &str, extent: &Extent<'_>) -> St
     in_one_line(&values, SWEEP)
 }
 
-/// The values are letters, digits, spaces, `-` and `_`: there is nothing to quote in them.
+/// The values are letters, digits, spaces and `-_+/=:.`: there is nothing to quote in them.
 fn in_one_line(values: &[(&str, &str)], script: &str) -> String {
     let mut program = String::new();
     for (name, value) in values {
@@ -95,11 +129,19 @@ mod tests {
     fn each_is_one_line_and_quotes_cannot_get_out() {
         let nonce = Nonce::random();
         let session = SessionId(uuid::Uuid::from_u128(7));
+        let errand = Errand {
+            port: 80,
+            own_port: 81,
+            secret: &Secret::random(),
+            ca_pem: "-----BEGIN CERTIFICATE-----\nabc+/=\n-----END CERTIFICATE-----\n",
+            at_most: Duration::from_secs(2),
+        };
         for line in [
             sweep(&nonce, "a'; rm -rf ~ '", "l'\n", &[session]),
             end(&nonce, "a", session),
             leave(&nonce, "a", "l", &[]),
             listening(&nonce, 80),
+            prove(&nonce, "a'; rm -rf ~ '", &errand),
         ] {
             assert!(line.starts_with("n=") && !line.contains(['\n', '\0']));
             assert!(!line.contains("rm -rf ~"));

@@ -68,6 +68,8 @@ iris_server=$iris_parent iris_stale=0
 umask 077
 # The link first: its agents end by themselves when it is gone.
 [ -n "$iris_only" ] || end_stale_link
+# A proof that was cut off left its certificate.
+[ -n "$iris_only" ] || remove_files "$iris_home"/proof-*
 end_runs
 if [ -n "$iris_leaving" ]; then
   remove_files "$iris_home/$iris_link"

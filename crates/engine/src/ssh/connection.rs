@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
+use iris_domain::target::Target;
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{debug, warn};
 
 use super::{
-    Failure, Ran, Reason, Ssh, Target,
+    Failure, Ran, Reason, Ssh,
     options::{UP, master, option, over, tunnel},
     resolved::Settings,
     run,
@@ -59,7 +60,7 @@ impl Connection {
         let dir = private_dir(&ssh.private)?;
         let socket = dir.path().join(SOCKET);
         let mut args = master(&socket, target, settings)?;
-        args.extend_from_slice(target.words());
+        args.extend(target.words().iter().map(OsString::from));
         let program = ssh.program(args, askpass)?;
         let path = program.path.clone();
         let (process, mut output) = ssh

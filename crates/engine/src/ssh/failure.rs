@@ -189,6 +189,14 @@ impl Failure {
         }
     }
 
+    /// Whether a refused sign-in could have been one with a password or a code: `ssh` names the ways
+    /// that the host takes, `Permission denied (publickey,password)`.
+    fn host_takes_answers(&self) -> bool {
+        let ways = self.detail.rsplit_once('(').map_or("", |(_, ways)| ways);
+        ways.split([',', ')'])
+            .any(|way| matches!(way, "password" | "keyboard-interactive"))
+    }
+
     /// For the user: what is wrong with this destination, and what to do next.
     pub fn problem(&self, destination: &str) -> Problem {
         let at = one_line(destination, QUOTED_MAX);
@@ -221,7 +229,11 @@ impl Failure {
             Reason::AuthFailed => (
                 Code::Network,
                 format!("{at} does not accept the sign-in{detail}."),
-                "Check the user, the key (`identity`) and the host's authorized_keys; `ssh` in a terminal must work.",
+                if self.host_takes_answers() {
+                    "Check the user, and the key (`identity`) or the password and code; start the team again to be asked anew."
+                } else {
+                    "Check the user, the key (`identity`) and the host's authorized_keys; `ssh` in a terminal must work."
+                },
             ),
             Reason::HostKeyUnknown => (
                 Code::Network,

@@ -9,7 +9,7 @@ use iris_domain::{
     Problem,
     ids::MessageId,
     problem::Code,
-    request::{Asker, RequestError, ToolRequest},
+    request::{Asker, Circumstances, ToolRequest},
     session::{Cure, Event, Failure, Mcp, TurnEnd},
 };
 use serde_json::{Value, json};
@@ -224,17 +224,17 @@ impl Agent {
 
     /// Puts a request for permission before the approvals. What cannot be is denied: the agent would
     /// wait for ever.
-    fn permission(&mut self, id: String, request: Result<ToolRequest, RequestError>) {
-        let denied = match (&mut self.asking, request) {
-            (Some(asking), Ok(request)) => match asking.ask(id.clone(), request) {
+    fn permission(
+        &mut self,
+        id: String,
+        request: Result<(ToolRequest, Circumstances), claude::Unreadable>,
+    ) {
+        let denied = match &mut self.asking {
+            Some(asking) => match asking.ask(id.clone(), request) {
                 Ok(()) => return,
                 Err(full) => full.to_string(),
             },
-            (Some(_), Err(error)) => format!(
-                "Iris denied this because it could not read the request: {error}. \
-                 If this goes on, Iris is too old for this Claude Code."
-            ),
-            (None, _) => "Iris answers permission requests over MCP only.".to_owned(),
+            None => "Iris answers permission requests over MCP only.".to_owned(),
         };
         warn!(
             pid = self.pid(),

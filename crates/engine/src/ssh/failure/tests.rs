@@ -113,3 +113,17 @@ fn a_line_of_the_host_cannot_deceive() {
     assert!(failure.detail.contains("⟨U+001B⟩") && failure.detail.contains("⟨U+202E⟩"));
     assert!(failure.needs_human());
 }
+
+#[test]
+fn a_refused_sign_in_names_what_the_host_takes() {
+    for (ways, named) in [
+        ("(publickey)", "authorized_keys"),
+        ("(publickey,password)", "password and code"),
+        ("(keyboard-interactive)", "password and code"),
+        ("(publickey,gssapi-with-mic)", "authorized_keys"),
+    ] {
+        let failure = Failure::of(&format!("me@password: Permission denied {ways}."));
+        let problem = failure.problem("me@password");
+        assert!(problem.hint.contains(named), "{ways}: {problem:?}");
+    }
+}

@@ -9,18 +9,22 @@ use std::{
 use futures::future::BoxFuture;
 use iris_domain::{
     decision::Decision,
-    request::{Asker, ToolRequest},
+    request::{Asker, Circumstances, ToolRequest},
 };
 
-use crate::approvals::Approvals;
+use crate::{approvals::Approvals, claude::Unreadable};
 
 /// So many requests of one agent may wait. Claude Code asks for a few tools of a turn at once; more
 /// than this is a flood.
 const WAITING_MAX: usize = 64;
 
-/// [`WAITING_MAX`] is reached.
+/// So many may wait together with those that are denied and wait for their row. What comes beyond
+/// that is denied without one: an agent must not be able to fill the memory.
+const WITH_REFUSED_MAX: usize = 2 * WAITING_MAX;
+
+/// [`WITH_REFUSED_MAX`] is reached.
 #[derive(Debug, thiserror::Error)]
-#[error("Iris denied this because {WAITING_MAX} requests of this agent wait already.")]
+#[error("Denied by Iris: {WITH_REFUSED_MAX} requests of this agent wait already.")]
 pub(super) struct Full;
 
 /// The requests of one agent. Dropping it withdraws them.
@@ -48,13 +52,38 @@ impl Asking {
         }
     }
 
-    /// Puts a request before policy and human; [`decided`] gives the decision.
-    pub fn ask(&mut self, id: String, request: ToolRequest) -> Result<(), Full> {
-        if self.waiting.len() >= WAITING_MAX {
+    /// Puts a request before policy and human, or denies what is none; [`decided`] gives the
+    /// decision, which is on record then.
+    pub fn ask(
+        &mut self,
+        id: String,
+        request: Result<(ToolRequest, Circumstances), Unreadable>,
+    ) -> Result<(), Full> {
+        if self.waiting.len() >= WITH_REFUSED_MAX {
             return Err(Full);
         }
+        let is_flood = self.waiting.len() >= WAITING_MAX;
         let (approvals, asker) = (self.approvals.clone(), self.asker.clone());
-        let decision = Box::pin(async move { approvals.ask(asker, request).await });
+        let decision: BoxFuture<'static, Decision> = match request {
+            Ok((request, _)) if is_flood => Box::pin(async move {
+                let why = format!("{WAITING_MAX} requests of this agent wait already.");
+                let input = request.input.to_string();
+                approvals
+                    .refuse(asker, "limit", &request.tool, &input, &why)
+                    .await
+            }),
+            Ok((request, circumstances)) => {
+                Box::pin(async move { approvals.ask_with(asker, request, circumstances).await })
+            }
+            Err(Unreadable { tool, text, why }) => Box::pin(async move {
+                let why = format!(
+                    "it could not read the request: {why}. If this goes on, Iris is too old for this Claude Code."
+                );
+                approvals
+                    .refuse(asker, "unreadable", &tool, &text, &why)
+                    .await
+            }),
+        };
         self.waiting.push((id, decision));
         Ok(())
     }

@@ -49,6 +49,8 @@ impl Far {
             Some(
                 Said::Swept { .. }
                 | Said::Listening(_)
+                | Said::Sent
+                | Said::Unsent(_)
                 | Said::Version(_)
                 | Said::Found(_)
                 | Said::Entered(_),

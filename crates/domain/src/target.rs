@@ -1,15 +1,14 @@
 //! What `ssh` is told for a team: its options and the destination, from `remote` and
-//! `remoteOptions`.
+//! `remoteOptions`. What cannot be used is found when the config is read.
 
-use std::ffi::OsString;
+use serde::Serialize;
 
-use iris_domain::{
+use crate::{
     Problem,
     config::{RemoteOptions, StrictHostKeyChecking},
+    display::visible,
     problem::Code,
 };
-
-use super::options::option;
 
 /// Flags that say how to connect. All others say what to do with the connection, which is Iris's.
 const FLAGS: &str = "46AaCKkx";
@@ -17,6 +16,8 @@ const FLAGS: &str = "46AaCKkx";
 const WITH_VALUE: &str = "BbcFIiJlmopP";
 /// Of the others these take a value: it must be taken with them, to say the right thing.
 const OTHERS_WITH_VALUE: &str = "DEeLOQRSWw";
+/// The rest of those that `ssh` has.
+const OTHERS: &str = "12fGgMNnqsTtVvXYy";
 
 /// Settings that are Iris's, in small letters.
 const OURS: &[&str] = &[
@@ -59,6 +60,9 @@ pub enum TargetError {
     /// An option that says what to do with the connection.
     #[error("the ssh option `{0}` cannot be used: Iris decides what runs over the connection")]
     Ours(String),
+    /// An option that `ssh` does not have.
+    #[error("ssh has no option `{0}`")]
+    Unknown(String),
     /// An option needs a value and has none.
     #[error("the ssh option `{0}` has no value")]
     NoValue(String),
@@ -73,18 +77,26 @@ pub enum TargetError {
 impl TargetError {
     /// For the user.
     pub fn problem(&self) -> Problem {
-        let hint = match self {
+        let message = format!("{}.", upper(&self.to_string()));
+        Problem::new(Code::Config, message, self.hint())
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
             Self::Quotes | Self::NoDestination | Self::BadDestination(_) | Self::Nul => {
                 "Write `user@host`, `ssh user@host -p 2222`, or a name of ~/.ssh/config."
             }
-            Self::Command(_) => "Remove it: nothing stands after the host and its options.",
+            Self::Command(_) => {
+                "Remove it; only the host and options that say how to connect stand here."
+            }
+            Self::Unknown(_) => "Remove it, or see `man ssh` for the one that you mean.",
             Self::Ours(_) => "Remove it; options that say how to connect may stay.",
             Self::NoValue(_) => "Give it a value, or remove it.",
             Self::Unchecked(_) => {
                 "Use `ask` or `yes`; Iris shows an unknown key's fingerprint for you to confirm."
             }
-        };
-        Problem::new(Code::Config, format!("{}.", upper(&self.to_string())), hint)
+        }
     }
 }
 
@@ -99,9 +111,12 @@ fn upper(text: &str) -> String {
 /// What `ssh` is told for a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    words: Vec<OsString>,
+    words: Vec<String>,
     destination: String,
 }
+
+/// What is wrong with a list of words, and at which of them.
+pub(crate) type Misuse = (usize, TargetError);
 
 impl Target {
     /// Reads `remote` (`user@host`, or an `ssh` command line without a command) and
@@ -110,48 +125,42 @@ impl Target {
     /// # Errors
     /// When it names no host, or says more than how to connect to one.
     pub fn of(remote: &str, options: Option<&RemoteOptions>) -> Result<Self, TargetError> {
-        let mut words: Vec<OsString> = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         if let Some(options) = options {
             words.extend(structured(options));
-            let extra = options.extra_ssh_args.clone();
-            if let Some(word) = check(&extra)?.first() {
-                return Err(TargetError::Command((*word).to_owned()));
-            }
-            words.extend(extra.into_iter().map(OsString::from));
+            let extra = &options.extra_ssh_args;
+            check_extra(extra).map_err(|(_, error)| error)?;
+            words.extend_from_slice(extra);
         }
         let mut given = shell_words::split(remote).map_err(|_| TargetError::Quotes)?;
         if given.first().is_some_and(|word| word == "ssh") {
             given.remove(0);
         }
-        let others: Vec<String> = check(&given)?.into_iter().map(str::to_owned).collect();
+        let others = check(&given).map_err(|(_, error)| error)?;
         let destination = match others.as_slice() {
             [] => return Err(TargetError::NoDestination),
-            [destination] => destination.clone(),
-            [_, command, ..] => return Err(TargetError::Command(command.clone())),
+            [(_, destination)] => (*destination).to_owned(),
+            [_, (_, command), ..] => return Err(TargetError::Command((*command).to_owned())),
         };
         check_destination(&destination)?;
-        words.extend(options_of(given).into_iter().map(OsString::from));
+        words.extend(options_of(&given));
         words.push("--".into());
-        words.push(destination.clone().into());
-        if words
-            .iter()
-            .any(|word| word.as_encoded_bytes().contains(&0))
-        {
+        words.push(destination.clone());
+        if words.iter().any(|word| word.contains('\0')) {
             return Err(TargetError::Nul);
         }
         Ok(Self { words, destination })
     }
 
     /// The options, then `--` and the destination.
-    pub fn words(&self) -> &[OsString] {
+    pub fn words(&self) -> &[String] {
         &self.words
     }
 
     /// Whether it says `-o NAME=…` itself.
-    pub(super) fn sets(&self, name: &str) -> bool {
-        let says = |word: &OsString| {
-            let text = word.to_string_lossy();
-            text.split_once('=')
+    pub fn sets(&self, name: &str) -> bool {
+        let says = |word: &String| {
+            word.split_once('=')
                 .is_some_and(|(said, _)| said.eq_ignore_ascii_case(name))
         };
         self.words.iter().any(says)
@@ -163,11 +172,57 @@ impl Target {
     }
 }
 
+/// What is wrong with a host that is being typed, each in its own field's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct TargetMistakes {
+    /// With `remote`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub remote: Option<String>,
+    /// With `extraSshArgs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub extra_ssh_args: Option<String>,
+}
+
+impl TargetMistakes {
+    /// Of these two as typed. What a placeholder stands for is known when the config is read.
+    pub fn of(remote: &str, extra_ssh_args: &[String]) -> Self {
+        let said = |error: TargetError| {
+            let problem = error.problem();
+            format!("{} {}", visible(&problem.message), problem.hint)
+        };
+        let remote = match remote.contains("${") {
+            true => None,
+            false => Target::of(remote, None).err(),
+        };
+        let extra = match extra_ssh_args.iter().any(|word| word.contains("${")) {
+            true => None,
+            false => check_extra(extra_ssh_args).err(),
+        };
+        Self {
+            remote: remote.map(said),
+            extra_ssh_args: extra.map(|(_, error)| said(error)),
+        }
+    }
+}
+
+/// Checks `extraSshArgs`.
+pub(crate) fn check_extra(words: &[String]) -> Result<(), Misuse> {
+    match check(words)?.first() {
+        Some((at, word)) => Err((*at, TargetError::Command((*word).to_owned()))),
+        None => Ok(()),
+    }
+}
+
 /// The fields of `remoteOptions` as options of `ssh`.
-fn structured(options: &RemoteOptions) -> Vec<OsString> {
+fn structured(options: &RemoteOptions) -> Vec<String> {
     let mut words = Vec::new();
     let mut set = |name: &str, value: Option<String>| {
-        words.extend(value.into_iter().flat_map(|value| option(name, value)));
+        let option = value.map(|value| ["-o".to_owned(), format!("{name}={value}")]);
+        words.extend(option.into_iter().flatten());
     };
     let yes_no = |on: bool| if on { "yes" } else { "no" }.to_owned();
     set("Port", options.port.map(|n| n.to_string()));
@@ -191,7 +246,7 @@ fn structured(options: &RemoteOptions) -> Vec<OsString> {
     });
     set("StrictHostKeyChecking", strict);
     if let Some(identity) = &options.identity {
-        words.extend(["-i".into(), identity.into()]);
+        words.extend(["-i".to_owned(), identity.clone()]);
     }
     words
 }
@@ -206,56 +261,57 @@ enum Word<'a> {
     Other(&'a str),
 }
 
-/// Splits a command line as OpenSSH does, which reads options after the destination too.
-fn walk(words: &[String]) -> Vec<Word<'_>> {
+/// Splits a command line as OpenSSH does, which reads options after the destination too. Each with
+/// its place.
+fn walk(words: &[String]) -> Vec<(usize, Word<'_>)> {
     let mut walked = Vec::new();
-    let mut rest = words.iter().map(String::as_str);
+    let mut rest = words.iter().map(String::as_str).enumerate();
     let mut has_destination = false;
     let mut ended = false;
-    while let Some(word) = rest.next() {
+    while let Some((at, word)) = rest.next() {
         if ended {
             // What follows `--` is the destination, and options are read again after it; or it is
             // a command to its end.
-            walked.push(Word::Other(word));
+            walked.push((at, Word::Other(word)));
             ended = has_destination;
             has_destination = true;
         } else if word == "--" {
-            walked.push(Word::End);
+            walked.push((at, Word::End));
             ended = true;
         } else if word.len() > 1 && word.starts_with('-') {
             let takes_next = word[1..]
                 .char_indices()
                 .find(|(_, flag)| WITH_VALUE.contains(*flag) || OTHERS_WITH_VALUE.contains(*flag))
-                .is_some_and(|(at, flag)| at + 1 + flag.len_utf8() == word.len());
-            walked.push(Word::Options(
-                word,
-                takes_next.then(|| rest.next()).flatten(),
-            ));
+                .is_some_and(|(end, flag)| end + 1 + flag.len_utf8() == word.len());
+            let value = takes_next.then(|| rest.next()).flatten();
+            walked.push((at, Word::Options(word, value.map(|(_, value)| value))));
         } else {
-            walked.push(Word::Other(word));
+            walked.push((at, Word::Other(word)));
             has_destination = true;
         }
     }
     walked
 }
 
-/// Checks the options; returns the words that are none.
-fn check(words: &[String]) -> Result<Vec<&str>, TargetError> {
+/// Checks the options; returns the words that are none, with their places.
+fn check(words: &[String]) -> Result<Vec<(usize, &str)>, Misuse> {
     let mut others = Vec::new();
-    for word in walk(words) {
+    for (at, word) in walk(words) {
         match word {
-            Word::Options(flags, value) => check_flags(flags, value)?,
+            Word::Options(flags, value) => {
+                check_flags(flags, value).map_err(|error| (at, error))?;
+            }
             Word::End => {}
-            Word::Other(word) => others.push(word),
+            Word::Other(word) => others.push((at, word)),
         }
     }
     Ok(others)
 }
 
 /// Without the destination and `--`.
-fn options_of(words: Vec<String>) -> Vec<String> {
+fn options_of(words: &[String]) -> Vec<String> {
     let mut options = Vec::new();
-    for word in walk(&words) {
+    for (_, word) in walk(words) {
         if let Word::Options(flags, value) = word {
             options.push(flags.to_owned());
             options.extend(value.map(str::to_owned));
@@ -271,7 +327,13 @@ fn check_flags(word: &str, next: Option<&str>) -> Result<(), TargetError> {
             continue;
         }
         if !WITH_VALUE.contains(flag) {
-            return Err(TargetError::Ours(format!("-{flag}")));
+            let known = OTHERS.contains(flag) || OTHERS_WITH_VALUE.contains(flag);
+            let flag = format!("-{flag}");
+            return Err(if known {
+                TargetError::Ours(flag)
+            } else {
+                TargetError::Unknown(flag)
+            });
         }
         let joined = &word[at + flag.len_utf8()..];
         let value = if joined.is_empty() {

@@ -2,12 +2,7 @@ use super::*;
 
 fn words(remote: &str) -> Result<String, TargetError> {
     let target = Target::of(remote, None)?;
-    let words: Vec<_> = target
-        .words()
-        .iter()
-        .map(|word| word.to_str().unwrap())
-        .collect();
-    Ok(words.join("|"))
+    Ok(target.words().join("|"))
 }
 
 #[test]
@@ -91,6 +86,12 @@ fn what_says_more_than_how_to_connect_is_refused() {
             "{remote}"
         );
     }
+    for remote in ["ssh -Z h", "ssh -4z h", "ssh --port=22 h", "ssh -ü h"] {
+        assert!(
+            matches!(words(remote), Err(TargetError::Unknown(_))),
+            "{remote}"
+        );
+    }
     for remote in ["ssh h -p", "ssh h -o"] {
         assert!(
             matches!(words(remote), Err(TargetError::NoValue(_))),
@@ -161,18 +162,20 @@ fn remote_options_come_first_because_ssh_takes_the_first() {
         extra_ssh_args: vec!["-4".into(), "-o Ciphers=x".into()],
     };
     let target = Target::of("ssh -p 1 me@h", Some(&options)).unwrap();
-    let words: Vec<_> = target
-        .words()
-        .iter()
-        .map(|word| word.to_str().unwrap())
-        .collect();
     assert_eq!(
-        words.join("|"),
+        target.words().join("|"),
         "-o|Port=2222|-o|ConnectTimeout=5|-o|ServerAliveInterval=7|-o|ServerAliveCountMax=2|\
          -o|Compression=yes|-o|ForwardAgent=no|-o|StrictHostKeyChecking=yes|-i|~/.ssh/id|\
          -4|-o Ciphers=x|-p|1|--|me@h"
     );
     assert_eq!(target.destination(), "me@h");
+    let misused = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        check_extra(&words).unwrap_err().0
+    };
+    assert_eq!(misused(&["-4", "-o", "Ciphers=x", "uptime"]), 3);
+    assert_eq!(misused(&["-4", "-o", "BatchMode=yes"]), 1);
+    assert_eq!(misused(&["-4", "-p"]), 1);
     let options = RemoteOptions {
         extra_ssh_args: vec!["uptime".into()],
         ..RemoteOptions::default()
@@ -202,4 +205,27 @@ fn what_a_team_sets_itself_is_known() {
         "ssh -o ServerAliveCountMax=2 h",
         RemoteOptions::default()
     ));
+}
+
+#[test]
+fn what_is_typed_is_told_in_its_own_field() {
+    let of = |remote: &str, extra: &[&str]| {
+        let extra: Vec<String> = extra.iter().map(|word| (*word).to_owned()).collect();
+        TargetMistakes::of(remote, &extra)
+    };
+    for (remote, extra) in [
+        ("me@h", &["-J", "gate"][..]),
+        ("ssh ${HOST} -M", &["-o", "${X}", "uptime"]),
+    ] {
+        assert_eq!(of(remote, extra), TargetMistakes::default(), "{remote}");
+    }
+    let mistakes = of("ssh -M h", &["-N"]);
+    let remote = mistakes.remote.unwrap();
+    assert!(
+        remote.contains("`-M`") && remote.contains("Remove it"),
+        "{remote}"
+    );
+    assert!(mistakes.extra_ssh_args.unwrap().contains("`-N`"));
+    let hidden = of("h '\u{202e}x'", &[]).remote.unwrap();
+    assert!(!hidden.contains('\u{202e}'), "{hidden:?}");
 }

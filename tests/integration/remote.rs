@@ -5,6 +5,7 @@ mod credentials;
 mod desktop;
 mod faults;
 mod hostile;
+mod restarts;
 
 use std::{fs, path::PathBuf};
 

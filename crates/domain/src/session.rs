@@ -115,6 +115,14 @@ impl Session {
                 }
                 _ => vec![],
             },
+            Event::Moved => match self.state {
+                State::Waking(Waking::Reaching) => {
+                    // It was about where the team no longer is.
+                    self.problem = None;
+                    vec![Effect::Spawn]
+                }
+                _ => vec![],
+            },
             Event::Spawned => match self.state {
                 State::Waking(Waking::Reaching) => {
                     self.state = State::Waking(Waking::Starting);

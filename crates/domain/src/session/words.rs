@@ -141,6 +141,8 @@ pub enum Event {
     Evict,
     /// The link to its host does not come up at once; it is tried on.
     Unreached(Problem),
+    /// The team is configured to be somewhere else than where it is being started.
+    Moved,
     /// Its process runs.
     Spawned,
     /// The process answered `initialize`.
@@ -180,7 +182,7 @@ pub enum Settled {
 /// What the supervisor has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Start the process; `Spawned` or `Exited` follows.
+    /// Start the process where the team is now; `Spawned` or `Exited` follows.
     Spawn,
     /// Write the `initialize` request.
     Initialize,

@@ -461,3 +461,22 @@ fn a_team_that_moves_while_it_is_being_reached_is_reached_anew() {
         assert_eq!(effects, [], "a process that runs stays where it is");
     }
 }
+
+#[test]
+fn a_connection_without_a_place_is_left_for_the_next_but_not_for_ever() {
+    let mut session = Session::default();
+    session.on(Event::Wake);
+    for attempt in 1..QUICK_FAILURES_MAX {
+        let effects = session.on(exited(Cure::Seat, 0));
+        let pause = Timer::BackOff(backoff::delay(attempt));
+        assert_eq!(
+            effects[1..],
+            [Effect::Arm(pause)],
+            "a pause, and nobody is sent away"
+        );
+        let effects = session.on(Event::TimedOut(pause));
+        assert_eq!(effects, [Effect::Disarm, Effect::Spawn]);
+    }
+    session.on(exited(Cure::Seat, 0));
+    assert_eq!(session.state(), &State::Trouble);
+}

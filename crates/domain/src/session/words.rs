@@ -15,6 +15,9 @@ pub enum Cure {
     Room,
     /// The link to its host was lost: it goes on when the link is back. Not its own fault.
     Link,
+    /// The connection had no place for its session; the next one has. Counted, because a host could
+    /// say so for ever, but who waits for the start goes on waiting.
+    Seat,
     /// The conversation to resume does not exist: begin a new one.
     NewConversation,
     /// The conversation to create exists already: resume it.

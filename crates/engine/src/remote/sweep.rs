@@ -2,13 +2,13 @@
 
 use iris_domain::ids::SessionId;
 
-use super::{COMMON, LISTENING, Nonce, SWEEP, folder_name, line};
+use super::{COMMON, LISTENING, Nonce, Run, SWEEP, folder_name, line};
 
 /// What to sweep.
 #[derive(Default)]
 struct Extent<'a> {
     live: &'a [SessionId],
-    only: Option<SessionId>,
+    only: Option<Run>,
     leaving: bool,
 }
 
@@ -23,11 +23,11 @@ pub fn sweep(nonce: &Nonce, instance: &str, link: &str, live: &[SessionId]) -> S
     program(nonce, instance, link, &extent)
 }
 
-/// Ends the run of one session: its `ssh` had to be killed, which the far end does not notice while
-/// the link stands. Answers [`super::Said::Swept`].
-pub fn end(nonce: &Nonce, instance: &str, session: SessionId) -> String {
+/// Ends one run: its `ssh` had to be killed, which the far end does not notice while the link stands.
+/// The next run of the session may have begun. Answers [`super::Said::Swept`].
+pub fn end(nonce: &Nonce, instance: &str, run: Run) -> String {
     let extent = Extent {
-        only: Some(session),
+        only: Some(run),
         ..Extent::default()
     };
     program(nonce, instance, "", &extent)
@@ -62,7 +62,7 @@ fn program(nonce: &Nonce, instance: &str, link: &str, extent: &Extent<'_>) -> St
         live.push_str(&session.to_string());
         live.push(' ');
     }
-    let only = extent.only.map(|session| session.to_string());
+    let only = extent.only.map(|run| run.to_string());
     let values = [
         ("nonce", nonce.as_str()),
         ("instance", &folder_name(instance)),
@@ -75,7 +75,7 @@ fn program(nonce: &Nonce, instance: &str, link: &str, extent: &Extent<'_>) -> St
     in_one_line(&values, SWEEP)
 }
 
-/// The values are letters, digits, spaces, `-` and `_`: there is nothing to quote in them.
+/// The values are letters, digits, spaces, points, `-` and `_`: there is nothing to quote in them.
 fn in_one_line(values: &[(&str, &str)], script: &str) -> String {
     let mut program = String::new();
     for (name, value) in values {
@@ -97,7 +97,7 @@ mod tests {
         let session = SessionId(uuid::Uuid::from_u128(7));
         for line in [
             sweep(&nonce, "a'; rm -rf ~ '", "l'\n", &[session]),
-            end(&nonce, "a", session),
+            end(&nonce, "a", Run::of(session)),
             leave(&nonce, "a", "l", &[]),
             listening(&nonce, 80),
         ] {

@@ -160,7 +160,7 @@ impl Supervisor {
         if let Some(agent) = self.agent.take() {
             self.deps.tokens.revoke(&agent.token);
             if let (Some(far), Some(team)) = (&agent.far, &self.started_with) {
-                failure = far.ended(&ended, team, self.record.id, failure);
+                failure = far.ended(&ended, team, failure);
                 if failure.cure == Cure::Link && self.session.running().is_some() {
                     self.cut_short = Some(cut_short(team.host()));
                 }

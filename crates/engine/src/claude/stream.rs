@@ -3,7 +3,7 @@
 
 use iris_domain::{
     ids::MessageId,
-    request::{RequestError, ToolRequest},
+    request::{REQUEST_MAX, RequestError, ToolRequest},
     session::Mcp,
 };
 use serde_json::{Value, json};
@@ -102,11 +102,15 @@ pub fn decode(line: &str) -> Option<Event> {
             let input = value.pointer("/request/input").cloned();
             Event::Permission {
                 id: owned("/request_id"),
-                request: ToolRequest::new(
-                    owned("/request/tool_name"),
-                    input.unwrap_or_default(),
-                    owned("/request/tool_use_id"),
-                ),
+                request: if line.len() > REQUEST_MAX {
+                    Err(RequestError::TooLarge)
+                } else {
+                    ToolRequest::new(
+                        owned("/request/tool_name"),
+                        input.unwrap_or_default(),
+                        owned("/request/tool_use_id"),
+                    )
+                },
             }
         }
         "control_cancel_request" => Event::Cancelled {
@@ -391,6 +395,18 @@ mod tests {
                 request: Err(why),
             };
             assert_eq!(decode(&line(request)), Some(want), "{request}");
+        }
+        for (more, fits) in [(0, true), (1, false)] {
+            let request = |text: &str| {
+                line(&format!(
+                    r#"{{"subtype":"can_use_tool","tool_name":"Write","input":{{"a":"{text}"}},"tool_use_id":"t"}}"#
+                ))
+            };
+            let long = "x".repeat(REQUEST_MAX - request("").len() + more);
+            let Some(Event::Permission { request, .. }) = decode(&request(&long)) else {
+                panic!("it has an id to answer to")
+            };
+            assert_eq!(request.is_ok(), fits, "the bound itself fits");
         }
         let cancelled = r#"{"type":"control_cancel_request","request_id":"r"}"#;
         assert_eq!(decode(cancelled), Some(Event::Cancelled { id: "r".into() }));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use iris_domain::request::REQUEST_MAX;
+
 /// The bounds of the endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -21,7 +23,7 @@ pub(super) struct Limits {
     pub headers: usize,
     /// From the head to the end of the body. Four mebibytes over loopback or a slow tunnel.
     pub body: Duration,
-    /// The body, bytes. Claude Code's largest tool inputs (a whole file to write) are far below.
+    /// The body, bytes.
     pub body_bytes: usize,
     /// How long an answer may stay silent before it becomes an event stream. Long enough that
     /// what answers at once stays plain JSON, short enough for every client's first-byte timeout.
@@ -44,7 +46,7 @@ impl Default for Limits {
             head_bytes: 32 * 1024,
             headers: 64,
             body: Duration::from_secs(10),
-            body_bytes: 4 * 1024 * 1024,
+            body_bytes: REQUEST_MAX,
             quick: Duration::from_millis(300),
             comment_every: Duration::from_secs(15),
             progress_every: Duration::from_secs(20),

@@ -134,6 +134,7 @@ impl Teams {
             tokens: &deps.tokens,
             token: deps.tokens.mint(asker.clone()),
         };
+        deps.callbacks.may_run(name)?;
         let start = Start {
             deps,
             team,
@@ -153,7 +154,7 @@ impl Teams {
         };
         let mut agent = Agent::new(process, output, minted.token.clone(), slot);
         if !has_tools {
-            agent = agent.asks_on_its_channel(deps.approvals.clone(), asker);
+            agent = agent.asks_on_its_channel(deps, asker);
         }
         agent.far = far;
         agent.initialize();

@@ -27,6 +27,9 @@ impl Supervisor {
             self.taking = None;
             return Some(exited(removed(), Cure::Human));
         };
+        if let Err(problem) = self.deps.callbacks.may_run(&self.record.to) {
+            return Some(exited(problem, Cure::Human));
+        }
         // One is enough: the surfaces show what follows.
         let (trouble, unreached) = mpsc::channel(1);
         self.unreached = Some(unreached);
@@ -78,6 +81,10 @@ impl Supervisor {
             Err(problem) => return exited(problem, Cure::Human),
         };
         let token = self.deps.tokens.mint(self.asker(&team));
+        if let Err(problem) = self.deps.callbacks.may_run(&self.record.to) {
+            self.deps.tokens.revoke(&token);
+            return exited(problem, Cure::Human);
+        }
         let start = Start {
             deps: &self.deps,
             team: &team,
@@ -106,7 +113,7 @@ impl Supervisor {
         };
         let mut agent = Agent::new(process, output, token, slot);
         if without_tunnel {
-            agent = agent.asks_on_its_channel(self.deps.approvals.clone(), self.asker(&team));
+            agent = agent.asks_on_its_channel(&self.deps, self.asker(&team));
         }
         agent.far = far;
         info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), host = team.host(), "agent started");

@@ -12,6 +12,7 @@ mod envelope;
 mod gate;
 mod guard;
 mod limits;
+mod places;
 mod ports;
 mod probe;
 mod refusals;

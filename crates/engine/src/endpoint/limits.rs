@@ -8,7 +8,8 @@ use iris_domain::request::REQUEST_MAX;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Connections at once. Each agent holds one or two and one per waiting approval; ten agents
-    /// with parallel tool calls stay far below, and 256 cost no noticeable memory.
+    /// with parallel tool calls stay far below, and 256 cost no noticeable memory. When they are taken, whoever has most
+    /// gives one (`places`).
     pub connections: usize,
     /// From the connection to its first byte and the end of a TLS handshake: three ways through a
     /// tunnel, which on a bad satellite link take two seconds.

@@ -212,8 +212,9 @@ async fn list_secrets(shell: State<'_, Shell>) -> Answered<Vec<SecretItem>> {
 /// Forgets a secret everywhere.
 #[tauri::command]
 async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
-    let forgotten = shell.engine.named_secrets.forget(&name).await;
-    forgotten.map(|_| ())
+    let secrets = &shell.engine.named_secrets;
+    let forgotten = secrets.forget_for(&name, human(Surface::Window)).await;
+    forgotten.map(drop)
 }
 
 /// Rows of the audit log, newest first.

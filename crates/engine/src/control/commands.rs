@@ -9,7 +9,7 @@ use iris_domain::{
     Problem,
     audit::{Draft, Kind},
     connection_test::StepState,
-    decision::{AllowedBy, Answer, Human, Surface, Verb},
+    decision::{Answer, Human, Surface, Verb},
     ids::{ApprovalId, Party, TeamName},
     problem::Code,
     prompt::PromptId,
@@ -78,27 +78,14 @@ impl EngineCommands {
 
     async fn forget_secret(&self, typed: &str) -> Result<Value, Problem> {
         let secrets = &self.engine.named_secrets;
-        let name = secrets.named(typed).await?;
-        self.note_secret("secret.forgotten", &name).await?;
-        secrets.forget(&name).await?;
+        let name = secrets.forget_for(typed, cli()).await?;
         Ok(json!({ "forgotten": name }))
     }
 
     async fn set_secret(&self, name: String, value: Spoken) -> Result<Value, Problem> {
-        self.note_secret("secret.set", &name).await?;
-        let kept = self.engine.named_secrets.keep_env(&name, value.0).await?;
+        let secrets = &self.engine.named_secrets;
+        let kept = secrets.keep_env_for(&name, value.0, cli()).await?;
         to_json(&AnswerReply::from(Some(kept)))
-    }
-
-    async fn note_secret(&self, event: &str, name: &str) -> Result<(), Problem> {
-        let row = Draft {
-            caller: Party::CONSOLE.to_owned(),
-            input: json!({ "secret": name }),
-            decided_by: AllowedBy::Human(cli()).to_string(),
-            ..Draft::event(clock::now(), Kind::Operation, event)
-        };
-        let noted = self.engine.store.append(row).await;
-        noted.map(drop).map_err(|error| error.problem())
     }
 
     async fn test(&self, team: TeamName, said: &mpsc::Sender<Value>) -> Result<Value, Problem> {

@@ -2,7 +2,8 @@
 //! known hosts, jump hosts, agents and hardware keys. Measured with OpenSSH 9.2.
 //!
 //! A [`Connection`] is a *master*: signed in once, with nothing on it. Everything else (tunnels,
-//! sessions) goes over its control socket, needs no second sign-in, and fails when it is gone.
+//! sessions) goes over its control socket, needs no second sign-in, and fails when it is gone. An
+//! OpenSSH without control sockets, as that of Windows, cannot be used so.
 
 use std::{
     collections::BTreeMap,

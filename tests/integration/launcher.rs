@@ -291,6 +291,18 @@ async fn the_end_of_its_input_ends_everything() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_during_the_start_leaves_nothing() {
+    require!("bash", "setsid");
+    let account = Account::new();
+    let agent = account
+        .launch("/bin/bash", &team("~/project"), session(1))
+        .await;
+    agent.breaks().await;
+    assert!(account.running().is_empty(), "its watchdog neither");
+    account.clean().await;
+}
+
+#[tokio::test]
 async fn the_watchdog_ends_everything_when_sshd_dies() {
     require!("bash", "setsid");
     let account = Account::new();

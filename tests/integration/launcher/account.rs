@@ -222,6 +222,15 @@ impl Session {
         None
     }
 
+    /// The connection breaks: nobody hears what it says any more, and its input ends.
+    pub async fn breaks(mut self) {
+        drop(self.lines);
+        drop(self.stdin.take());
+        let limit = iris_tests::wait::PATIENCE;
+        let ended = tokio::time::timeout(limit, self.sshd.wait()).await;
+        ended.unwrap().unwrap();
+    }
+
     pub async fn started(&mut self) -> u32 {
         match self.said().await {
             Some(Said::Started { pgid, .. }) => pgid,

@@ -141,7 +141,7 @@ enter_folder() {
 }
 
 iris_dir=''
-# Claude Code is told to end by the end of its input; then this tidies up. Caught, not ignored: what
-# is started would ignore them too.
-trap : HUP INT TERM
+# Claude Code is told to end by the end of its input; then this tidies up, whether or not somebody
+# still hears what it says. Caught, not ignored: what is started would ignore them too.
+trap : HUP INT PIPE TERM
 begin_run

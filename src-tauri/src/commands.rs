@@ -249,17 +249,19 @@ async fn find_secret(shell: State<'_, Shell>, name: String) -> Answered<Option<P
 /// Keeps a value for `keychain:NAME`; says where. There is no command that gives it back.
 #[tauri::command]
 async fn keep_secret(shell: State<'_, Shell>, name: String, value: String) -> Answered<Place> {
-    let value = Secret::new(value);
-    let human = human(Surface::Window);
-    let kept = shell.engine.keep_secret(&name, value, human).await?;
+    let (secrets, human) = (&shell.engine.named_secrets, human(Surface::Window));
+    let kept = secrets
+        .keep_env_for(&name, Secret::new(value), human)
+        .await?;
     Ok(Place::from(&kept))
 }
 
 /// Forgets a secret everywhere.
 #[tauri::command]
 async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
-    let human = human(Surface::Window);
-    shell.engine.forget_secret(&name, human).await.map(drop)
+    let secrets = &shell.engine.named_secrets;
+    let forgotten = secrets.forget_for(&name, human(Surface::Window)).await;
+    forgotten.map(drop)
 }
 
 /// Rows of the audit log, newest first.

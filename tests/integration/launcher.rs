@@ -12,7 +12,7 @@ use std::{
 };
 
 use iris_domain::config::Team;
-use iris_engine::remote::{self, Launch, Nonce, Said};
+use iris_engine::remote::{self, Launch, Nonce, Run, Said};
 use iris_tests::{processes, require};
 use nix::sys::signal::Signal;
 use tokio::{
@@ -157,7 +157,7 @@ async fn what_follows_the_first_line_reaches_the_agent_byte_for_byte() {
         let nonce = Nonce::random();
         let launch = Launch {
             team: &team,
-            session: session(1),
+            run: Run::of(session(1)),
             args: &args,
             token: None,
             ca_pem: None,
@@ -291,6 +291,18 @@ async fn the_end_of_its_input_ends_everything() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_during_the_start_leaves_nothing() {
+    require!("bash", "setsid");
+    let account = Account::new();
+    let agent = account
+        .launch("/bin/bash", &team("~/project"), session(1))
+        .await;
+    agent.breaks().await;
+    assert!(account.running().is_empty(), "its watchdog neither");
+    account.clean().await;
+}
+
+#[tokio::test]
 async fn the_watchdog_ends_everything_when_sshd_dies() {
     require!("bash", "setsid");
     let account = Account::new();
@@ -346,9 +358,21 @@ async fn a_sweep_ends_what_this_iris_left_and_nothing_else() {
     // One that does not end with its input, while the link stands.
     live.stdin = None;
     let nonce = Nonce::random();
-    let line = remote::end(&nonce, &here, session(2));
+    // The next run of its session has begun already, and goes on.
+    let fresh = args(session(4));
+    let mut next = account
+        .launch_with("/bin/bash", &team, session(2), &fresh, &here)
+        .await;
+    next.started().await;
+    let line = remote::end(&nonce, &here, live.run.unwrap());
     assert_eq!(account.said(&line, nonce).await, swept(1, false));
     live.ends().await;
+    assert_eq!(next.answer("hello").await, "hello");
+    next.stdin = None;
+    let nonce = Nonce::random();
+    let line = remote::end(&nonce, &here, next.run.unwrap());
+    assert_eq!(account.said(&line, nonce).await, swept(1, false));
+    next.ends().await;
 
     let nonce = Nonce::random();
     let line = remote::leave(&nonce, &here, "link", &[]);

@@ -6,6 +6,7 @@ mod desktop;
 mod faults;
 mod hostile;
 mod limits;
+mod restarts;
 mod sign_in;
 
 use std::{fs, path::PathBuf};

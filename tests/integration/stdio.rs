@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 
 use iris_domain::{
-    config::GrantPermission,
+    callback::PERMISSION_LIMIT,
+    config::{GrantPermission, RateLimit},
     decision::{Answer, Human, Surface, Verb},
     message::{MessageStatus, SendOutcome},
     snapshot::ApprovalView,
 };
 use iris_engine::{control::PendingItem, store::AuditQuery};
-use iris_tests::{FakeModel, require};
+use iris_tests::{FakeModel, eventually, require};
 use serde_json::json;
 
 use crate::supervisor::house::{House, name, within};
@@ -247,5 +248,32 @@ async fn the_real_claude_code_asks_on_its_control_channel() {
     assert!(house.decided_by().await.starts_with("withdrawn"));
     assert_eq!(house.answer("hello").await, "echo: hello");
     assert!(!project.join("never").exists());
+    house.end().await;
+}
+
+#[tokio::test]
+async fn requests_on_the_control_channel_have_the_bound_of_all_requests() {
+    let house = House::without_endpoint("", |config| {
+        let team = config.teams.get_mut(&name("api")).unwrap();
+        team.grant_permission = GrantPermission::No;
+        // Of a host that may be hostile, as far as this goes.
+        team.reverse_mcp_rate_limit = Some(RateLimit::default());
+    })
+    .await;
+    for _ in 0..PERMISSION_LIMIT.points {
+        let denied = house.answer("ask touch x").await;
+        assert!(
+            denied.contains("deny") && !denied.contains("too many"),
+            "{denied}"
+        );
+    }
+    let busy = house.answer("ask touch x").await;
+    assert!(busy.contains("too many permission requests"), "{busy}");
+    let refused = |row: &iris_domain::audit::Row| row.draft.decided_by == "callback:rate";
+    eventually("it is written down", async || {
+        let rows = house.store.audit(AuditQuery::default()).await.unwrap();
+        rows.iter().any(refused).then_some(())
+    })
+    .await;
     house.end().await;
 }

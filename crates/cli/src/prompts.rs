@@ -74,17 +74,16 @@ pub fn answer(context: &Context, id: String, remember: bool, cancel: bool) -> Re
         })?;
         return Ok(DONE);
     }
-    let answer = if io::stdin().is_terminal() {
+    let (id, answer) = if io::stdin().is_terminal() {
         let waiting: Vec<PromptView> = context.client().ask(&Command::Prompts {})?;
-        let typed = id.trim().to_lowercase();
-        let mut meant = waiting.iter().filter(|p| p.id.0.starts_with(&typed));
-        match (meant.next(), meant.next()) {
-            (Some(prompt), None) => ask_at_terminal(prompt)?,
+        match meant(&waiting, &id) {
+            // From here on it is this one: by the time of the answer another may begin like it.
+            Some(prompt) => (prompt.id.0.clone(), ask_at_terminal(prompt)?),
             // None or many: the running Iris says so.
-            (None, _) | (Some(_), Some(_)) => Secret::new(String::new()),
+            None => (id, Secret::new(String::new())),
         }
     } else {
-        line_from_stdin()?
+        (id, line_from_stdin()?)
     };
     let reply: AnswerReply = context.client().ask(&Command::Answer {
         id,
@@ -92,6 +91,18 @@ pub fn answer(context: &Context, id: String, remember: bool, cancel: bool) -> Re
         remember,
     })?;
     show(context, &reply, "Answered")
+}
+
+/// The one prompt whose id begins with what was typed.
+fn meant<'a>(waiting: &'a [PromptView], typed: &str) -> Option<&'a PromptView> {
+    let typed = typed.trim().to_lowercase();
+    let mut meant = waiting
+        .iter()
+        .filter(|prompt| !typed.is_empty() && prompt.id.0.starts_with(&typed));
+    match (meant.next(), meant.next()) {
+        (Some(prompt), None) => Some(prompt),
+        (None, _) | (Some(_), Some(_)) => None,
+    }
 }
 
 fn ask_at_terminal(prompt: &PromptView) -> Result<Secret, Problem> {
@@ -243,18 +254,37 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_question_cannot_change_the_screen() {
-        let prompt = PromptView {
-            id: PromptId("k3fq".into()),
+    fn prompt(id: &str) -> PromptView {
+        PromptView {
+            id: PromptId(id.into()),
             kind: PromptKind::Other,
             host: "me@evil".into(),
             text: "Press\u{1b}[2K\nenter".into(),
             rememberable: false,
             retry: true,
             created_at: iris_engine::clock::now(),
-        };
-        let text = prompts_text(&[prompt]);
+        }
+    }
+
+    #[test]
+    fn a_beginning_means_one_prompt_or_none() {
+        let waiting = [prompt("k3fq"), prompt("k7aa"), prompt("m2zz")];
+        for (typed, id) in [
+            ("m", Some("m2zz")),
+            (" K3 ", Some("k3fq")),
+            ("k7aa", Some("k7aa")),
+            ("k", None),
+            ("x", None),
+            ("", None),
+        ] {
+            let meant = meant(&waiting, typed).map(|prompt| prompt.id.0.as_str());
+            assert_eq!(meant, id, "{typed:?}: the whole id is what is answered");
+        }
+    }
+
+    #[test]
+    fn a_question_cannot_change_the_screen() {
+        let text = prompts_text(&[prompt("k3fq")]);
         assert!(text.contains("Press⟨U+001B⟩[2K⏎enter"), "{text}");
         assert!(text.contains("wrong before"), "{text}");
         assert_eq!(text.lines().count(), 4, "{text}");

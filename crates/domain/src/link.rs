@@ -256,6 +256,7 @@ impl Link {
             // The others belong to sessions; for a link they all mean: try again.
             Cure::Retry
             | Cure::Link
+            | Cure::Seat
             | Cure::Room
             | Cure::NewConversation
             | Cure::ResumeConversation => {

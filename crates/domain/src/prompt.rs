@@ -219,7 +219,7 @@ pub fn classify(text: &str, hint: Option<&str>) -> PromptKind {
             Some(who) if is_who(who) => PromptKind::Password {
                 who: who.to_owned(),
             },
-            // Before 8.5 a server's question has no prefix; a code is not stored, so it may be one.
+            // A program that `ssh` starts may ask without a prefix; a code is not stored, so it may be one.
             Some(_) | None if asks_for_code(text) => PromptKind::Code,
             Some(_) | None => PromptKind::Other,
         },

@@ -52,7 +52,14 @@ pub enum RequestError {
     /// No id, or one that no call has.
     #[error("tool_use_id must be 1 to {TOOL_USE_ID_MAX} printable characters")]
     ToolUseId,
+    /// As it came it is larger than [`REQUEST_MAX`].
+    #[error("it is larger than {REQUEST_MAX} bytes")]
+    TooLarge,
 }
+
+/// A request as it comes, bytes, whichever way it comes. Claude Code's largest tool inputs (a whole
+/// file to write) are far below; each may wait for a human, and is kept for so long.
+pub const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
 /// MCP tool names stay well below this.
 pub const TOOL_NAME_MAX: usize = 256;

@@ -115,6 +115,14 @@ impl Session {
                 }
                 _ => vec![],
             },
+            Event::Moved => match self.state {
+                State::Waking(Waking::Reaching) => {
+                    // It was about where the team no longer is.
+                    self.problem = None;
+                    vec![Effect::Spawn]
+                }
+                _ => vec![],
+            },
             Event::Spawned => match self.state {
                 State::Waking(Waking::Reaching) => {
                     self.state = State::Waking(Waking::Starting);
@@ -355,6 +363,7 @@ impl Session {
             | Cure::Retry
             | Cure::Human
             | Cure::Link
+            | Cure::Seat
             | Cure::Room => None,
         };
         if let Some(correction) = correction {
@@ -375,7 +384,7 @@ impl Session {
                 effects.extend([Effect::NotReady(failure.problem), Effect::Disarm]);
                 effects
             }
-            Cure::Retry | Cure::NewConversation | Cure::ResumeConversation => {
+            Cure::Retry | Cure::Seat | Cure::NewConversation | Cure::ResumeConversation => {
                 self.retry(failure, lived)
             }
         });
@@ -392,11 +401,14 @@ impl Session {
         }
         self.state = State::BackingOff;
         self.problem = Some(failure.problem.clone());
-        vec![
+        let mut effects = vec![];
+        if failure.cure != Cure::Seat {
             // Whoever waits for a wake hears of the first failure; queued messages wait on.
-            Effect::NotReady(failure.problem),
-            Effect::Arm(Timer::BackOff(backoff::delay(self.quick_failures))),
-        ]
+            effects.push(Effect::NotReady(failure.problem));
+        }
+        let pause = backoff::delay(self.quick_failures);
+        effects.push(Effect::Arm(Timer::BackOff(pause)));
+        effects
     }
 
     fn trouble(&mut self, problem: Problem) -> Vec<Effect> {

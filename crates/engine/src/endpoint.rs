@@ -13,6 +13,7 @@ mod envelope;
 mod gate;
 mod guard;
 mod limits;
+mod places;
 mod plain;
 mod ports;
 mod probe;
@@ -35,7 +36,6 @@ pub use self::{
 use self::{
     guard::{Guard, Known},
     limits::Limits,
-    refusals::Refusals,
     server::Server,
 };
 use crate::{approvals::Approvals, store::Store, teams::Teams, tls::Tls, tokens::Tokens};
@@ -59,7 +59,7 @@ pub struct EndpointDeps {
     pub teams: Teams,
     /// The config and the state of everything, for `list_teams` and `team_status`.
     pub snapshot: tokio::sync::watch::Receiver<std::sync::Arc<iris_domain::snapshot::Snapshot>>,
-    /// Refused calls are audit rows.
+    /// That a team is cut off is an audit row.
     pub store: Store,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
@@ -82,7 +82,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
             return;
         }
     };
-    let refusals = Refusals::start(deps.store.clone(), &deps.tasks, deps.shutdown.clone());
+    let refusals = deps.callbacks.refusals().clone();
     let server = Server::new(tools::Tools {
         approvals: deps.approvals,
         teams: deps.teams.clone(),
@@ -91,9 +91,9 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         callbacks: deps.callbacks.clone(),
     });
     deps.tasks.spawn(callbacks::end_agents(
-        deps.callbacks.cut_off(),
+        deps.callbacks.clone(),
         deps.teams,
-        deps.store.clone(),
+        deps.store,
         deps.shutdown.clone(),
     ));
     let known = Known {

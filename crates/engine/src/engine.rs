@@ -136,7 +136,13 @@ impl Engine {
                 Tls::temporary()?
             }
         };
-        let callbacks = Callbacks::new(config.watch(), tokens.clone());
+        let callbacks = Callbacks::start(
+            config.watch(),
+            tokens.clone(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        );
         let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
         let prompts = Prompts::start(
             &home,
@@ -171,6 +177,7 @@ impl Engine {
             config: config.watch(),
             store: store.clone(),
             tokens: tokens.clone(),
+            callbacks: callbacks.clone(),
             approvals: approvals.clone(),
             secrets: named_secrets.clone(),
             processes: processes.clone(),
@@ -291,11 +298,15 @@ impl Engine {
             .take();
     }
 
-    /// Starts the console's conversation with a team because a human said so; returns when the agent
-    /// is ready, or why it is not.
+    /// Starts the console's conversation with a team because a human said so, which nothing else may
+    /// do for a team that is cut off; returns when the agent is ready, or why it is not.
     pub async fn start_team(&self, team: TeamName, human: Human) -> Result<SessionView, Problem> {
         self.note_operation("team.start", &team, human).await;
-        self.callbacks.restore(&team);
+        if self.callbacks.may_run(&team).is_err() {
+            // Those from before have no token any more.
+            self.teams.sleep(None, team.clone()).await?;
+            self.callbacks.restore(&team);
+        }
         self.teams.wake(Party::Console, team).await
     }
 

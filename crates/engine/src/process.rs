@@ -23,6 +23,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
+use zeroize::Zeroizing;
 
 mod group;
 mod lines;
@@ -116,6 +117,9 @@ pub struct Ended {
     pub lived: Duration,
 }
 
+/// What a process is given to read. It may hold a token: wiped when it was written.
+type Input = Zeroizing<Vec<u8>>;
+
 /// The process is gone, or has stopped reading.
 #[derive(Debug, thiserror::Error)]
 #[error("the process does not take input any more")]
@@ -126,7 +130,7 @@ pub struct NotTaken;
 pub struct Process {
     pid: u32,
     started: Option<u64>,
-    stdin: mpsc::Sender<Vec<u8>>,
+    stdin: mpsc::Sender<Input>,
     stop: CancellationToken,
 }
 
@@ -143,15 +147,18 @@ impl Process {
 
     /// Writes a line (the line end is added). Does not wait for the process to read it.
     pub fn write_line(&self, line: &str) -> Result<(), NotTaken> {
-        let mut bytes = Vec::with_capacity(line.len() + 1);
+        // Room for all of it: a growing one would leave copies behind.
+        let mut bytes = Input::new(Vec::with_capacity(line.len() + 1));
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
         self.stdin.try_send(bytes).map_err(|_| NotTaken)
     }
 
     /// Writes bytes as they are. Does not wait for the process to read them.
-    pub fn write(&self, bytes: Vec<u8>) -> Result<(), NotTaken> {
-        self.stdin.try_send(bytes).map_err(|_| NotTaken)
+    pub fn write(&self, bytes: &[u8]) -> Result<(), NotTaken> {
+        self.stdin
+            .try_send(Input::new(bytes.to_vec()))
+            .map_err(|_| NotTaken)
     }
 
     /// EOF on its stdin after what was written; the process itself goes on.
@@ -274,7 +281,7 @@ async fn attend(
     mut child: Child,
     mut group: Group,
     (stdin, stdout, stderr): Pipes,
-    lines: mpsc::Receiver<Vec<u8>>,
+    lines: mpsc::Receiver<Input>,
     events: mpsc::Sender<Output>,
     stop: CancellationToken,
     mark: String,

@@ -56,7 +56,6 @@ pub struct Prompts {
 #[derive(Debug, Default)]
 struct Ends {
     cancelled: AtomicBool,
-    refused_host_key: AtomicBool,
 }
 
 /// One attempt to connect. Dropping it makes its token worthless and withdraws what it still asks.
@@ -193,11 +192,6 @@ impl Attempt {
     /// A human gave it up.
     pub fn cancelled(&self) -> bool {
         self.ends.cancelled.load(Ordering::SeqCst)
-    }
-
-    /// A human said that the host's key is not the right one.
-    pub fn refused_host_key(&self) -> bool {
-        self.ends.refused_host_key.load(Ordering::SeqCst)
     }
 
     fn tell(&self, message: Message) {

@@ -10,6 +10,11 @@
 //! - [`prove`] sends the proof of a tunnel from the host itself.
 //! - [`read`] reads what they say.
 
+use std::fmt;
+
+use iris_domain::ids::SessionId;
+use uuid::Uuid;
+
 mod launch;
 mod line;
 mod said;
@@ -30,6 +35,32 @@ const LAUNCH: &str = include_str!("remote/launch.sh");
 const SWEEP: &str = include_str!("remote/sweep.sh");
 const LISTENING: &str = include_str!("remote/listening.sh");
 const PROVE: &str = include_str!("remote/prove.sh");
+
+/// One run of a session on a host: what is left of it is known by this, and told from the run that
+/// follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The conversation.
+    pub session: SessionId,
+    id: Uuid,
+}
+
+impl Run {
+    /// A run that has not begun.
+    pub fn of(session: SessionId) -> Self {
+        Self {
+            session,
+            id: Uuid::new_v4(),
+        }
+    }
+}
+
+/// As its folder on the host is called.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.session, self.id.simple())
+    }
+}
 
 /// A name of a folder made of `instance`: whatever it is, it stays in its parent.
 fn folder_name(instance: &str) -> String {

@@ -2,16 +2,19 @@
 //! known hosts, jump hosts, agents and hardware keys. Measured with OpenSSH 9.2.
 //!
 //! A [`Connection`] is a *master*: signed in once, with nothing on it. Everything else (tunnels,
-//! sessions) goes over its control socket, needs no second sign-in, and fails when it is gone.
+//! sessions) goes over its control socket, needs no second sign-in, and fails when it is gone. An
+//! OpenSSH without control sockets, as that of Windows, cannot be used so.
 
 use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use iris_domain::target::Target;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::{
@@ -34,33 +37,13 @@ pub use run::Ran;
 
 use resolved::Settings;
 
-/// The oldest that knows `SSH_ASKPASS_REQUIRE`, without which questions would go to a terminal.
-const OLDEST: Version = Version { major: 8, minor: 4 };
+/// The oldest that says of a server's question whose it is. With an older one a server could ask in
+/// the words in which `ssh` asks for a key's passphrase, and would be given the stored one.
+const OLDEST: Version = Version { major: 8, minor: 5 };
 /// `ssh -V` and `ssh -G` ask nobody; only a `Match exec` of the user's own takes time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// Where it is when the `PATH` of a desktop session is odd.
 const USUAL: &str = "/usr/bin/ssh";
-
-/// How one sign-in serves many sessions: the one place for what differs on Windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Multiplexing {
-    /// A master connection and its control socket.
-    Master,
-    /// Windows' OpenSSH has no control sockets: each agent has a connection of its own, whose
-    /// command line carries the tunnel (`ssh -R … -o ExitOnForwardFailure=yes`).
-    PerAgent,
-}
-
-impl Multiplexing {
-    /// What this system's `ssh` can do.
-    pub const fn here() -> Self {
-        if cfg!(windows) {
-            Self::PerAgent
-        } else {
-            Self::Master
-        }
-    }
-}
 
 /// A version of OpenSSH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +97,8 @@ pub struct Ssh {
     env: Environment,
     processes: Processes,
     private: PathBuf,
+    /// Once it is known to be new enough: nobody replaces it by an older one.
+    checked: Arc<OnceCell<Version>>,
 }
 
 impl Ssh {
@@ -124,6 +109,7 @@ impl Ssh {
             env,
             processes,
             private,
+            checked: Arc::default(),
         }
     }
 
@@ -163,12 +149,13 @@ impl Ssh {
     /// bounds it. Dropping the future ends the attempt.
     ///
     /// # Errors
-    /// Why it did not work, as `ssh` says it.
+    /// Why it did not work, as `ssh` says it; [`Reason::TooOld`] before it was asked to connect.
     pub async fn connect(
         &self,
         target: &Target,
         askpass: &[(OsString, OsString)],
     ) -> Result<Connection, Failure> {
+        self.checked.get_or_try_init(|| self.version()).await?;
         let settings = self.settings(target).await?;
         Connection::open(self, target, &settings, askpass).await
     }
@@ -264,6 +251,10 @@ const MARK: &str = "IRIS_SSH";
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tokio_util::task::TaskTracker;
+
     use super::*;
 
     #[test]
@@ -287,7 +278,29 @@ mod tests {
                 major: 10,
                 minor: 0
             } > OLDEST
-                && Version { major: 8, minor: 3 } < OLDEST
+                && Version { major: 8, minor: 4 } < OLDEST
         );
+    }
+
+    #[tokio::test]
+    async fn one_that_is_too_old_is_not_asked_to_connect() {
+        let dir = tempfile::tempdir().unwrap();
+        let (program, ran) = (dir.path().join("ssh"), dir.path().join("ran"));
+        let script = format!(
+            "#!/bin/sh\necho \"$1\" >>'{}'\ncase $1 in -V) echo OpenSSH_8.4p1 >&2 ;; esac\n",
+            ran.display()
+        );
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let env = [("PATH".into(), dir.path().into())].into_iter().collect();
+        let tasks = TaskTracker::new();
+        let ssh = Ssh::new(env, Processes::new(&tasks), dir.path().join("s"));
+        let target = Target::of("me@far", None).unwrap();
+        let failure = ssh.connect(&target, &[]).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::TooOld);
+        let problem = failure.problem("far");
+        assert!(problem.message.contains("OpenSSH 8.4"), "{problem:?}");
+        assert!(problem.hint.contains("8.5 or newer"), "{problem:?}");
+        assert_eq!(std::fs::read_to_string(&ran).unwrap(), "-V\n");
     }
 }

@@ -24,6 +24,7 @@ use tracing::{debug, warn};
 
 use crate::{
     approvals::Approvals,
+    endpoint::Callbacks,
     environment::Environment,
     home::Home,
     links::Links,
@@ -60,6 +61,8 @@ pub struct TeamsDeps {
     pub store: Store,
     /// Mints a token per process.
     pub tokens: Tokens,
+    /// Who may be started, and may ask.
+    pub callbacks: Callbacks,
     /// Withdraws what a dead process asked.
     pub approvals: Approvals,
     /// The values that a team's `env` names.

@@ -12,7 +12,7 @@ use std::{
 use iris_domain::{Problem, config::Team, ids::SessionId};
 use iris_engine::{
     claude,
-    remote::{self, Launch, Nonce, Said},
+    remote::{self, Launch, Nonce, Run, Said},
     secrets::Secret,
 };
 use iris_tests::{eventually, processes};
@@ -34,6 +34,8 @@ pub struct Account {
 pub struct Session {
     pub sshd: Child,
     pub stdin: Option<ChildStdin>,
+    /// Of an agent.
+    pub run: Option<Run>,
     lines: Lines<BufReader<ChildStdout>>,
     nonce: Nonce,
 }
@@ -121,6 +123,7 @@ impl Account {
         Session {
             lines: BufReader::new(sshd.stdout.take().unwrap()).lines(),
             stdin: Some(stdin),
+            run: None,
             sshd,
             nonce,
         }
@@ -140,7 +143,7 @@ impl Account {
         args: &[OsString],
         instance: &str,
     ) -> Session {
-        let nonce = Nonce::random();
+        let (nonce, run) = (Nonce::random(), Run::of(id));
         let env: BTreeMap<_, _> = team
             .env
             .iter()
@@ -148,7 +151,7 @@ impl Account {
             .collect();
         let launch = Launch {
             team,
-            session: id,
+            run,
             args,
             token: Some(&Secret::new(TOKEN.into())),
             ca_pem: Some("-----BEGIN\nIRIS\n-----END"),
@@ -157,7 +160,9 @@ impl Account {
             nonce: &nonce,
         };
         let line = launch.first_line().unwrap();
-        self.run(shell, &line, nonce).await
+        let mut session = self.run(shell, &line, nonce).await;
+        session.run = Some(run);
+        session
     }
 
     pub async fn sweep(&self, live: &[SessionId]) -> Said {
@@ -215,6 +220,15 @@ impl Session {
             }
         }
         None
+    }
+
+    /// The connection breaks: nobody hears what it says any more, and its input ends.
+    pub async fn breaks(mut self) {
+        drop(self.lines);
+        drop(self.stdin.take());
+        let limit = iris_tests::wait::PATIENCE;
+        let ended = tokio::time::timeout(limit, self.sshd.wait()).await;
+        ended.unwrap().unwrap();
     }
 
     pub async fn started(&mut self) -> u32 {

@@ -146,6 +146,20 @@ async fn a_stolen_token_opens_only_its_own_door_and_not_for_long() {
     })
     .await;
     is_well(&iris, "beta", "two").await;
+    // Nobody starts it but a human who says so.
+    let stopped = "Iris stopped alpha";
+    let outcome = iris.send_in_background("alpha", "hi").outcome().await;
+    let said = outcome["error"].to_string();
+    assert!(
+        said.contains(stopped) && said.contains("start the team"),
+        "{said}"
+    );
+    let call = r#"FAKE:mcp send_message {"toTeam":"alpha","message":"hi"}"#;
+    let said = iris.send_in_background("near", call).response().await;
+    assert!(said.contains(stopped), "{said}");
+    let tested = iris.cli(&["doctor", "--team", "alpha"]).await;
+    assert!(tested.stdout.contains(stopped), "{tested}");
+    assert!(processes::marked(&iris.project("alpha")).is_empty());
     iris.cli(&["team", "start", "alpha"]).await.ok();
     is_well(&iris, "alpha", "two").await;
     let (status, _) = alpha.call("list_teams", json!({})).await;

@@ -11,7 +11,7 @@ use iris_domain::{
 };
 use iris_engine::{
     approvals::Approvals,
-    endpoint::{OwnPorts, Probes},
+    endpoint::{Callbacks, OwnPorts, Probes},
     environment::Environment,
     home::Home,
     links::{Links, LinksDeps, Live},
@@ -107,12 +107,21 @@ impl House {
             live: Live::default(),
             tasks: tasks.clone(),
         });
+        let tokens = Tokens::new(Secret::new("console".into()));
+        let callbacks = Callbacks::start(
+            config_rx.clone(),
+            tokens.clone(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        );
         let teams = Teams::start(TeamsDeps {
             home,
             env,
             config: config_rx,
             store: store.clone(),
-            tokens: Tokens::new(Secret::new("console".into())),
+            callbacks,
+            tokens,
             approvals: approvals.clone(),
             secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
             processes: processes.clone(),

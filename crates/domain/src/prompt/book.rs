@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{PromptId, PromptKind, PromptView, classify, shown};
+use super::{PromptId, PromptView, classify, shown};
 use crate::display::{SUMMARY_MAX, one_line};
 
 /// How many prompts of one attempt may wait at once: `ssh` asks one after another, and so does
@@ -246,12 +246,5 @@ fn subject(name: Option<&str>, text: &str) -> String {
     match name {
         Some(name) => name.to_owned(),
         None => shown(text),
-    }
-}
-
-impl Waiting {
-    /// With this answer a human says that the host's key is not the right one.
-    pub fn refuses_host(&self, answer: &str) -> bool {
-        matches!(self.view.kind, PromptKind::HostKey { .. }) && answer == "no"
     }
 }

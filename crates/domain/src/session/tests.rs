@@ -443,3 +443,40 @@ fn who_waits_for_a_wake_hears_that_the_host_cannot_be_reached() {
         "it goes on when the host is back"
     );
 }
+
+#[test]
+fn a_team_that_moves_while_it_is_being_reached_is_reached_anew() {
+    let unreached = Event::Unreached(failure(Cure::Link).problem);
+    let (session, effects) = run([Event::Message(id(1)), unreached, Event::Moved]);
+    assert_eq!(effects, [Effect::Spawn]);
+    assert_eq!(session.state(), &State::Waking(Waking::Reaching));
+    assert_eq!(
+        session.problem(),
+        None,
+        "what was wrong with the other place"
+    );
+    assert_eq!(session.queued(), 1, "what waits is not lost");
+    for before in [vec![], READY.to_vec()] {
+        let (_, effects) = run(before.into_iter().chain([Event::Moved]));
+        assert_eq!(effects, [], "a process that runs stays where it is");
+    }
+}
+
+#[test]
+fn a_connection_without_a_place_is_left_for_the_next_but_not_for_ever() {
+    let mut session = Session::default();
+    session.on(Event::Wake);
+    for attempt in 1..QUICK_FAILURES_MAX {
+        let effects = session.on(exited(Cure::Seat, 0));
+        let pause = Timer::BackOff(backoff::delay(attempt));
+        assert_eq!(
+            effects[1..],
+            [Effect::Arm(pause)],
+            "a pause, and nobody is sent away"
+        );
+        let effects = session.on(Event::TimedOut(pause));
+        assert_eq!(effects, [Effect::Disarm, Effect::Spawn]);
+    }
+    session.on(exited(Cure::Seat, 0));
+    assert_eq!(session.state(), &State::Trouble);
+}

@@ -15,6 +15,9 @@ pub enum Cure {
     Room,
     /// The link to its host was lost: it goes on when the link is back. Not its own fault.
     Link,
+    /// The connection had no place for its session; the next one has. Counted, because a host could
+    /// say so for ever, but who waits for the start goes on waiting.
+    Seat,
     /// The conversation to resume does not exist: begin a new one.
     NewConversation,
     /// The conversation to create exists already: resume it.
@@ -141,6 +144,8 @@ pub enum Event {
     Evict,
     /// The link to its host does not come up at once; it is tried on.
     Unreached(Problem),
+    /// The team is configured to be somewhere else than where it is being started.
+    Moved,
     /// Its process runs.
     Spawned,
     /// The process answered `initialize`.
@@ -180,7 +185,7 @@ pub enum Settled {
 /// What the supervisor has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Start the process; `Spawned` or `Exited` follows.
+    /// Start the process where the team is now; `Spawned` or `Exited` follows.
     Spawn,
     /// Write the `initialize` request.
     Initialize,

@@ -3,7 +3,7 @@
 
 use iris_domain::{
     ids::MessageId,
-    request::{Circumstances, RequestError, ToolRequest},
+    request::{Circumstances, REQUEST_MAX, RequestError, ToolRequest},
     session::Mcp,
 };
 use serde_json::{Value, json};
@@ -112,11 +112,15 @@ pub fn decode(line: &str) -> Option<Event> {
         "control_request" if text("/request/subtype") == Some(CAN_USE_TOOL) => {
             let input = value.pointer("/request/input").cloned();
             let tool = owned("/request/tool_name");
-            let request = ToolRequest::new(
-                tool.clone(),
-                input.unwrap_or_default(),
-                owned("/request/tool_use_id"),
-            );
+            let request = if line.len() > REQUEST_MAX {
+                Err(RequestError::TooLarge)
+            } else {
+                ToolRequest::new(
+                    tool.clone(),
+                    input.unwrap_or_default(),
+                    owned("/request/tool_use_id"),
+                )
+            };
             Event::Permission {
                 id: owned("/request_id"),
                 request: match request {
@@ -450,6 +454,18 @@ mod tests {
             };
             assert_eq!((id.as_str(), unreadable.why), ("r", why), "{request}");
             assert!(unreadable.text.contains("can_use_tool"), "{request}");
+        }
+        for (more, fits) in [(0, true), (1, false)] {
+            let request = |text: &str| {
+                line(&format!(
+                    r#"{{"subtype":"can_use_tool","tool_name":"Write","input":{{"a":"{text}"}},"tool_use_id":"t"}}"#
+                ))
+            };
+            let long = "x".repeat(REQUEST_MAX - request("").len() + more);
+            let Some(Event::Permission { request, .. }) = decode(&request(&long)) else {
+                panic!("it has an id to answer to")
+            };
+            assert_eq!(request.is_ok(), fits, "the bound itself fits");
         }
         let cancelled = r#"{"type":"control_cancel_request","request_id":"r"}"#;
         assert_eq!(decode(cancelled), Some(Event::Cancelled { id: "r".into() }));

@@ -77,12 +77,14 @@ impl EngineCommands {
     }
 
     async fn forget_secret(&self, typed: &str) -> Result<Value, Problem> {
-        let name = self.engine.forget_secret(typed, cli()).await?;
+        let secrets = &self.engine.named_secrets;
+        let name = secrets.forget_for(typed, cli()).await?;
         Ok(json!({ "forgotten": name }))
     }
 
-    async fn set_secret(&self, name: &str, value: Spoken) -> Result<Value, Problem> {
-        let kept = self.engine.keep_secret(name, value.0, cli()).await?;
+    async fn set_secret(&self, name: String, value: Spoken) -> Result<Value, Problem> {
+        let secrets = &self.engine.named_secrets;
+        let kept = secrets.keep_env_for(&name, value.0, cli()).await?;
         to_json(&AnswerReply::from(Some(kept)))
     }
 
@@ -140,7 +142,7 @@ impl Commands for EngineCommands {
             } => self.answer_prompt(&id, answer, remember).await,
             Command::SecretsList {} => to_json(&engine.named_secrets.list().await?),
             Command::SecretsForget { name } => self.forget_secret(&name).await,
-            Command::SecretsSet { name, value } => self.set_secret(&name, value).await,
+            Command::SecretsSet { name, value } => self.set_secret(name, value).await,
             Command::TeamAdd { name, edit } => engine
                 .config
                 .add_team(name, *edit)

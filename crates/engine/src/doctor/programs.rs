@@ -107,7 +107,7 @@ pub(super) async fn ssh(env: &Environment) -> Check {
             Err(failure) => Check::warning(
                 "ssh",
                 format!("{shown}: {}", failure.detail),
-                "Install OpenSSH 8.4 or newer, for teams on other hosts. Local teams do without.",
+                "Install OpenSSH 8.5 or newer, for teams on other hosts. Local teams do without.",
             ),
         },
         Err(error) => Check::warning("ssh", format!("{shown} does not run: {error}"), FIX),

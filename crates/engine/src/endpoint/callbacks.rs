@@ -2,7 +2,7 @@
 //! [`iris_domain::callback`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,10 +17,15 @@ use iris_domain::{
     config::Config,
     ids::TeamName,
     problem::Code,
+    request::Asker,
 };
-use tokio::{sync::watch, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::{refusals::Refusals, tools::Name};
 use crate::{
     clock,
     store::Store,
@@ -38,9 +43,13 @@ pub struct Callbacks(Arc<Inner>);
 struct Inner {
     config: watch::Receiver<Arc<Config>>,
     tokens: Tokens,
+    refusals: Refusals,
     started: Instant,
     teams: Mutex<BTreeMap<TeamName, Counted>>,
     cut_off: watch::Sender<CutOff>,
+    /// Each time that a team is cut off: what follows must happen each time.
+    cuts: mpsc::UnboundedSender<TeamName>,
+    cuts_taken: Mutex<Option<mpsc::UnboundedReceiver<TeamName>>>,
 }
 
 /// What is kept of a team.
@@ -65,6 +74,17 @@ impl Refused {
     pub(super) const RIGHT: &'static str = "callback:permissions";
     const RATE: &'static str = "callback:rate";
     const CUT_OFF: &'static str = "callback:breaker";
+
+    fn cut_off(team: &TeamName) -> Self {
+        Self {
+            why: Self::CUT_OFF,
+            problem: Problem::new(
+                Code::Forbidden,
+                format!("{team} is cut off from Iris: too many of its calls were refused"),
+                "Only the human can end this: they start the team again.",
+            ),
+        }
+    }
 
     fn rate(team: &TeamName, what: &str, wait: Duration) -> Self {
         // Rounded up: nobody is told to come back too early.
@@ -92,21 +112,57 @@ impl Refused {
 }
 
 impl Callbacks {
-    /// With what this config says, about agents with these tokens.
-    pub fn new(config: watch::Receiver<Arc<Config>>, tokens: Tokens) -> Self {
+    /// With what this config says, about agents with these tokens. What is refused is written down.
+    pub fn start(
+        config: watch::Receiver<Arc<Config>>,
+        tokens: Tokens,
+        store: Store,
+        tasks: &TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self::with(config, tokens, Refusals::start(store, tasks, shutdown))
+    }
+
+    pub(super) fn with(
+        config: watch::Receiver<Arc<Config>>,
+        tokens: Tokens,
+        refusals: Refusals,
+    ) -> Self {
+        let (cuts, taken) = mpsc::unbounded_channel();
         Self(Arc::new(Inner {
             config,
             tokens,
+            refusals,
             started: Instant::now(),
             teams: Mutex::default(),
             cut_off: watch::Sender::default(),
+            cuts,
+            cuts_taken: Mutex::new(Some(taken)),
         }))
+    }
+
+    /// Where refused calls are written down.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// The teams whose agents were refused too often: their tokens were revoked, and no call of
     /// theirs is taken.
     pub fn cut_off(&self) -> watch::Receiver<CutOff> {
         self.0.cut_off.subscribe()
+    }
+
+    /// Whether agents of this team may be started. Ask again when its token is minted: who is cut off
+    /// meanwhile must not keep that one.
+    ///
+    /// # Errors
+    /// The team is cut off, and only a human may start it.
+    pub fn may_run(&self, team: &TeamName) -> Result<(), Problem> {
+        let counted = self.counted();
+        match counted.get(team) {
+            Some(counted) if counted.breaker.is_open() => Err(told(team)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A human started the team: its calls are taken again.
@@ -132,14 +188,7 @@ impl Callbacks {
             let mut teams = self.counted();
             let counted = teams.entry(team.clone()).or_default();
             if counted.breaker.is_open() {
-                return Err(Refused {
-                    why: Refused::CUT_OFF,
-                    problem: Problem::new(
-                        Code::Forbidden,
-                        format!("{team} is cut off from Iris: too many of its calls were refused"),
-                        "Only the human can end this: they start the team again.",
-                    ),
-                });
+                return Err(Refused::cut_off(team));
             }
             if let Some(limit) = settings.call_limit()
                 && let Verdict::Refused { wait } = counted.calls.on(&limit, self.elapsed())
@@ -175,13 +224,30 @@ impl Callbacks {
         }
     }
 
-    /// Whether a permission request of this team's agent is looked at.
-    pub(super) fn ask(&self, team: &TeamName) -> Result<(), Refused> {
+    /// Whether a permission request of this agent is put before rules and human, whichever way it
+    /// came. That it is not is written down.
+    ///
+    /// # Errors
+    /// Why not, for the agent.
+    pub fn ask(&self, asker: &Asker) -> Result<(), Problem> {
+        self.request(&asker.team).map_err(|refused| {
+            let caller = Caller::Agent(asker.clone());
+            let tool = Name::PermissionsApprove.as_str();
+            let why = &refused.problem.message;
+            self.0.refusals.call(&caller, tool, refused.why, why);
+            refused.problem
+        })
+    }
+
+    fn request(&self, team: &TeamName) -> Result<(), Refused> {
         if !self.watches(team) {
             return Ok(());
         }
         let mut teams = self.counted();
         let counted = teams.entry(team.clone()).or_default();
+        if counted.breaker.is_open() {
+            return Err(Refused::cut_off(team));
+        }
         match counted.permissions.on(&PERMISSION_LIMIT, self.elapsed()) {
             Verdict::Served => Ok(()),
             Verdict::Refused { wait } => Err(Refused::rate(team, "permission requests", wait)),
@@ -208,7 +274,15 @@ impl Callbacks {
             self.0.cut_off.send_modify(|cut_off| {
                 Arc::make_mut(cut_off).insert(team.clone(), told(team));
             });
+            if self.0.cuts.send(team.clone()).is_err() {
+                tracing::debug!(%team, "Iris ends, and its agents with it");
+            }
         }
+    }
+
+    fn cuts(&self) -> Option<mpsc::UnboundedReceiver<TeamName>> {
+        let mut taken = self.0.cuts_taken.lock();
+        taken.as_mut().unwrap_or_else(|held| held.get_mut()).take()
     }
 
     fn watches(&self, team: &TeamName) -> bool {
@@ -247,33 +321,38 @@ fn told(team: &TeamName) -> Problem {
     )
 }
 
-/// Writes down that a team is cut off, and ends its agents: without a token they can only fail.
+/// Writes down each time that a team is cut off, and ends its agents: without a token they can only
+/// fail.
 pub(super) async fn end_agents(
-    mut cut_off: watch::Receiver<CutOff>,
+    callbacks: Callbacks,
     teams: Teams,
     store: Store,
     shutdown: CancellationToken,
 ) {
-    let mut known = BTreeSet::new();
+    let Some(mut cuts) = callbacks.cuts() else {
+        return;
+    };
     loop {
-        tokio::select! {
+        let team = tokio::select! {
             () = shutdown.cancelled() => return,
-            changed = cut_off.changed() => if changed.is_err() { return },
+            cut = cuts.recv() => match cut {
+                Some(team) => team,
+                None => return,
+            },
+        };
+        let row = Draft {
+            team: team.to_string(),
+            decided_by: Refused::CUT_OFF.to_owned(),
+            ..Draft::event(clock::now(), Kind::Operation, "team.cutOff")
+        };
+        if let Err(error) = store.append(row).await {
+            tracing::error!(%error, %team, "a cut-off is missing in the audit log");
         }
-        let now: BTreeSet<TeamName> = cut_off.borrow_and_update().keys().cloned().collect();
-        for team in now.difference(&known) {
-            let row = Draft {
-                team: team.to_string(),
-                decided_by: Refused::CUT_OFF.to_owned(),
-                ..Draft::event(clock::now(), Kind::Operation, "team.cutOff")
-            };
-            if let Err(error) = store.append(row).await {
-                tracing::error!(%error, %team, "a cut-off is missing in the audit log");
-            }
-            if let Err(problem) = teams.sleep(None, team.clone()).await {
-                tracing::warn!(%team, %problem, "the agents of a team that is cut off go on");
-            }
+        // Who restored it meanwhile has ended them, and may have started others.
+        if callbacks.may_run(&team).is_err()
+            && let Err(problem) = teams.sleep(None, team.clone()).await
+        {
+            tracing::warn!(%team, %problem, "the agents of a team that is cut off go on");
         }
-        known = now;
     }
 }

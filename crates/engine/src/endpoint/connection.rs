@@ -8,13 +8,17 @@ use rmcp::ServerHandler;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{guard::Guard, limits::Limits, plain::Answers};
+use super::{
+    guard::Guard,
+    limits::Limits,
+    places::{Place, Places},
+    plain::Answers,
+};
 
 /// Before the next `accept` after one failed: the usual reason (no file descriptor left) passes
 /// only when something else ends.
@@ -22,7 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The first byte of TLS (a handshake record). No HTTP method begins with it.
 const TLS: u8 = 0x16;
 
-/// Accepts connections until shutdown. At the limit, newcomers wait in the kernel's queue.
+/// Accepts connections until shutdown. Whoever comes is let in.
 pub(super) async fn accept<H: ServerHandler + Answers>(
     listener: TcpListener,
     guard: Guard<H>,
@@ -32,18 +36,12 @@ pub(super) async fn accept<H: ServerHandler + Answers>(
     shutdown: CancellationToken,
 ) {
     let guard = Arc::new(guard);
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections);
     loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
-        };
-        let (accepted, place) = tokio::select! {
+        let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
-        // The semaphore is never closed; if it were, nobody could be let in any more.
-        let Ok(place) = place else { return };
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -56,10 +54,17 @@ pub(super) async fn accept<H: ServerHandler + Answers>(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        // Who gives a place ends at once.
+        let Some(place) = places.take().await.map(Arc::new) else {
+            return;
+        };
         let (guard, tls, shutdown) = (Arc::clone(&guard), tls.clone(), shutdown.clone());
         tasks.spawn(async move {
-            open(stream, guard, tls, limits, shutdown).await;
-            drop(place);
+            let dismissed = place.dismissed.clone();
+            tokio::select! {
+                () = dismissed.cancelled() => {}
+                () = open(stream, guard, place, tls, limits, shutdown) => {}
+            }
         });
     }
 }
@@ -68,6 +73,7 @@ pub(super) async fn accept<H: ServerHandler + Answers>(
 async fn open<H: ServerHandler + Answers>(
     stream: TcpStream,
     guard: Arc<Guard<H>>,
+    place: Arc<Place>,
     tls: TlsAcceptor,
     limits: Limits,
     shutdown: CancellationToken,
@@ -87,13 +93,13 @@ async fn open<H: ServerHandler + Answers>(
                 () = shutdown.cancelled() => return,
             };
             match secured {
-                Ok(Ok(stream)) => Box::pin(converse(stream, guard, limits, shutdown)).await,
+                Ok(Ok(stream)) => Box::pin(converse(stream, guard, place, limits, shutdown)).await,
                 // Who does not trust us: a client without our authority, which says so itself.
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
         }
-        (Ok(Ok(_)), _) => converse(stream, guard, limits, shutdown).await,
+        (Ok(Ok(_)), _) => converse(stream, guard, place, limits, shutdown).await,
     }
 }
 
@@ -101,12 +107,13 @@ async fn open<H: ServerHandler + Answers>(
 async fn converse<H: ServerHandler + Answers>(
     io: impl AsyncRead + AsyncWrite + Unpin + 'static,
     guard: Arc<Guard<H>>,
+    place: Arc<Place>,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let guard = Arc::clone(&guard);
-        async move { Ok::<_, std::convert::Infallible>(guard.answer(request).await) }
+        let (guard, place) = (Arc::clone(&guard), Arc::clone(&place));
+        async move { Ok::<_, std::convert::Infallible>(guard.answer(request, &place).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

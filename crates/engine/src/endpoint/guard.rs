@@ -23,6 +23,7 @@ use super::{
     envelope::{self, Envelope, Id},
     gate::{self, OwnNames, PROBE, Refused, Route},
     limits::Limits,
+    places::Place,
     plain::{Answers, Plain},
     ports::OwnPorts,
     probe::Probes,
@@ -94,8 +95,8 @@ impl<H: ServerHandler + Answers> Guard<H> {
         }
     }
 
-    /// The answer to a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// The answer to a request on the connection with this place.
+    pub(super) async fn answer(&self, request: Request<Incoming>, on: &Place) -> Response<Body> {
         let (parts, body) = request.into_parts();
         if let Err(refused) = gate::check(&parts, &self.own) {
             return self.refuse(refused, &parts);
@@ -123,6 +124,7 @@ impl<H: ServerHandler + Answers> Guard<H> {
                 "this token is for another address",
             ));
         }
+        on.is_of(admission.caller.party());
         if parts.method != Method::POST {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "POST only");
             response

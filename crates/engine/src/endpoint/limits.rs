@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use iris_domain::request::REQUEST_MAX;
+
 /// The bounds of the endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Connections at once. Each agent holds one or two and one per waiting approval; ten agents
-    /// with parallel tool calls stay far below, and 256 cost no noticeable memory.
+    /// with parallel tool calls stay far below, and 256 cost no noticeable memory. When they are taken, whoever has most
+    /// gives one (`places`).
     pub connections: usize,
     /// From the connection to its first byte and the end of a TLS handshake: three ways through a
     /// tunnel, which on a bad satellite link take two seconds.
@@ -21,7 +24,7 @@ pub(super) struct Limits {
     pub headers: usize,
     /// From the head to the end of the body. Four mebibytes over loopback or a slow tunnel.
     pub body: Duration,
-    /// The body, bytes. Claude Code's largest tool inputs (a whole file to write) are far below.
+    /// The body, bytes.
     pub body_bytes: usize,
     /// How long an answer may stay silent before it becomes an event stream. Long enough that
     /// what answers at once stays plain JSON, short enough for every client's first-byte timeout.
@@ -42,7 +45,7 @@ impl Default for Limits {
             head_bytes: 32 * 1024,
             headers: 64,
             body: Duration::from_secs(10),
-            body_bytes: 4 * 1024 * 1024,
+            body_bytes: REQUEST_MAX,
             quick: Duration::from_millis(300),
             sign_every: Duration::from_secs(15),
             grace: Duration::from_secs(2),

@@ -36,13 +36,6 @@ impl OwnPorts {
     }
 }
 
-impl PortGuard {
-    /// The port that it admits.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-}
-
 impl Drop for PortGuard {
     fn drop(&mut self) {
         let mut ports = self.ports.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -18,7 +18,7 @@ use super::{
     task::{Status, Told},
     tunnel::Wanted,
 };
-use crate::process::Program;
+use crate::{process::Program, remote::Run};
 
 /// A share of a link. The link is up, or tried, until the last one is dropped.
 #[derive(Debug)]
@@ -136,9 +136,9 @@ impl Reach {
         self.seat.connection.is_gone()
     }
 
-    /// The session's `ssh` had to be killed, which its far end does not notice: it is ended there.
-    pub fn end(&self, session: SessionId) {
-        self.tell(Told::End(session));
+    /// The run's `ssh` had to be killed, which its far end does not notice: it is ended there.
+    pub fn end(&self, run: Run) {
+        self.tell(Told::End(run));
     }
 
     fn tell(&self, told: Told) {

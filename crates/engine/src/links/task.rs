@@ -11,7 +11,7 @@ use std::{
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use iris_domain::{
     Problem,
-    ids::{SessionId, TeamName},
+    ids::TeamName,
     link::{Effect, Event, Link, State, Timer},
     session::{Cure, Failure},
     snapshot::LinkState,
@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     clock,
+    remote::Run,
     ssh::{self, Connection, Resolved},
 };
 
@@ -60,8 +61,8 @@ pub(super) enum Told {
     Nudge,
     /// Somebody wants to see a proof now; answered when it is under way.
     Prove(oneshot::Sender<()>),
-    /// A session was cut off; its far end is ended.
-    End(SessionId),
+    /// A run was cut off; its far end is ended.
+    End(Run),
     Close(oneshot::Sender<()>),
 }
 
@@ -223,7 +224,7 @@ impl Task {
                     debug!("who wanted a proof is gone");
                 }
             }
-            Told::End(session) => self.end(session),
+            Told::End(run) => self.end(run),
             Told::Close(_) => {}
         }
     }
@@ -483,16 +484,16 @@ impl Task {
         }
     }
 
-    fn end(&self, session: SessionId) {
+    fn end(&self, run: Run) {
         let Some(line) = self.lines.first() else {
             return;
         };
         let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
         let destination = self.target.destination().to_owned();
         self.deps.tasks.spawn(async move {
-            if let Err(failure) = tunnel::end(&connection, &deps, session, &destination).await {
+            if let Err(failure) = tunnel::end(&connection, &deps, run, &destination).await {
                 // The next connect does it.
-                debug!(problem = %failure.problem, %session, "a session was not ended on its host");
+                debug!(problem = %failure.problem, %run, "a run was not ended on its host");
             }
         });
     }

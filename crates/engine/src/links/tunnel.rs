@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use iris_domain::{Problem, ids::SessionId, link::PROOF_LIMIT, problem::Code, session::Failure};
+use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
 
 use super::{
     LinksDeps, failed,
@@ -152,15 +152,15 @@ pub(super) async fn leave(
     tidied(connection, &line, &nonce, destination).await
 }
 
-/// Ends the run of a session whose `ssh` had to be killed.
+/// Ends a run whose `ssh` had to be killed.
 pub(super) async fn end(
     connection: &Connection,
     deps: &LinksDeps,
-    session: SessionId,
+    run: remote::Run,
     destination: &str,
 ) -> Result<(), Failure> {
     let nonce = remote::Nonce::random();
-    let line = remote::end(&nonce, &deps.instance, session);
+    let line = remote::end(&nonce, &deps.instance, run);
     tidied(connection, &line, &nonce, destination).await
 }
 

@@ -10,12 +10,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{LINE_MAX, Output, STDERR_LINE_MAX, STDERR_LINES, lines::Lines};
+use super::{Input, LINE_MAX, Output, STDERR_LINE_MAX, STDERR_LINES, lines::Lines};
 
 /// Writes lines to it until EOF is due.
 pub(super) async fn feed(
     stdin: Option<ChildStdin>,
-    mut lines: mpsc::Receiver<Vec<u8>>,
+    mut lines: mpsc::Receiver<Input>,
     eof: CancellationToken,
 ) {
     let Some(mut stdin) = stdin else { return };

@@ -349,14 +349,6 @@ impl Owner {
             tell(reply, Err(words::gone()));
             return;
         };
-        if waiting.refuses_host(text.expose())
-            && let Some(attempt) = self.attempts.get(&waiting.attempt)
-        {
-            attempt
-                .ends
-                .refused_host_key
-                .store(true, std::sync::atomic::Ordering::SeqCst);
-        }
         self.give(ticket, text.clone());
         let named = self.named.clone();
         match waiting.name {

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
-use iris_domain::{Problem, config::Team, ids::SessionId, problem::Code};
+use iris_domain::{Problem, config::Team, problem::Code};
 use zeroize::Zeroizing;
 
 use super::{
-    CHECK, COMMON, LAUNCH, Nonce, PREPARE, folder_name,
+    CHECK, COMMON, LAUNCH, Nonce, PREPARE, Run, folder_name,
     line::{Nul, encode, quote},
 };
 use crate::{claude::passed_on, secrets::Secret};
@@ -20,8 +20,8 @@ const WATCH_INTERVAL: u32 = 5;
 pub struct Launch<'a> {
     /// The team's settings; paths in them are the host's.
     pub team: &'a Team,
-    /// The conversation.
-    pub session: SessionId,
+    /// The run that it begins.
+    pub run: Run,
     /// The arguments of Claude Code, from [`crate::claude::Invocation::args`].
     pub args: &'a [OsString],
     /// What the agent proves itself with; none without a tunnel.
@@ -74,12 +74,13 @@ impl Launch<'_> {
 
     fn values(&self, program: &mut String) -> Result<(), Problem> {
         let (keep, dropped) = passed_on();
-        let session = self.session.to_string();
+        let (session, run) = (self.run.session.to_string(), self.run.to_string());
         let interval = WATCH_INTERVAL.to_string();
         for (name, value) in [
             ("nonce", self.nonce.as_str()),
             ("instance", &folder_name(self.instance)),
             ("session", &session),
+            ("run", &run),
             ("token", self.token.map_or("", Secret::expose)),
             ("ca", self.ca_pem.unwrap_or_default()),
             ("keep", &keep),
@@ -181,6 +182,8 @@ fn unusable(what: &str, error: Nul) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use iris_domain::ids::SessionId;
+
     use super::*;
 
     fn line(change: impl FnOnce(&mut Team), env: &[(&str, &str)]) -> Result<String, Problem> {
@@ -188,7 +191,7 @@ mod tests {
         change(&mut team);
         let launch = Launch {
             team: &team,
-            session: SessionId(uuid::Uuid::from_u128(7)),
+            run: Run::of(SessionId(uuid::Uuid::from_u128(7))),
             args: &["-p".into(), "--x=it's".into()],
             token: Some(&Secret::new("sekret".into())),
             ca_pem: Some("A\nB\n"),

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2034,SC2154 # Values come from Iris, functions from common.sh.
 #
 # What a run needs before Claude Code can be started: a folder for its files, Claude Code itself, and
-# the project's folder. Iris has set iris_session, iris_folder and iris_given (claudePath).
+# the project's folder. Iris has set iris_session, iris_run (the session, a point, and what tells its
+# runs apart), iris_folder and iris_given (claudePath).
 
 # What is said when something is missing; nothing stays behind.
 fail() {
@@ -118,8 +119,8 @@ begin_run() {
   [ -d "${HOME:-}" ] || fail home
   iris_umask=$(umask)
   umask 077
-  iris_mark=$iris_instance/$iris_session.$$/
-  iris_dir=$iris_home/$iris_session.$$
+  iris_mark=$iris_instance/$iris_run/
+  iris_dir=$iris_home/$iris_run
   mkdir -p "$iris_dir" 2>/dev/null || {
     iris_dir=''
     fail files
@@ -140,7 +141,7 @@ enter_folder() {
 }
 
 iris_dir=''
-# Claude Code is told to end by the end of its input; then this tidies up. Caught, not ignored: what
-# is started would ignore them too.
-trap : HUP INT TERM
+# Claude Code is told to end by the end of its input; then this tidies up, whether or not somebody
+# still hears what it says. Caught, not ignored: what is started would ignore them too.
+trap : HUP INT PIPE TERM
 begin_run

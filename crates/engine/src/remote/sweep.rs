@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use iris_domain::ids::SessionId;
 
-use super::{COMMON, LISTENING, Nonce, PROVE, SWEEP, folder_name, line};
+use super::{COMMON, LISTENING, Nonce, PROVE, Run, SWEEP, folder_name, line};
 use crate::secrets::Secret;
 
 /// What to sweep.
 #[derive(Default)]
 struct Extent<'a> {
     live: &'a [SessionId],
-    only: Option<SessionId>,
+    only: Option<Run>,
     leaving: bool,
 }
 
@@ -27,11 +27,11 @@ pub fn sweep(nonce: &Nonce, instance: &str, link: &str, live: &[SessionId]) -> S
     program(nonce, instance, link, &extent)
 }
 
-/// Ends the run of one session: its `ssh` had to be killed, which the far end does not notice while
-/// the link stands. Answers [`super::Said::Swept`].
-pub fn end(nonce: &Nonce, instance: &str, session: SessionId) -> String {
+/// Ends one run: its `ssh` had to be killed, which the far end does not notice while the link stands.
+/// The next run of the session may have begun. Answers [`super::Said::Swept`].
+pub fn end(nonce: &Nonce, instance: &str, run: Run) -> String {
     let extent = Extent {
-        only: Some(session),
+        only: Some(run),
         ..Extent::default()
     };
     program(nonce, instance, "", &extent)
@@ -96,7 +96,7 @@ fn program(nonce: &Nonce, instance: &str, link: &str, extent: &Extent<'_>) -> St
         live.push_str(&session.to_string());
         live.push(' ');
     }
-    let only = extent.only.map(|session| session.to_string());
+    let only = extent.only.map(|run| run.to_string());
     let values = [
         ("nonce", nonce.as_str()),
         ("instance", &folder_name(instance)),
@@ -138,7 +138,7 @@ mod tests {
         };
         for line in [
             sweep(&nonce, "a'; rm -rf ~ '", "l'\n", &[session]),
-            end(&nonce, "a", session),
+            end(&nonce, "a", Run::of(session)),
             leave(&nonce, "a", "l", &[]),
             listening(&nonce, 80),
             prove(&nonce, "a'; rm -rf ~ '", &errand),

@@ -2,14 +2,14 @@
 # shellcheck disable=SC2013,SC2154 # Values come from Iris, functions from common.sh; ids are words.
 #
 # Ends and removes what this Iris left on the host. Iris has set iris_link, iris_live (sessions, with
-# spaces around each), iris_only (one session, or empty) and iris_leaving (1, or empty).
+# spaces around each), iris_only (one run, or empty) and iris_leaving (1, or empty).
 
-# Whether the run of session $1 is to end.
+# Whether the run in folder $1 (SESSION.RUN) is to end.
 is_left() {
   if [ -n "$iris_only" ]; then
     [ "$1" = "$iris_only" ]
   else
-    case $iris_live in *" $1 "*) return 1 ;; esac
+    case $iris_live in *" ${1%.*} "*) return 1 ;; esac
   fi
 }
 
@@ -24,7 +24,7 @@ end_one() {
 end_runs() {
   for iris_run in "$iris_home"/*.*; do
     iris_base=${iris_run##*/}
-    if [ ! -d "$iris_run" ] || ! is_left "${iris_base%.*}"; then continue; fi
+    if [ ! -d "$iris_run" ] || ! is_left "$iris_base"; then continue; fi
     iris_pid='' iris_was='' iris_of=''
     # iris_of is 0 where the run led no group.
     [ ! -f "$iris_run/run" ] || read -r iris_pid iris_was iris_of <"$iris_run/run"
@@ -42,7 +42,7 @@ end_runs() {
   [ -r /proc/self/stat ] || return 0
   for iris_run in $(grep -lsF "IRIS_RUN=$iris_instance/" /proc/[0-9]*/environ); do
     iris_base=$(tr '\0' '\n' 2>/dev/null <"$iris_run" | sed -n "s|^IRIS_RUN=$iris_instance/\(.*\)/$|\1|p")
-    if [ -z "$iris_base" ] || ! is_left "${iris_base%.*}"; then continue; fi
+    if [ -z "$iris_base" ] || ! is_left "$iris_base"; then continue; fi
     end_one '' "$iris_instance/$iris_base/"
   done
 }

@@ -5,9 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use iris_domain::{Problem, problem::Code};
+use iris_domain::{
+    Problem,
+    audit::{Draft, Kind},
+    decision::{AllowedBy, Human},
+    ids::Party,
+    problem::Code,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Kept, Secret, Secrets, SecretsError};
 use crate::{clock, store::Store};
@@ -105,6 +112,43 @@ impl NamedSecrets {
         self.secrets.delete(name).await?;
         self.unnote(name).await?;
         Ok(true)
+    }
+
+    /// Forgets the secret that a person means, because they said so; its whole name.
+    ///
+    /// # Errors
+    /// As [`NamedSecrets::named`] and [`NamedSecrets::forget`]; and when it cannot be written down.
+    pub async fn forget_for(&self, typed: &str, human: Human) -> Result<String, Problem> {
+        let name = self.named(typed).await?;
+        self.note("secret.forgotten", &name, human).await?;
+        self.forget(&name).await?;
+        Ok(name)
+    }
+
+    /// Keeps a value for environments, because a person said so.
+    ///
+    /// # Errors
+    /// As [`NamedSecrets::keep_env`]; and when it cannot be written down.
+    pub async fn keep_env_for(
+        &self,
+        name: &str,
+        value: Secret,
+        human: Human,
+    ) -> Result<Kept, Problem> {
+        self.note("secret.set", name, human).await?;
+        self.keep_env(name, value).await
+    }
+
+    /// Writes down what is about to be done.
+    async fn note(&self, event: &str, name: &str, human: Human) -> Result<(), Problem> {
+        let row = Draft {
+            caller: Party::CONSOLE.to_owned(),
+            input: json!({ "secret": name }),
+            decided_by: AllowedBy::Human(human).to_string(),
+            ..Draft::event(clock::now(), Kind::Operation, event)
+        };
+        let noted = self.store.append(row).await;
+        noted.map(drop).map_err(|error| error.problem())
     }
 
     /// Every secret that a person put away, by name.
@@ -255,8 +299,10 @@ impl NamedSecrets {
 
 #[cfg(test)]
 mod tests {
+    use iris_domain::decision::Surface;
+
     use super::*;
-    use crate::home::Home;
+    use crate::{home::Home, store::AuditQuery};
 
     async fn named(secrets: Secrets) -> (tempfile::TempDir, NamedSecrets) {
         let tmp = tempfile::tempdir().unwrap();
@@ -290,6 +336,37 @@ mod tests {
         assert!(named.forget(&whole).await.unwrap());
         assert!(!named.forget(&whole).await.unwrap());
         assert_eq!(named.named("npm").await.unwrap_err().code, Code::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_a_person_does_is_written_down_wherever_they_do_it() {
+        let (_tmp, named) = named(Secrets::memory()).await;
+        for surface in [Surface::Window, Surface::Cli] {
+            let human = || Human {
+                surface,
+                user: "me".to_owned(),
+            };
+            let kept = named.keep_env_for("npm", secret("v"), human()).await;
+            assert_eq!(kept.as_ref().map(Place::from), Ok(Place::ThisRun));
+            let forgotten = named.forget_for("npm", human()).await.unwrap();
+            assert_eq!(forgotten, "env npm");
+            let unknown = named.forget_for("npm", human()).await.unwrap_err();
+            assert_eq!(unknown.code, Code::NotFound, "nothing happens");
+        }
+        let rows = named.store.audit(AuditQuery::default()).await.unwrap();
+        let rows = rows.iter().rev().map(|row| {
+            let row = &row.draft;
+            (row.tool.as_str(), row.decided_by.as_str())
+        });
+        assert_eq!(
+            rows.collect::<Vec<_>>(),
+            [
+                ("secret.set", "human:window:me"),
+                ("secret.forgotten", "human:window:me"),
+                ("secret.set", "human:cli:me"),
+                ("secret.forgotten", "human:cli:me"),
+            ]
+        );
     }
 
     #[tokio::test]

@@ -275,7 +275,7 @@ impl Failure {
             Reason::TooOld => (
                 Code::Config,
                 format!("The program `ssh` cannot be used{detail}."),
-                "Install OpenSSH 8.4 or newer.",
+                "Install OpenSSH 8.5 or newer.",
             ),
             Reason::BadConfig => (
                 Code::Config,

@@ -32,7 +32,7 @@ pub(super) async fn to_the_end(
     let (mut process, mut output) = processes
         .start(program)
         .map_err(|error| not_started(&error))?;
-    if !stdin.is_empty() && process.write(stdin.to_vec()).is_err() {
+    if !stdin.is_empty() && process.write(stdin).is_err() {
         // It ended already, and says why.
         tracing::debug!(pid = process.pid(), "input was not taken");
     }

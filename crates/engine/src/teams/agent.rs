@@ -2,6 +2,7 @@
 
 mod asking;
 mod far;
+mod text;
 
 use std::collections::HashMap;
 
@@ -16,15 +17,16 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::slots::Slot;
+use super::{TeamsDeps, slots::Slot};
 use crate::{
-    approvals::Approvals,
     claude::{self, MessageState, Refused, TurnResult},
+    endpoint::Callbacks,
     process::{Ended, Output, Process},
     secrets::Secret,
 };
 use asking::Asking;
 pub(super) use far::Far;
+use text::Text;
 
 /// What was asked over the control channel.
 #[derive(Debug, Clone, Copy)]
@@ -60,10 +62,12 @@ pub(super) struct Agent {
     next: u64,
     /// Its requests for permission, when it asks on its control channel.
     asking: Option<Asking>,
+    /// How many of those it may make.
+    bound: Option<(Callbacks, Asker)>,
     /// Its host, where that is another one.
     pub far: Option<Far>,
     /// What the agent wrote in the running turn.
-    text: Vec<String>,
+    text: Text,
 }
 
 impl Agent {
@@ -81,15 +85,17 @@ impl Agent {
             asked: HashMap::new(),
             next: 0,
             asking: None,
+            bound: None,
             far: None,
-            text: Vec::new(),
+            text: Text::default(),
         }
     }
 
     /// It has no way to Iris, and asks for permission on its control channel
     /// (`--permission-prompt-tool stdio`). Dropping the agent withdraws what it asks.
-    pub fn asks_on_its_channel(mut self, approvals: Approvals, asker: Asker) -> Self {
-        self.asking = Some(Asking::new(approvals, asker));
+    pub fn asks_on_its_channel(mut self, deps: &TeamsDeps, asker: Asker) -> Self {
+        self.bound = Some((deps.callbacks.clone(), asker.clone()));
+        self.asking = Some(Asking::new(deps.approvals.clone(), asker));
         self
     }
 
@@ -122,7 +128,7 @@ impl Agent {
     }
 
     pub fn deliver(&mut self, id: MessageId, text: &str) {
-        self.text.clear();
+        self.text = Text::default();
         self.write(&claude::user_message(id, text));
     }
 
@@ -206,7 +212,10 @@ impl Agent {
             }
             Some(claude::Event::Message(id, state)) => self.message(id, state, running),
             Some(claude::Event::Text(text)) => {
-                self.text.push(text);
+                // What it writes for itself, in a turn of its own, answers nobody.
+                if running.is_some() {
+                    self.text.push(&text);
+                }
                 Heard::Nothing
             }
             Some(claude::Event::Result(result)) => self.result(result, running),
@@ -229,6 +238,11 @@ impl Agent {
         id: String,
         request: Result<(ToolRequest, Circumstances), claude::Unreadable>,
     ) {
+        if let Some((callbacks, asker)) = &self.bound
+            && let Err(refused) = callbacks.ask(asker)
+        {
+            return self.deny(&id, &format!("{} {}", refused.message, refused.hint));
+        }
         let denied = match &mut self.asking {
             Some(asking) => match asking.ask(id.clone(), request) {
                 Ok(()) => return,
@@ -240,8 +254,12 @@ impl Agent {
             pid = self.pid(),
             denied, "a request on the control channel was not put to anybody"
         );
-        let answer = json!({ "behavior": "deny", "message": denied });
-        self.write(&claude::answer_permission(&id, &answer));
+        self.deny(&id, &denied);
+    }
+
+    fn deny(&self, id: &str, why: &str) {
+        let answer = json!({ "behavior": "deny", "message": why });
+        self.write(&claude::answer_permission(id, &answer));
     }
 
     fn answered(&self, asked: Asked, answer: Result<Value, Refused>) -> Heard {
@@ -289,7 +307,7 @@ impl Agent {
             // Usually the result came before; a message that was folded into a turn of the agent's
             // own has no result of its own.
             MessageState::Completed if running == Some(id) => {
-                Heard::Event(Event::TurnEnded(TurnEnd::Answer(self.text.join("\n\n"))))
+                Heard::Event(Event::TurnEnded(TurnEnd::Answer(self.text.answer())))
             }
             MessageState::Cancelled if running == Some(id) => Heard::Event(Event::TurnEnded(
                 TurnEnd::Error(claude::turn_problem("Claude Code dropped the message")),
@@ -311,7 +329,7 @@ impl Agent {
         Heard::Event(Event::TurnEnded(if result.is_error {
             TurnEnd::Error(claude::turn_problem(&result.text))
         } else if result.text.is_empty() {
-            TurnEnd::Answer(self.text.join("\n\n"))
+            TurnEnd::Answer(self.text.answer())
         } else {
             TurnEnd::Answer(result.text)
         }))

@@ -57,11 +57,11 @@ impl Start<'_> {
             .port
             .map(|port| format!("{scheme}://{}:{port}/mcp", Ipv4Addr::LOCALHOST));
         let args = self.invocation(endpoint.as_deref()).args();
-        let nonce = remote::Nonce::random();
+        let (nonce, run) = (remote::Nonce::random(), remote::Run::of(self.session));
         let tunnel = endpoint.is_some();
         let line = remote::Launch {
             team,
-            session: self.session,
+            run,
             args: &args,
             token: tunnel.then_some(self.token),
             ca_pem: (tunnel && !team.allow_http).then_some(self.deps.ca_pem.as_str()),
@@ -84,7 +84,7 @@ impl Start<'_> {
                 "the program for the host was not taken"
             );
         }
-        Ok((process, output, Some(Far::new(nonce, reach))))
+        Ok((process, output, Some(Far::new(nonce, run, reach))))
     }
 
     fn invocation<'a>(&'a self, endpoint: Option<&'a str>) -> Invocation<'a> {

@@ -79,8 +79,8 @@ pub(super) struct Supervisor {
     mailbox: mpsc::WeakSender<Command>,
     record: SessionRecord,
     session: Session,
-    /// While it waits for a place.
-    taking: Option<Taking>,
+    /// While it waits for a place: for the team as it was configured when it began to.
+    taking: Option<(Team, Taking)>,
     /// Why that takes long.
     unreached: Option<mpsc::Receiver<Problem>>,
     /// Its share of the link, while it is to run.
@@ -173,10 +173,13 @@ impl Supervisor {
                 Woken::Told(None) => self.close(),
                 Woken::Unreached(problem) => self.step(Event::Unreached(problem)),
                 Woken::Place(place) => {
-                    self.taking = None;
-                    self.unreached = None;
-                    let event = self.launch(place).await;
-                    self.step(event);
+                    // A change of the config may be heard after this.
+                    if !self.retake() {
+                        self.taking = None;
+                        self.unreached = None;
+                        let event = self.launch(place).await;
+                        self.step(event);
+                    }
                 }
                 Woken::Output(output) => self.output(output).await,
                 Woken::Approvals(live) => {
@@ -186,6 +189,7 @@ impl Supervisor {
                 Woken::Config(live) => {
                     config_live = live;
                     config.mark_unchanged();
+                    self.retake();
                     if self.is_outdated() {
                         self.step(Event::Evict);
                     }
@@ -304,17 +308,7 @@ impl Supervisor {
         match effect {
             Effect::Spawn => {
                 self.stderr_tail.clear();
-                // One is enough: the surfaces show what follows.
-                let (trouble, unreached) = mpsc::channel(1);
-                self.unreached = Some(unreached);
-                self.taking = Some(Box::pin(place::take(
-                    self.deps.clone(),
-                    self.slots.clone(),
-                    self.record.to.clone(),
-                    self.record.id,
-                    self.mailbox.clone(),
-                    trouble,
-                )));
+                return self.take_place();
             }
             Effect::Stop => {
                 if let Some(agent) = &self.agent {
@@ -437,9 +431,9 @@ impl Supervisor {
     }
 }
 
-async fn taken(taking: &mut Option<Taking>) -> Result<Place, Failure> {
+async fn taken(taking: &mut Option<(Team, Taking)>) -> Result<Place, Failure> {
     match taking {
-        Some(taking) => Pin::new(taking).await,
+        Some((_, taking)) => Pin::new(taking).await,
         None => pending().await,
     }
 }

@@ -47,7 +47,6 @@ pub(crate) struct Check {
     nonce: remote::Nonce,
     far: Far,
     team: Team,
-    session: SessionId,
     until: Instant,
 }
 
@@ -74,10 +73,10 @@ impl Teams {
         // It does without what the keychain has.
         let mut env = team.env.clone();
         env.retain(|_, value| !value.starts_with("keychain:"));
-        let nonce = remote::Nonce::random();
+        let (nonce, run) = (remote::Nonce::random(), remote::Run::of(session));
         let line = remote::Launch {
             team,
-            session,
+            run,
             args: &[],
             token: None,
             ca_pem: None,
@@ -99,10 +98,9 @@ impl Teams {
         Ok(Check {
             _process: process,
             output,
-            far: Far::new(nonce.clone(), reach),
+            far: Far::new(nonce.clone(), run, reach),
             nonce,
             team: team.clone(),
-            session,
             until: Instant::now() + CHECK_LIMIT,
         })
     }
@@ -136,6 +134,7 @@ impl Teams {
             tokens: &deps.tokens,
             token: deps.tokens.mint(asker.clone()),
         };
+        deps.callbacks.may_run(name)?;
         let start = Start {
             deps,
             team,
@@ -155,11 +154,11 @@ impl Teams {
         };
         let mut agent = Agent::new(process, output, minted.token.clone(), slot);
         if !has_tools {
-            agent = agent.asks_on_its_channel(deps.approvals.clone(), asker);
+            agent = agent.asks_on_its_channel(deps, asker);
         }
         agent.far = far;
         agent.initialize();
-        let outcome = timeout(limit, ready(&mut agent, team, session)).await;
+        let outcome = timeout(limit, ready(&mut agent, team)).await;
         if !matches!(outcome, Ok(Err(Unready::Ended(_)))) {
             agent.stop();
             if timeout(STOP_LIMIT, end(&mut agent)).await.is_err() {
@@ -197,7 +196,7 @@ enum Unready {
     Unusable(Problem),
 }
 
-async fn ready(agent: &mut Agent, team: &Team, session: SessionId) -> Result<(), Unready> {
+async fn ready(agent: &mut Agent, team: &Team) -> Result<(), Unready> {
     let mut reconnected = false;
     loop {
         let output = agent.next().await;
@@ -225,7 +224,7 @@ async fn ready(agent: &mut Agent, team: &Team, session: SessionId) -> Result<(),
             Heard::Ended(ended) => {
                 let own = claude::ended(&ended);
                 let failure = match &agent.far {
-                    Some(far) => far.ended(&ended, team, session, own),
+                    Some(far) => far.ended(&ended, team, own),
                     None => own,
                 };
                 return Err(Unready::Ended(failure.problem));
@@ -272,7 +271,7 @@ impl Check {
             }
         };
         if timeout(END_LIMIT, ended).await.is_err() {
-            self.far.reach.end(self.session);
+            self.far.end();
         }
         self.far.reach
     }
@@ -280,7 +279,7 @@ impl Check {
     async fn next(&mut self) -> Result<Said, Problem> {
         loop {
             let Ok(output) = tokio::time::timeout_at(self.until, self.output.recv()).await else {
-                self.far.reach.end(self.session);
+                self.far.end();
                 return Err(silent(self.team.host()));
             };
             match output {
@@ -292,7 +291,7 @@ impl Check {
                 Some(Output::TooLong(_)) => {}
                 Some(Output::Ended(ended)) => {
                     let own = claude::ended(&ended);
-                    let failure = self.far.ended(&ended, &self.team, self.session, own);
+                    let failure = self.far.ended(&ended, &self.team, own);
                     return Err(failure.problem);
                 }
                 None => return Err(super::shutting_down()),

@@ -151,7 +151,20 @@ async fn a_team_that_is_refused_five_times_is_cut_off_until_a_human_starts_it() 
     let call = || json!({ "name": "list_teams", "arguments": {} });
     let refused = answer(iris.open(&path, &again, "tools/call", &call()).await).await;
     assert!(said(&refused).contains("cut off"), "{refused}");
+    let ask = json!({ "name": "permissions__approve", "arguments": bash("t1") });
+    let asked = answer(iris.open(&path, &again, "tools/call", &ask).await).await;
+    let denied = permission(&asked);
+    assert_eq!(denied["behavior"], "deny", "it may not even ask: {denied}");
+    assert!(
+        denied["message"].as_str().unwrap().contains("cut off"),
+        "{denied}"
+    );
+    assert!(
+        iris.callbacks.may_run(&blue).is_err(),
+        "nor is it started again"
+    );
     iris.callbacks.restore(&blue);
+    assert_eq!(iris.callbacks.may_run(&blue), Ok(()));
     assert!(iris.callbacks.cut_off().borrow().is_empty());
     let served = answer(iris.open(&path, &again, "tools/call", &call()).await).await;
     assert!(served["result"]["isError"] != json!(true), "{served}");
@@ -164,4 +177,21 @@ async fn answer_or_end(mut stream: TcpStream) -> Vec<u8> {
         .await
         .unwrap();
     bytes
+}
+
+#[tokio::test]
+async fn each_time_that_a_team_is_cut_off_is_written_down() {
+    let iris = Iris::with(json!({ "blue": { "path": "/tmp", "remote": "me@there" } })).await;
+    let caller = crate::tokens::Caller::Agent(iris.agent.clone());
+    // One thread: nobody can look between the two.
+    for _ in 0..2 {
+        for _ in 0..iris_domain::callback::FAILURES_MAX {
+            iris.callbacks.failed(&caller);
+        }
+        assert!(iris.callbacks.may_run(&iris.agent.team).is_err());
+        iris.callbacks.restore(&iris.agent.team);
+    }
+    let rows = rows(&iris.store, 2).await;
+    let cut = |row: &iris_domain::audit::Row| row.draft.tool == "team.cutOff";
+    assert!(rows.iter().all(cut), "{rows:?}");
 }

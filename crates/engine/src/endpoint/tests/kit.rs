@@ -188,8 +188,8 @@ impl Served {
             Probes::of_port(port),
         );
         let (config, configs) = watch::channel(Arc::new(Config::default()));
-        let callbacks = Callbacks::new(configs, tokens.clone());
         let (refusals, rows) = Refusals::channel();
+        let callbacks = Callbacks::with(configs, tokens.clone(), refusals.clone());
         let (fate, fates) = mpsc::unbounded_channel();
         let (release, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();

@@ -2,9 +2,12 @@
 
 use iris_domain::audit::Kind;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use super::kit::{Answer, Raw, Served, asker, call, small, soon};
+use super::kit::{Answer, Fate, Raw, Served, asker, call, read_until, small, soon};
 use crate::{endpoint::limits::Limits, secrets::Secret};
 
 #[tokio::test]
@@ -268,38 +271,59 @@ async fn who_is_slow_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn connections_have_a_cap_and_a_place_becomes_free() {
-    let served = Served::with(Limits {
-        connections: 2,
+async fn who_is_silent_gives_its_place_and_no_other() {
+    let mut served = Served::with(Limits {
+        connections: 3,
         ..small()
     })
     .await;
-    let held: Vec<_> = [
-        tokio::net::TcpStream::connect(("127.0.0.1", served.port))
-            .await
-            .unwrap(),
-        tokio::net::TcpStream::connect(("127.0.0.1", served.port))
-            .await
-            .unwrap(),
-    ]
-    .into();
-    let raw = served.post(call(1, "who"));
-    let mut third = served.open(&raw).await;
+    let waiting = served.open(&served.post(call(1, "wait"))).await;
+    assert_eq!(served.fate().await, Fate::Began);
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(
+            TcpStream::connect(("127.0.0.1", served.port))
+                .await
+                .unwrap(),
+        );
+        let answer = served.send(served.post(call(2, "who"))).await;
+        assert_eq!(answer.status, 200, "whoever comes is served");
+    }
+    let mut first = silent.remove(0);
     let mut bytes = Vec::new();
-    let early =
-        tokio::time::timeout(Duration::from_millis(200), third.read_to_end(&mut bytes)).await;
-    assert!(
-        early.is_err(),
-        "the third waits: {:?}",
-        String::from_utf8_lossy(&bytes)
-    );
-    drop(held);
-    soon("the third's answer", third.read_to_end(&mut bytes))
+    soon("the end of the oldest", first.read_to_end(&mut bytes))
         .await
-        .unwrap();
-    assert_eq!(
-        Answer::read(&bytes).status,
-        200,
-        "it is served when a place is free"
-    );
+        .ok();
+    assert!(bytes.is_empty());
+    served.release.cancel();
+    let said = read_until(&mut { waiting }, "released").await;
+    assert!(said.contains("200 OK"), "a call that waits is not cut off");
+}
+
+#[tokio::test]
+async fn a_team_that_holds_all_places_shuts_out_nobody_but_itself() {
+    let mut served = Served::with(Limits {
+        connections: 4,
+        ..small()
+    })
+    .await;
+    let other = asker("red");
+    let token = served.tokens.mint(other.clone());
+    let others = Raw::post(&format!("/mcp/{}", other.session), served.port)
+        .bearer(&token)
+        .body(call(1, "wait"));
+    let waiting = served.open(&others).await;
+    assert_eq!(served.fate().await, Fate::Began);
+    let mut greedy = Vec::new();
+    for id in 0..10 {
+        greedy.push(served.open(&served.post(call(id, "wait"))).await);
+        while served.fate().await != Fate::Began {}
+    }
+    let console = Raw::post("/mcp", served.port)
+        .bearer(&served.tokens.console())
+        .body(call(1, "who"));
+    assert_eq!(served.send(console).await.status, 200);
+    served.release.cancel();
+    let said = read_until(&mut { waiting }, "released").await;
+    assert!(said.contains("200 OK"), "the other team keeps its call");
 }

@@ -76,13 +76,19 @@ impl Iris {
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
         let approvals = Approvals::start(config.clone(), store.clone(), Vec::new(), &tasks).await;
-        let callbacks = Callbacks::new(config.clone(), tokens.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         home.prepare().unwrap();
         let processes = Processes::new(&tasks);
         let secrets = Secrets::memory();
         let shutdown = CancellationToken::new();
+        let callbacks = Callbacks::start(
+            config.clone(),
+            tokens.clone(),
+            store.clone(),
+            &tasks,
+            shutdown.clone(),
+        );
         let prompts = Prompts::start(&home, secrets, store.clone(), &tasks, shutdown.clone());
         let links = Links::start(LinksDeps {
             ssh: Ssh::new(Environment::default(), processes.clone(), home.ssh()),
@@ -101,6 +107,7 @@ impl Iris {
             config,
             store: store.clone(),
             tokens: tokens.clone(),
+            callbacks: callbacks.clone(),
             approvals: approvals.clone(),
             secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
             processes: processes.clone(),

@@ -46,11 +46,8 @@ pub(super) async fn approve(
             return failed(name, &problem);
         }
     };
-    if let Err(refused) = tools.callbacks.ask(&asker.team) {
-        tools
-            .refusals
-            .call(caller, name.as_str(), refused.why, &refused.problem.message);
-        let message = format!("{} {}", refused.problem.message, refused.problem.hint);
+    if let Err(refused) = tools.callbacks.ask(&asker) {
+        let message = format!("{} {}", refused.message, refused.hint);
         return said(&json!({ "behavior": "deny", "message": message }));
     }
     match request(arguments) {

@@ -3,7 +3,7 @@
 use iris_domain::{
     Problem,
     config::Team,
-    ids::SessionId,
+    display::one_line,
     problem::Code,
     session::{Cure, Failure},
 };
@@ -15,19 +15,24 @@ use crate::{
     ssh::{self, Reason},
 };
 
+/// A line of stderr in a sentence is cut to this many characters.
+const QUOTED_MAX: usize = 300;
+
 /// An agent's way to its host, and what the launcher there said.
 #[derive(Debug)]
 pub(in crate::teams) struct Far {
     nonce: remote::Nonce,
+    run: remote::Run,
     pub reach: Reach,
     started: bool,
     unstarted: Option<Unstarted>,
 }
 
 impl Far {
-    pub fn new(nonce: remote::Nonce, reach: Reach) -> Self {
+    pub fn new(nonce: remote::Nonce, run: remote::Run, reach: Reach) -> Self {
         Self {
             nonce,
+            run,
             reach,
             started: false,
             unstarted: None,
@@ -60,46 +65,64 @@ impl Far {
         true
     }
 
+    /// Its `ssh` had to be killed, or is about to be: what it runs on the host is ended there.
+    pub fn end(&self) {
+        self.reach.end(self.run);
+    }
+
     /// What the end of its `ssh` means; `own` is what it would mean of an agent here.
-    pub fn ended(&self, ended: &Ended, team: &Team, session: SessionId, own: Failure) -> Failure {
+    pub fn ended(&self, ended: &Ended, team: &Team, own: Failure) -> Failure {
         if let Some(why) = &self.unstarted {
             return Failure {
                 problem: why.problem(team),
                 cure: Cure::Human,
             };
         }
-        let stderr = ended.stderr.join("\n");
         let Some(code) = ended.status.and_then(|status| status.code()) else {
             // It had to be killed.
-            self.reach.end(session);
+            self.end();
             return own;
         };
-        // What `ssh` ends with when its connection is gone, often without a word; Claude Code does not.
         if code == 255 {
-            let full = ssh::Failure::of_session(&stderr)
-                .is_some_and(|failure| failure.reason == Reason::TooManySessions);
-            if full {
-                self.reach.is_full();
-            }
-            return Failure {
-                problem: lost(team.host()),
-                // A host that ends every command so is tried with pauses.
-                cure: if self.started || full || self.reach.is_gone() {
-                    Cure::Link
-                } else {
-                    Cure::Retry
-                },
-            };
+            return self.broken_off(ended, team);
         }
         if !self.started {
-            let last = ended.stderr.last().map(String::as_str);
             return Failure {
-                problem: remote::said_nothing(team, last),
+                problem: remote::said_nothing(team, last(ended)),
                 cure: Cure::Human,
             };
         }
         own
     }
+
+    /// What `ssh` ends with when its connection is gone, often without a word. A program there can do
+    /// so too, in a loop, and with whatever words: what is believed is what is seen here.
+    fn broken_off(&self, ended: &Ended, team: &Team) -> Failure {
+        if self.reach.is_gone() {
+            return Failure {
+                problem: lost(team.host()),
+                cure: Cure::Link,
+            };
+        }
+        let said = ssh::Failure::of_session(&ended.stderr.join("\n"));
+        match said {
+            Some(full) if !self.started && full.reason == Reason::TooManySessions => {
+                self.reach.is_full();
+                Failure {
+                    problem: full.problem(team.host()),
+                    cure: Cure::Seat,
+                }
+            }
+            _ => Failure {
+                problem: broken_off(team.host(), last(ended)),
+                cure: Cure::Retry,
+            },
+        }
+    }
+}
+
+fn last(ended: &Ended) -> Option<&str> {
+    ended.stderr.last().map(String::as_str)
 }
 
 fn lost(host: &str) -> Problem {
@@ -107,5 +130,21 @@ fn lost(host: &str) -> Problem {
         Code::Network,
         format!("The connection to {host} was lost."),
         "Iris connects again by itself; what the agent was doing may or may not be done.",
+    )
+}
+
+fn broken_off(host: &str, last: Option<&str>) -> Problem {
+    let said = last.map_or_else(String::new, |line| {
+        format!(
+            ": {}",
+            one_line(line.trim(), QUOTED_MAX).trim_end_matches('.')
+        )
+    });
+    Problem::new(
+        Code::Agent,
+        format!(
+            "The agent on {host} ended with exit code 255, though the connection stands{said}."
+        ),
+        "Iris starts it again a few times, with pauses; if it goes on, run `claude` on that host to see why it ends.",
     )
 }

@@ -9,12 +9,57 @@ use iris_domain::{
     request::Asker,
     session::{Cure, Event, Failure},
 };
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Agent, Place, Supervisor, exited};
+use super::{Agent, Place, Supervisor, exited, place};
 use crate::{claude, clock, process::Ended, store::StoreError, teams::start::Start};
 
 impl Supervisor {
+    fn configured(&self) -> Option<Team> {
+        let config = self.deps.config.borrow();
+        config.teams.get(&self.record.to).cloned()
+    }
+
+    /// Begins to wait for a place.
+    pub(super) fn take_place(&mut self) -> Option<Event> {
+        let Some(team) = self.configured() else {
+            self.taking = None;
+            return Some(exited(removed(), Cure::Human));
+        };
+        if let Err(problem) = self.deps.callbacks.may_run(&self.record.to) {
+            return Some(exited(problem, Cure::Human));
+        }
+        // One is enough: the surfaces show what follows.
+        let (trouble, unreached) = mpsc::channel(1);
+        self.unreached = Some(unreached);
+        let place = place::take(
+            self.deps.clone(),
+            self.slots.clone(),
+            self.record.to.clone(),
+            team.clone(),
+            self.record.id,
+            self.mailbox.clone(),
+            trouble,
+        );
+        self.taking = Some((team, Box::pin(place)));
+        None
+    }
+
+    /// Waits anew when the team moved: the place would be on a host that it has left, but the agent
+    /// would be started with the settings for the other one. Says whether it does.
+    pub(super) fn retake(&mut self) -> bool {
+        let now = self.configured();
+        let moved = |team: &Team| now.as_ref().is_none_or(|now| !place::same_way(team, now));
+        if !self.taking.as_ref().is_some_and(|(team, _)| moved(team)) {
+            return false;
+        }
+        info!(team = %self.record.to, "the team moved while it waited for the way to where it was");
+        self.lease = None;
+        self.step(Event::Moved);
+        true
+    }
+
     /// Starts the process, now that there is a place for it.
     pub(super) async fn launch(&mut self, place: Result<Place, Failure>) -> Event {
         let Place { slot, remote } = match place {
@@ -23,20 +68,9 @@ impl Supervisor {
         };
         let (lease, reach) = remote.unzip();
         self.lease = lease;
-        let team = self
-            .deps
-            .config
-            .borrow()
-            .teams
-            .get(&self.record.to)
-            .cloned();
-        let Some(team) = team else {
+        let Some(team) = self.configured() else {
             return exited(removed(), Cure::Human);
         };
-        if team.remote.is_some() != reach.is_some() {
-            // The team moved while it waited for the way to where it was.
-            return exited(moved(), Cure::Link);
-        }
         self.record.last_used_at = clock::now();
         // Before the start: a conversation that nobody knows of could never be resumed.
         if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
@@ -47,6 +81,10 @@ impl Supervisor {
             Err(problem) => return exited(problem, Cure::Human),
         };
         let token = self.deps.tokens.mint(self.asker(&team));
+        if let Err(problem) = self.deps.callbacks.may_run(&self.record.to) {
+            self.deps.tokens.revoke(&token);
+            return exited(problem, Cure::Human);
+        }
         let start = Start {
             deps: &self.deps,
             team: &team,
@@ -75,7 +113,7 @@ impl Supervisor {
         };
         let mut agent = Agent::new(process, output, token, slot);
         if without_tunnel {
-            agent = agent.asks_on_its_channel(self.deps.approvals.clone(), self.asker(&team));
+            agent = agent.asks_on_its_channel(&self.deps, self.asker(&team));
         }
         agent.far = far;
         info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), host = team.host(), "agent started");
@@ -129,7 +167,7 @@ impl Supervisor {
         if let Some(agent) = self.agent.take() {
             self.deps.tokens.revoke(&agent.token);
             if let (Some(far), Some(team)) = (&agent.far, &self.started_with) {
-                failure = far.ended(&ended, team, self.record.id, failure);
+                failure = far.ended(&ended, team, failure);
                 if failure.cure == Cure::Link && self.session.running().is_some() {
                     self.cut_short = Some(cut_short(team.host()));
                 }
@@ -159,14 +197,6 @@ impl Supervisor {
 fn cut_short(host: &str) -> String {
     format!(
         "[Iris: the connection to {host} was lost while you worked on the last message. That turn was cut short, and permission requests that waited were withdrawn. See how things are before you go on.]"
-    )
-}
-
-fn moved() -> Problem {
-    Problem::new(
-        Code::Config,
-        "The team's host was changed while it was being started.",
-        "It is started there by itself.",
     )
 }
 

@@ -2,6 +2,7 @@
 
 use iris_domain::{
     Problem,
+    config::Team,
     ids::{SessionId, TeamName},
     session::{Cure, Failure},
 };
@@ -20,7 +21,18 @@ pub(super) struct Place {
     pub remote: Option<(Lease, Reach)>,
 }
 
-/// Waits until the way is proved and a place is free; `trouble` hears why the way takes long.
+/// Whether the same way leads to both. One that was made for other settings leads to another host,
+/// or without the tunnel that the team should have.
+pub(super) fn same_way(one: &Team, other: &Team) -> bool {
+    one.remote == other.remote
+        && one.remote_options == other.remote_options
+        && one.enable_reverse_mcp == other.enable_reverse_mcp
+        && one.reverse_mcp_port == other.reverse_mcp_port
+        && one.allow_http == other.allow_http
+}
+
+/// Waits until the way to this team is proved and a place is free; `trouble` hears why the way takes
+/// long.
 ///
 /// # Errors
 /// What waiting does not mend.
@@ -28,21 +40,15 @@ pub(super) async fn take(
     deps: TeamsDeps,
     slots: Slots,
     to: TeamName,
+    team: Team,
     session: SessionId,
     mailbox: mpsc::WeakSender<Command>,
     trouble: mpsc::Sender<Problem>,
 ) -> Result<Place, Failure> {
-    let (team, max) = {
-        let config = deps.config.borrow();
-        (
-            config.teams.get(&to).cloned(),
-            config.settings.max_processes,
-        )
-    };
     // The way first: who waits for a host for hours must not hold a place.
-    let remote = match team.filter(|team| team.remote.is_some()) {
+    let remote = match team.remote {
         None => None,
-        Some(team) => {
+        Some(_) => {
             let lease = deps.links.lease(&to, &team).await?;
             let reach = lease
                 .ready(session, |problem| {
@@ -54,6 +60,7 @@ pub(super) async fn take(
             Some((lease, reach))
         }
     };
+    let max = deps.config.borrow().settings.max_processes;
     let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
     let slot = slots.take(mailbox, max).await.map_err(|problem| Failure {
         problem,

@@ -173,8 +173,9 @@ impl Owner {
                 }
             }
             Message::Cancel { id, human, reply } => {
-                let outcome = self.cancel(&id, human);
-                tell(reply, outcome);
+                if let Err((reply, problem)) = self.cancel(&id, human, reply) {
+                    tell(reply, Err(problem));
+                }
             }
         }
     }
@@ -281,12 +282,20 @@ impl Owner {
         Ok(())
     }
 
-    fn cancel(&mut self, id: &PromptId, human: Human) -> Result<(), Problem> {
-        let (ticket, waiting) = self.book.find(id).ok_or_else(|| words::not_waiting(id))?;
+    /// As [`Owner::answer`].
+    fn cancel(
+        &mut self,
+        id: &PromptId,
+        human: Human,
+        reply: oneshot::Sender<Result<(), Problem>>,
+    ) -> Result<(), (oneshot::Sender<Result<(), Problem>>, Problem)> {
+        let Some((ticket, waiting)) = self.book.find(id) else {
+            return Err((reply, words::not_waiting(id)));
+        };
         let attempt = waiting.attempt;
         let row = words::cancelled(waiting, human);
         if !self.book.take(ticket, true) {
-            return Err(words::answered_already());
+            return Err((reply, words::answered_already()));
         }
         if let Some(attempt) = self.attempts.get(&attempt) {
             attempt
@@ -302,6 +311,7 @@ impl Owner {
             if let Err(error) = store.append(row).await {
                 tracing::error!(%error, "that a prompt was cancelled is missing in the audit log");
             }
+            tell(reply, Ok(()));
             Done::Nothing
         });
         Ok(())

@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fs::{self, Permissions},
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -246,10 +246,10 @@ impl Connection {
         }
     }
 
-    /// Whether it has ended, even if [`Connection::closed`] has not said so yet: the master's socket
-    /// goes before what used it is told.
+    /// Whether it has ended, even if [`Connection::closed`] has not said so yet: nobody listens at the
+    /// master's socket any more when what used it is told. (One that was killed leaves the file.)
     pub fn is_gone(&self) -> bool {
-        self.ended.get().is_some() || !self.dir.path().join(SOCKET).exists()
+        self.ended.get().is_some() || UnixStream::connect(self.dir.path().join(SOCKET)).is_err()
     }
 
     /// Ends it in order, and waits until it is gone.

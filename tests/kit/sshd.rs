@@ -14,7 +14,13 @@ use std::{
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::{iris::user, processes::signal_pid, program::Program, wait};
+use crate::{
+    iris::user,
+    network::{self, Inside, Network},
+    processes::signal_pid,
+    program::Program,
+    wait,
+};
 
 /// Where it is: not on every user's PATH, and it insists on a whole path.
 pub const SSHD: &str = "/usr/sbin/sshd";
@@ -27,6 +33,8 @@ const GONE: Duration = Duration::from_secs(10);
 /// it ends it with all its connections.
 #[derive(Debug)]
 pub struct Sshd {
+    address: String,
+    inside: Inside,
     port: u16,
     listener: Option<Program>,
     /// How often it was started.
@@ -44,8 +52,19 @@ impl Sshd {
     /// Starts one with further lines in its configuration (`MaxSessions 1`, …). They win over
     /// those of the kit.
     pub async fn with(user: &SshUser, lines: &[&str]) -> Self {
+        Self::at(user, lines, "127.0.0.1", Inside::default()).await
+    }
+
+    /// Starts one on the far computer of that network.
+    pub async fn across(user: &SshUser, lines: &[&str], network: &Network) -> Self {
+        Self::at(user, lines, network::FAR, network.far()).await
+    }
+
+    async fn at(user: &SshUser, lines: &[&str], address: &str, inside: Inside) -> Self {
         let dir = tempfile::tempdir().expect("a directory can be made");
         let mut sshd = Self {
+            address: address.to_owned(),
+            inside,
             port: free_port(),
             listener: None,
             starts: 0,
@@ -65,7 +84,7 @@ impl Sshd {
 
     /// `user@127.0.0.1`, who may sign in: the user that runs the tests.
     pub fn destination(&self) -> String {
-        format!("{}@127.0.0.1", user())
+        format!("{}@{}", user(), self.address)
     }
 
     /// `ssh … -p PORT`, for `remote` in a config.
@@ -82,7 +101,7 @@ impl Sshd {
     pub fn known_host(&self) -> String {
         let key = fs::read_to_string(self.file("host.pub")).expect("it has a host key");
         let key: Vec<&str> = key.split(' ').take(2).collect();
-        format!("[127.0.0.1]:{} {}", self.port, key.join(" "))
+        format!("[{}]:{} {}", self.address, self.port, key.join(" "))
     }
 
     /// Replaces its host key; counts from the next start on.
@@ -109,7 +128,7 @@ impl Sshd {
         // Of several lines for one setting the first counts.
         let config = format!(
             "{}
-ListenAddress 127.0.0.1:{}
+ListenAddress {}:{}
 HostKey {dir}/host
 AuthorizedKeysFile {dir}/authorized_keys
 PermitRootLogin yes
@@ -121,6 +140,7 @@ PidFile none
 LogLevel VERBOSE
 ",
             lines.join("\n"),
+            self.address,
             self.port
         );
         fs::write(self.file("config"), config).expect("a configuration can be written");
@@ -150,12 +170,12 @@ LogLevel VERBOSE
         if nix::unistd::getuid().is_root() {
             fs::create_dir_all(PRIVILEGES).expect("root can make it");
         }
-        let mut command = Command::new(SSHD);
+        let mut command = self.inside.command(SSHD);
         command.args(["-D", "-e", "-f"]).arg(self.file("config"));
         let env = [("PATH", "/usr/bin:/bin")];
         let mut listener = Program::start("sshd", &mut command, env, self.dir.path(), None);
         self.starts += 1;
-        let said = format!("Server listening on 127.0.0.1 port {}", self.port);
+        let said = format!("Server listening on {} port {}", self.address, self.port);
         wait::eventually(&said, async || {
             assert_eq!(listener.ended(), None, "sshd ended: {}", listener.stderr());
             (listener.stderr().matches(&said).count() == self.starts).then_some(())

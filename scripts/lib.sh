@@ -19,7 +19,7 @@ RUN_PACKAGES=(
 # remote host with the login shells that it may have, and with one-time codes.
 TEST_PACKAGES=(
   xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
-  shellcheck util-linux fonts-dejavu-core openssh-server zsh fish tcsh busybox
+  shellcheck util-linux fonts-dejavu-core openssh-server iproute2 zsh fish tcsh busybox
   libpam-google-authenticator
 )
 # To measure the tray application beside a real panel.

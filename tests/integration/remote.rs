@@ -4,15 +4,17 @@ mod connection_test;
 mod credentials;
 mod desktop;
 mod faults;
+mod flaps;
 mod hostile;
 mod limits;
+mod network;
 mod restarts;
 mod sign_in;
 
 use std::{fs, path::PathBuf};
 
 use iris_tests::{
-    Factor, Iris, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require,
+    Factor, Iris, Network, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,6 +52,17 @@ impl Far {
         let sshd = Sshd::asking(&user, factors, &lines).await;
         user.trust(&sshd);
         Self { user, sshd, home }
+    }
+
+    /// The far computer of that network, and an Iris on the near one.
+    async fn across(network: &Network) -> (Self, Iris) {
+        let (user, home) = (SshUser::new(), tempfile::tempdir().unwrap());
+        let sshd = Sshd::across(&user, &[&account(&home, &[])], network).await;
+        user.trust(&sshd);
+        let far = Self { user, sshd, home };
+        let setup = Iris::prepare().await.ssh(&far.user).across(network).await;
+        let iris = far.add(setup, "far", json!({})).serve().await;
+        (far, iris)
     }
 
     /// An Iris whose user can reach this host, with a team there.
@@ -265,6 +278,12 @@ async fn what_only_a_human_can_mend_is_said_in_one_sentence() {
         let refused = iris.cli(&["team", "start", "far"]).await.refused();
         assert!(refused.contains(said), "{line}: {refused}");
         assert_eq!(iris.state("far").await, "trouble");
+        // Nobody waits for the link any more, so it is not there; why stands with the team.
+        assert_eq!(link(&iris).await, Value::Null, "{line}");
+        let problem = problem(&iris).await;
+        let message = problem["message"].as_str().unwrap_or_default();
+        assert!(message.contains(said), "{line}: {problem}");
+        assert!(problem["hint"].is_string(), "{line}: {problem}");
         iris.stop();
     }
 }

@@ -19,6 +19,7 @@ pub use verbs::{Pending, Row, Sending};
 use crate::{
     desktop::WebDriver,
     model::FakeModel,
+    network::Inside,
     processes::{self, Process},
     program::Program,
     wait,
@@ -37,6 +38,7 @@ const WEBKIT: Duration = Duration::from_secs(5);
 pub struct Iris {
     runner: Runner,
     env: Variables,
+    inside: Inside,
     endpoint: String,
     /// The fake model that the agents talk to.
     pub model: FakeModel,
@@ -152,7 +154,7 @@ impl Iris {
     /// Starts `iris serve` again on the same home.
     pub async fn restart(&mut self) {
         drop(std::mem::replace(&mut self.runner, Runner::Gone));
-        let (program, endpoint) = setup::serve(self.dir.path(), &self.env).await;
+        let (program, endpoint) = setup::serve(self.dir.path(), &self.env, &self.inside).await;
         self.runner = Runner::Serve(program);
         self.endpoint = endpoint;
     }
@@ -166,6 +168,19 @@ impl Iris {
             wrong.unwrap_or_default(),
             self.stderr()
         );
+    }
+
+    /// Ends Iris as its user does, where its agents cannot be reached and stay.
+    pub fn stop_alone(&mut self) {
+        match std::mem::replace(&mut self.runner, Runner::Gone) {
+            Runner::Serve(mut program) | Runner::Desktop(mut program) => {
+                let status = program.terminate(STOP);
+                let well = status.is_some_and(|status| status.success());
+                assert!(well, "{status:?}\n{}", self.stderr());
+            }
+            Runner::Driven(_) => panic!("end a driven application by its pid"),
+            Runner::Gone => {}
+        }
     }
 
     fn stop_in_order(&mut self) -> Option<String> {

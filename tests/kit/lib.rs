@@ -15,6 +15,7 @@
 pub mod desktop;
 pub mod iris;
 pub mod model;
+pub mod network;
 pub mod processes;
 pub mod program;
 pub mod require;
@@ -24,5 +25,6 @@ pub mod wait;
 pub use desktop::Desktop;
 pub use iris::{Iris, Setup};
 pub use model::FakeModel;
+pub use network::Network;
 pub use sshd::{Factor, SshUser, Sshd};
 pub use wait::eventually;

@@ -21,7 +21,7 @@ mod wire;
 
 use std::{
     convert::Infallible,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -36,7 +36,9 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
+
+use crate::network::Inside;
 
 /// Between two words of a `FAKE:slow` answer. A pace, not a wait: the stream ends with its reader.
 pub const SLOW_PACE: Duration = Duration::from_millis(50);
@@ -67,9 +69,12 @@ type Requests = Arc<Mutex<Vec<Request>>>;
 impl FakeModel {
     /// Starts it on a free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
+        Self::start_inside(&Inside::default()).await
+    }
+
+    /// Starts it on a free port of that computer.
+    pub async fn start_inside(inside: &Inside) -> Self {
+        let listener = inside.listen().await;
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");

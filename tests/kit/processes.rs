@@ -1,6 +1,7 @@
 //! Looks into `/proc`: which programs still run that a test has started, however indirectly.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -59,6 +60,35 @@ pub fn marked(marker: &Path) -> Vec<Process> {
         .filter(|pid| is_marked(*pid, marker))
         .filter_map(read)
         .collect()
+}
+
+/// What a process has open, as `/proc` names it; nothing of one that is gone.
+pub fn descriptors(pid: u32) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd"));
+    let entries = entries.into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .collect()
+}
+
+/// At how many TCP ports these processes listen.
+pub fn listening(pids: &[u32]) -> usize {
+    const LISTEN: &str = "0A";
+    let mut sockets = BTreeSet::new();
+    for pid in pids {
+        let open = descriptors(*pid);
+        for table in ["tcp", "tcp6"] {
+            let table = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+            let rows = table.lines().skip(1).map(|row| row.split_whitespace());
+            sockets.extend(rows.filter_map(|mut row| {
+                let is_listening = row.nth(3) == Some(LISTEN);
+                // The inode, of which a descriptor is `socket:[INODE]`.
+                let socket = PathBuf::from(format!("socket:[{}]", row.nth(5)?));
+                (is_listening && open.contains(&socket)).then_some(socket)
+            }));
+        }
+    }
+    sockets.len()
 }
 
 fn is_marked(pid: u32, marker: &Path) -> bool {

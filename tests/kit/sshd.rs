@@ -16,7 +16,13 @@ use std::{
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::{iris::user, processes::signal_pid, program::Program, wait};
+use crate::{
+    iris::user,
+    network::{self, Inside, Network},
+    processes::signal_pid,
+    program::Program,
+    wait,
+};
 
 pub use pam::Factor;
 pub(crate) use pam::{allowed as pam_is_allowed, missing as missing_for_pam};
@@ -32,6 +38,8 @@ const GONE: Duration = Duration::from_secs(10);
 /// it ends it with all its connections.
 #[derive(Debug)]
 pub struct Sshd {
+    address: String,
+    inside: Inside,
     port: u16,
     listener: Option<Program>,
     /// How often it was started.
@@ -51,7 +59,16 @@ impl Sshd {
     /// Starts one with further lines in its configuration (`MaxSessions 1`, …). They win over
     /// those of the kit.
     pub async fn with(user: &SshUser, lines: &[&str]) -> Self {
-        let mut sshd = Self::new(user);
+        Self::at(user, lines, "127.0.0.1", Inside::default()).await
+    }
+
+    /// Starts one on the far computer of that network.
+    pub async fn across(user: &SshUser, lines: &[&str], network: &Network) -> Self {
+        Self::at(user, lines, network::FAR, network.far()).await
+    }
+
+    async fn at(user: &SshUser, lines: &[&str], address: &str, inside: Inside) -> Self {
+        let mut sshd = Self::new(user, address, inside);
         sshd.configure(lines);
         sshd.listen().await;
         sshd
@@ -61,7 +78,7 @@ impl Sshd {
     /// lines say otherwise. Nothing is right before [`Sshd::set_password`] and [`Sshd::issue`].
     /// Needs `require!("pam")`.
     pub async fn asking(user: &SshUser, factors: &[Factor], lines: &[&str]) -> Self {
-        let mut sshd = Self::new(user);
+        let mut sshd = Self::new(user, "127.0.0.1", Inside::default());
         sshd.own_pam = true;
         pam::configure(sshd.dir(), factors);
         let own = [
@@ -74,8 +91,10 @@ impl Sshd {
         sshd
     }
 
-    fn new(user: &SshUser) -> Self {
+    fn new(user: &SshUser, address: &str, inside: Inside) -> Self {
         let sshd = Self {
+            address: address.to_owned(),
+            inside,
             port: free_port(),
             listener: None,
             starts: 0,
@@ -104,7 +123,7 @@ impl Sshd {
 
     /// `user@127.0.0.1`, who may sign in: the user that runs the tests.
     pub fn destination(&self) -> String {
-        format!("{}@127.0.0.1", user())
+        format!("{}@{}", user(), self.address)
     }
 
     /// `ssh … -p PORT`, for `remote` in a config.
@@ -121,7 +140,7 @@ impl Sshd {
     pub fn known_host(&self) -> String {
         let key = fs::read_to_string(self.file("host.pub")).expect("it has a host key");
         let key: Vec<&str> = key.split(' ').take(2).collect();
-        format!("[127.0.0.1]:{} {}", self.port, key.join(" "))
+        format!("[{}]:{} {}", self.address, self.port, key.join(" "))
     }
 
     /// Replaces its host key; counts from the next start on.
@@ -148,7 +167,7 @@ impl Sshd {
         // Of several lines for one setting the first counts.
         let config = format!(
             "{}
-ListenAddress 127.0.0.1:{}
+ListenAddress {}:{}
 HostKey {dir}/host
 AuthorizedKeysFile {dir}/authorized_keys
 PermitRootLogin yes
@@ -160,6 +179,7 @@ PidFile none
 LogLevel VERBOSE
 ",
             lines.join("\n"),
+            self.address,
             self.port
         );
         fs::write(self.file("config"), config).expect("a configuration can be written");
@@ -192,13 +212,13 @@ LogLevel VERBOSE
         let mut command = if self.own_pam {
             pam::command(SSHD, self.dir())
         } else {
-            Command::new(SSHD)
+            self.inside.command(SSHD)
         };
         command.args(["-D", "-e", "-f"]).arg(self.file("config"));
         let env = [("PATH", "/usr/bin:/bin")];
         let mut listener = Program::start("sshd", &mut command, env, self.dir.path(), None);
         self.starts += 1;
-        let said = format!("Server listening on 127.0.0.1 port {}", self.port);
+        let said = format!("Server listening on {} port {}", self.address, self.port);
         wait::eventually(&said, async || {
             assert_eq!(listener.ended(), None, "sshd ended: {}", listener.stderr());
             (listener.stderr().matches(&said).count() == self.starts).then_some(())

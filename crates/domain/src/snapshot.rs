@@ -121,7 +121,8 @@ pub struct TeamView {
     pub path: String,
     /// What happens to a request that no rule decides.
     pub mode: GrantPermission,
-    /// The link to its host; absent for a local team, and for a remote one that was never started.
+    /// The link to its host; absent for a local team, and while no agent of a remote one runs or is
+    /// to run: then `problem` says what is wrong, if anything is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]
     pub link: Option<LinkView>,

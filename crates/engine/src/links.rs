@@ -4,8 +4,9 @@
 //! step function of [`iris_domain::link`]. Who needs a link takes a [`Lease`]; the link is up for as
 //! long as somebody holds one.
 
+mod host;
 mod lease;
-mod line;
+mod lines;
 mod live;
 mod proof;
 mod task;
@@ -16,12 +17,14 @@ mod work;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
     config::Team,
@@ -40,9 +43,11 @@ use crate::{
     ssh::{self, LinkKey, Resolved, Ssh},
     tls::Tls,
 };
+use host::Host;
 pub use lease::{Lease, Reach};
 pub use live::Live;
-use task::{Status, Task, Told, Wish};
+use task::{Task, Told, Wish};
+use view::{Shown, Status};
 
 /// What links are made of.
 #[derive(Debug, Clone)]
@@ -124,7 +129,7 @@ impl Links {
             .await
             .map_err(|failure| failed(&failure, target.destination()))?;
         let destination = target.destination().to_owned();
-        let account = work::account(&resolved);
+        let account = host::account(&resolved);
         let link = resolved.key.to_string().into();
         let (reply, handle) = oneshot::channel();
         self.ask(Question::Link(resolved, target, reply))?;
@@ -227,14 +232,8 @@ fn start(
     views: &Arc<watch::Sender<Arc<LinkViews>>>,
 ) -> Handle {
     let (told, inbox) = mpsc::unbounded_channel();
-    let (status_tx, status) = watch::channel(Arc::default());
-    let task = Task::new(
-        Arc::clone(deps),
-        target,
-        resolved,
-        status_tx,
-        Arc::clone(views),
-    );
+    let (shown, status) = Shown::new(Arc::clone(views));
+    let task = Task::new(Host::new(Arc::clone(deps), target, resolved), shown);
     deps.tasks.spawn(task.run(inbox));
     Handle { told, status }
 }
@@ -252,6 +251,14 @@ impl Handle {
         if closed.await.is_err() {
             tracing::debug!("the link's task had ended");
         }
+    }
+}
+
+/// Awaits it where there is one.
+async fn ready<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
     }
 }
 

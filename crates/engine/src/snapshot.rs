@@ -7,7 +7,7 @@ use iris_domain::{
     config::{Config, Team},
     ids::TeamName,
     prompt::PromptView,
-    snapshot::{LinkView, SessionView, Snapshot, TeamState, TeamView},
+    snapshot::{LinkState, LinkView, SessionView, Snapshot, TeamState, TeamView},
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -113,6 +113,17 @@ fn overtaken(session: &SessionView, all: &[SessionView]) -> bool {
             .any(|other| works(other) && other.last_activity > session.last_activity)
 }
 
+/// The state as it can be shown: that an agent on another host is ready is known over its link only.
+/// While that is not proved, it is on its way.
+fn verified(state: TeamState, team: &Team, link: Option<&LinkView>) -> TeamState {
+    let proved = link.is_some_and(|link| link.state == LinkState::Up);
+    if state == TeamState::Idle && team.remote.is_some() && !proved {
+        TeamState::Waking
+    } else {
+        state
+    }
+}
+
 fn team_view(
     name: &TeamName,
     team: &Team,
@@ -120,10 +131,11 @@ fn team_view(
     sessions: Vec<SessionView>,
     waiting: usize,
 ) -> TeamView {
+    let shown = |session: &SessionView| verified(session.state, team, link);
     let worst = sessions
         .iter()
         .filter(|s| !overtaken(s, &sessions))
-        .map(|s| s.state)
+        .map(shown)
         .max()
         .unwrap_or(TeamState::Asleep);
     let state = if waiting > 0 {
@@ -145,7 +157,13 @@ fn team_view(
         path: team.path.clone(),
         mode: team.grant_permission,
         link: link.cloned(),
-        sessions,
+        sessions: sessions
+            .into_iter()
+            .map(|session| SessionView {
+                state: shown(&session),
+                ..session
+            })
+            .collect(),
     }
 }
 
@@ -184,6 +202,35 @@ mod tests {
             let view = team_view(&"api".parse().unwrap(), &Team::at("p"), None, sessions, 0);
             assert_eq!(view.state, shown);
             assert_eq!(view.problem.is_some(), shown == Trouble);
+        }
+    }
+
+    #[test]
+    fn an_agent_whose_link_is_not_proved_is_not_shown_as_ready() {
+        use TeamState::{Idle, Trouble, Waking, Working};
+        let mut there = Team::at("p");
+        there.remote = Some("me@box".into());
+        let link = |state| LinkView {
+            state,
+            verified_at: None,
+            rtt_ms: None,
+            port: None,
+            retry_at: None,
+            problem: None,
+            warning: None,
+        };
+        for (team, link, is, shown) in [
+            (&Team::at("p"), None, Idle, Idle),
+            (&there, Some(link(LinkState::Up)), Idle, Idle),
+            (&there, None, Idle, Waking),
+            (&there, Some(link(LinkState::Degraded)), Idle, Waking),
+            (&there, Some(link(LinkState::Connecting)), Idle, Waking),
+            (&there, Some(link(LinkState::Degraded)), Working, Working),
+            (&there, Some(link(LinkState::NeedsYou)), Trouble, Trouble),
+        ] {
+            let sessions = vec![session(is, 1)];
+            let view = team_view(&"api".parse().unwrap(), team, link.as_ref(), sessions, 0);
+            assert_eq!((view.state, view.sessions[0].state), (shown, shown));
         }
     }
 }

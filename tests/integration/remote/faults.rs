@@ -1,7 +1,6 @@
 //! What breaks between Iris and a host: connections, processes, ports, Iris itself.
 
 use std::{
-    fs,
     net::TcpListener,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -24,24 +23,22 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// The same when the network changed: two seconds for the proof, and a machine that is busy.
 const NUDGED_MAX: Duration = Duration::from_secs(5);
 
+/// And it is made anew within this: a second proof of five seconds, and a sign-in.
+const ANEW_MAX: Duration = Duration::from_secs(5 + 5 + 4);
+
 /// The connections of this Iris: `ssh` programs that hold a control socket.
-fn masters(iris: &Iris) -> Vec<Process> {
+pub(super) fn masters(iris: &Iris) -> Vec<Process> {
     let mut running = processes::marked(iris.dir());
     running.retain(|process| process.exe.ends_with("ssh") && process.command.contains(" -M -N "));
     running
 }
 
 /// Waits until the host has let that many connections in.
-async fn signed_in(far: &Far, times: usize) {
+pub(super) async fn signed_in(far: &Far, times: usize) {
     eventually(&format!("{times} sign-ins"), async || {
         (far.sshd.sign_ins() == times).then_some(())
     })
     .await;
-}
-
-fn descriptors(iris: &Iris) -> usize {
-    let path = format!("/proc/{}/fd", iris.pid());
-    fs::read_dir(path).unwrap().count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -312,33 +309,6 @@ async fn a_taken_port_is_said_or_another_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_flaps_leaves_nothing_behind() {
-    require!("claude", "sshd");
-    const FLAPS: usize = 30;
-    let mut far = Far::start().await;
-    let mut iris = far.iris(json!({})).await;
-    is_well(&iris, "far", "before").await;
-    let descriptors_before = descriptors(&iris);
-    for flap in 1..=FLAPS {
-        far.sshd.restart().await;
-        signed_in(&far, flap + 1).await;
-        link_is(&iris, "up").await;
-    }
-    is_well(&iris, "far", "after").await;
-    assert_eq!(masters(&iris).len(), 1, "one connection");
-    assert_eq!(iris.agents().len(), 1, "one agent");
-    assert_eq!(far.sshd.children().len(), 1, "one connection there");
-    assert_eq!(far.files().len(), 1, "of one Iris");
-    // A connection that closes may hold one for a moment.
-    eventually("no descriptor more than before", async || {
-        (descriptors(&iris) <= descriptors_before + 2).then_some(())
-    })
-    .await;
-    iris.stop();
-    far.is_clean().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_host_is_found_out() {
     require!("claude", "sshd");
     let far = Far::start().await;
@@ -395,7 +365,7 @@ async fn a_change_of_the_network_finds_a_silent_host_out_at_once() {
     .await;
     assert!(begun.elapsed() < NUDGED_MAX, "{:?}", begun.elapsed());
     signed_in(&far, 2).await;
-    assert!(begun.elapsed() < SILENCE_MAX / 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < ANEW_MAX, "{:?}", begun.elapsed());
     link_is(&iris, "up").await;
     is_well(&iris, "far", "two").await;
     iris.stop();

@@ -17,6 +17,7 @@ use crate::{
     desktop::{Desktop, WebDriver},
     eventually,
     model::FakeModel,
+    network::{Inside, Network},
     program::Program,
     require,
     sshd::{SshUser, free_port},
@@ -41,6 +42,7 @@ pub(super) type Variables = BTreeMap<OsString, OsString>;
 pub struct Setup {
     model: FakeModel,
     env: Variables,
+    inside: Inside,
     dir: TempDir,
 }
 
@@ -89,7 +91,12 @@ impl Setup {
         ] {
             set(name, value.into());
         }
-        Self { model, env, dir }
+        Self {
+            model,
+            env,
+            inside: Inside::default(),
+            dir,
+        }
     }
 
     /// `$IRIS_HOME`.
@@ -114,6 +121,13 @@ impl Setup {
         path.push(":");
         path.push(&self.env[OsStr::new("PATH")]);
         self.env.insert("PATH".into(), path);
+        self
+    }
+
+    /// On the near computer of that network; the model is on the far one, where the agents are.
+    pub async fn across(mut self, network: &Network) -> Self {
+        self.inside = network.near();
+        self.model = FakeModel::start_inside(&network.far()).await;
         self
     }
 
@@ -160,7 +174,7 @@ impl Setup {
 
     /// Starts `iris serve` and returns when it is ready.
     pub async fn serve(self) -> Iris {
-        let (program, endpoint) = serve(self.dir.path(), &self.env).await;
+        let (program, endpoint) = serve(self.dir.path(), &self.env, &self.inside).await;
         self.running(Runner::Serve(program), endpoint)
     }
 
@@ -243,6 +257,7 @@ impl Setup {
         Iris {
             runner,
             env: self.env,
+            inside: self.inside,
             endpoint,
             model: self.model,
             dir: self.dir,
@@ -253,8 +268,8 @@ impl Setup {
 /// Starts `iris serve` on any port and waits until it is ready; its endpoint. Signals for a file
 /// that grew too large are ignored, so that a test can fill the disk (`prlimit --fsize`) and see an
 /// error where a full disk would give one.
-pub(super) async fn serve(dir: &Path, env: &Variables) -> (Program, String) {
-    let mut command = Command::new("sh");
+pub(super) async fn serve(dir: &Path, env: &Variables, inside: &Inside) -> (Program, String) {
+    let mut command = inside.command("sh");
     command
         .args(["-c", "trap '' XFSZ; exec \"$0\" serve --port 0"])
         .arg(require::built("iris"));

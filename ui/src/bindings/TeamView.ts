@@ -47,7 +47,8 @@ path: string,
  */
 mode: GrantPermission, 
 /**
- * The link to its host; absent for a local team, and for a remote one that was never started.
+ * The link to its host; absent for a local team, and while no agent of a remote one runs or is
+ * to run: then `problem` says what is wrong, if anything is.
  */
 link?: LinkView, 
 /**

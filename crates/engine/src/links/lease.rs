@@ -11,12 +11,7 @@ use iris_domain::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Live, human,
-    line::Seat,
-    live::Alive,
-    shutting_down,
-    task::{Status, Told},
-    tunnel::Wanted,
+    Live, human, lines::Seat, live::Alive, shutting_down, task::Told, tunnel::Wanted, view::Status,
 };
 use crate::{process::Program, remote::Run};
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use iris_domain::{Problem, problem::Code, session::Failure};
 use tokio::time::{Instant, timeout};
 
-use super::{LinksDeps, tunnel};
+use super::{host::Host, tunnel};
 use crate::{
     endpoint::{ProbeFailure, probe},
     remote,
@@ -37,16 +37,16 @@ impl Proof {
     pub async fn send(
         &self,
         programs: &Connection,
-        deps: &LinksDeps,
+        host: &Host,
         at_most: Duration,
-        destination: &str,
     ) -> Result<Result<Duration, ProbeFailure>, Failure> {
         match &self.way {
             Way::Forward(socket) => {
+                let deps = &host.deps;
                 Ok(probe(socket, deps.tls.client(), &deps.probes, at_most).await)
             }
             Way::Program => {
-                let sent = self.by_program(programs, deps, at_most, destination);
+                let sent = self.by_program(programs, host, at_most);
                 timeout(at_most, sent)
                     .await
                     .unwrap_or(Ok(Err(ProbeFailure::TimedOut(at_most))))
@@ -57,10 +57,10 @@ impl Proof {
     async fn by_program(
         &self,
         programs: &Connection,
-        deps: &LinksDeps,
+        host: &Host,
         at_most: Duration,
-        destination: &str,
     ) -> Result<Result<Duration, ProbeFailure>, Failure> {
+        let deps = &host.deps;
         let expected = deps.probes.expect();
         let nonce = remote::Nonce::random();
         let errand = remote::Errand {
@@ -72,14 +72,14 @@ impl Proof {
         };
         let line = remote::prove(&nonce, &deps.instance, &errand);
         let begun = Instant::now();
-        match tunnel::ask(programs, &line, &nonce, destination).await? {
+        match tunnel::ask(programs, host, &nonce, &line).await? {
             // Whoever took it has our certificate: true only if the nonce is here.
             Some(remote::Said::Sent) => expected.seen().await,
             Some(remote::Said::Unsent(None)) => return Ok(Err(ProbeFailure::Barred)),
             Some(remote::Said::Unsent(Some(words))) => {
                 return Ok(Err(ProbeFailure::NotSent(words)));
             }
-            _ => return Err(super::human(tunnel::no_shell(destination))),
+            _ => return Err(super::human(tunnel::no_shell(host.destination()))),
         }
         Ok(Ok(begun.elapsed()))
     }

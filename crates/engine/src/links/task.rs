@@ -1,21 +1,18 @@
 //! The task that owns a link's connections and executes the effects of its step function.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    future::pending,
-    pin::Pin,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
-use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
     ids::TeamName,
     link::{Effect, Event, Link, State, Timer},
+    prompt::PromptView,
     session::{Cure, Failure},
-    snapshot::LinkState,
-    target::Target,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -25,17 +22,14 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
-    LinkViews, LinksDeps, failed,
-    line::{Line, Seat, give},
-    tunnel::{self, Tunnel, Wanted},
-    view,
-    work::{Opened, account, connect, open, prepare, prove},
+    host::Host,
+    lines::{Lines, Seeker, give},
+    ready,
+    tunnel::{self, Tidying, Tunnel, Wanted},
+    view::{Shown, Status},
+    work::{Opened, open, prepare, prove},
 };
-use crate::{
-    clock,
-    remote::Run,
-    ssh::{self, Connection, Resolved},
-};
+use crate::{clock, remote::Run, ssh::Connection};
 
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next
 /// connect.
@@ -55,7 +49,7 @@ pub(super) enum Told {
     Want(u64, Wish, oneshot::Sender<()>),
     Release(u64),
     /// A place for a session.
-    Seat(oneshot::Sender<Result<Seat, Failure>>),
+    Seat(Seeker),
     /// The host takes no more sessions on this connection.
     Full(Arc<Connection>),
     Nudge,
@@ -64,16 +58,6 @@ pub(super) enum Told {
     /// A run was cut off; its far end is ended.
     End(Run),
     Close(oneshot::Sender<()>),
-}
-
-/// What leases wait for.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Status {
-    pub state: LinkState,
-    pub problem: Option<Problem>,
-    pub tunnels: BTreeMap<Wanted, Result<u16, Problem>>,
-    /// The last proof that came back, and how long it took.
-    pub verified: Option<(Timestamp, Duration)>,
 }
 
 /// What came of the work that takes time.
@@ -86,65 +70,38 @@ enum Done {
 }
 
 pub(super) struct Task {
-    deps: Arc<LinksDeps>,
-    target: Target,
-    /// Names this link on the host.
-    key: String,
-    /// Whose password `ssh` may ask for, whatever alias the config has for it.
-    account: String,
+    host: Arc<Host>,
     link: Link,
     wishes: HashMap<u64, Wish>,
-    /// The first one carries the tunnels.
-    lines: Vec<Line>,
+    lines: Lines,
     tunnels: BTreeMap<Wanted, Result<Tunnel, Problem>>,
     work: Option<BoxFuture<'static, Done>>,
     /// The connections that are being closed.
     closed: Option<oneshot::Receiver<()>>,
-    /// The end of the first connection.
-    ended: Option<BoxFuture<'static, ssh::Failure>>,
-    /// The ends of the others, which are no end of the link.
-    others_ended: FuturesUnordered<BoxFuture<'static, Arc<Connection>>>,
-    /// A further connection on its way, for those who wait for a place.
-    further: Option<BoxFuture<'static, Result<Connection, Failure>>>,
-    seekers: VecDeque<oneshot::Sender<Result<Seat, Failure>>>,
     timer: Option<(Timer, Instant)>,
     retry_at: Option<Timestamp>,
     verified: Option<(Timestamp, Duration)>,
-    status: watch::Sender<Arc<Status>>,
-    views: Arc<watch::Sender<Arc<LinkViews>>>,
-    /// The teams that were shown last.
-    shown: BTreeSet<TeamName>,
+    /// What `ssh` asks humans.
+    asked: watch::Receiver<Arc<Vec<PromptView>>>,
+    shown: Shown,
 }
 
 impl Task {
-    pub fn new(
-        deps: Arc<LinksDeps>,
-        target: Target,
-        resolved: &Resolved,
-        status: watch::Sender<Arc<Status>>,
-        views: Arc<watch::Sender<Arc<LinkViews>>>,
-    ) -> Self {
+    pub fn new(host: Host, shown: Shown) -> Self {
+        let host = Arc::new(host);
         Self {
-            deps,
-            target,
-            key: resolved.key.to_string(),
-            account: account(resolved),
+            lines: Lines::new(Arc::clone(&host)),
             link: Link::default(),
             wishes: HashMap::new(),
-            lines: Vec::new(),
             tunnels: BTreeMap::new(),
             work: None,
             closed: None,
-            ended: None,
-            others_ended: FuturesUnordered::new(),
-            further: None,
-            seekers: VecDeque::new(),
             timer: None,
             retry_at: None,
             verified: None,
-            status,
-            views,
-            shown: BTreeSet::new(),
+            asked: host.deps.prompts.watch(),
+            host,
+            shown,
         }
     }
 
@@ -168,16 +125,16 @@ impl Task {
                     self.work = None;
                     self.done(done);
                 }
-                failure = ready(&mut self.ended) => {
-                    self.ended = None;
-                    let failure = failed(&failure, self.target.destination());
-                    info!(host = self.target.destination(), problem = %failure.problem, "the link ended");
+                failure = self.lines.ended() => {
+                    let failure = self.host.failed(&failure);
+                    info!(host = self.host.destination(), problem = %failure.problem, "the link ended");
                     self.step(Event::Failed(failure));
                 }
-                Some(connection) = self.others_ended.next() => self.lost(&connection),
-                further = ready(&mut self.further) => {
-                    self.further = None;
-                    self.furthered(further);
+                Ok(()) = self.asked.changed() => {
+                    let is_asking = self.host.is_asking(&self.asked.borrow_and_update());
+                    if is_asking {
+                        self.step(Event::Asked);
+                    }
                 }
                 () = clock::reached(self.timer.map(|(_, at)| at)) => {
                     if let Some((timer, _)) = self.timer.take() {
@@ -211,11 +168,7 @@ impl Task {
                 }
             }
             Told::Seat(reply) => self.seat(reply),
-            Told::Full(connection) => {
-                if let Some(line) = self.lines.iter().find(|line| line.is(&connection)) {
-                    line.is_full();
-                }
-            }
+            Told::Full(connection) => self.lines.is_full(&connection),
             Told::Nudge => self.step(Event::Nudged),
             Told::Prove(heard) => {
                 self.step(Event::Nudged);
@@ -232,10 +185,7 @@ impl Task {
     fn done(&mut self, done: Done) {
         match done {
             Done::Connected(Ok(connection)) => {
-                let line = Line::new(connection);
-                let first = Arc::clone(&line.connection);
-                self.ended = Some(Box::pin(async move { first.closed().await }));
-                self.lines.push(line);
+                self.lines.add(connection);
                 self.step(Event::Connected);
             }
             Done::Connected(Err(failure)) | Done::Prepared(Err(failure)) => {
@@ -247,7 +197,7 @@ impl Task {
             }
             Done::Opened(opened, further) => {
                 if let Some(connection) = further {
-                    self.add(connection);
+                    self.lines.add(connection);
                 }
                 match opened {
                     Ok(opened) => self.keep(opened),
@@ -262,7 +212,7 @@ impl Task {
     fn keep(&mut self, opened: Opened) {
         for (wanted, outcome) in opened {
             if let Err(problem) = &outcome {
-                warn!(host = self.target.destination(), %problem, "no tunnel");
+                warn!(host = self.host.destination(), %problem, "no tunnel");
             }
             let tunnel = outcome.map(|(tunnel, _)| tunnel);
             self.tunnels.insert(wanted, tunnel);
@@ -286,11 +236,7 @@ impl Task {
         match effect {
             Effect::Connect => {
                 self.retry_at = None;
-                let connecting = connect(
-                    Arc::clone(&self.deps),
-                    self.target.clone(),
-                    self.account.clone(),
-                );
+                let connecting = Arc::clone(&self.host).connect();
                 let closed = self.closed.take();
                 self.work = Some(Box::pin(async {
                     // The one before may still hold the tunnel's port. Dropped is closed, too.
@@ -303,15 +249,12 @@ impl Task {
                 }));
             }
             Effect::Prepare => {
-                let Some(line) = self.lines.first() else {
+                let Some(connection) = self.lines.first() else {
                     return;
                 };
-                let connection = Arc::clone(&line.connection);
-                let (deps, wanted) = (Arc::clone(&self.deps), self.wanted());
-                let link = self.key.clone();
-                let destination = self.target.destination().to_owned();
+                let (host, wanted) = (Arc::clone(&self.host), self.wanted());
                 self.work = Some(Box::pin(async move {
-                    Done::Prepared(prepare(&connection, &deps, &link, wanted, &destination).await)
+                    Done::Prepared(prepare(&connection, &host, wanted).await)
                 }));
             }
             Effect::Prove(at_most) => self.prove(at_most),
@@ -320,15 +263,15 @@ impl Task {
                 let closing = self.take_all(orderly);
                 let (done, closed) = oneshot::channel();
                 self.closed = Some(closed);
-                self.deps.tasks.spawn(async move {
+                self.host.deps.tasks.spawn(async move {
                     closing.await;
                     if done.send(()).is_err() {
                         debug!("no connection follows");
                     }
                 });
             }
-            Effect::Arm(Timer::Proof(wait)) => {
-                self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
+            Effect::Arm(timer @ (Timer::Proof(wait) | Timer::SignIn(wait))) => {
+                self.timer = Some((timer, Instant::now() + wait));
             }
             Effect::Arm(Timer::BackOff(wait)) => {
                 let wait = jittered(wait);
@@ -344,12 +287,10 @@ impl Task {
     }
 
     fn prove(&mut self, at_most: Duration) {
-        let Some(line) = self.lines.first() else {
+        let Some(connection) = self.lines.first() else {
             return;
         };
-        let connection = Arc::clone(&line.connection);
-        let deps = Arc::clone(&self.deps);
-        let destination = self.target.destination().to_owned();
+        let host = Arc::clone(&self.host);
         let proofs: Vec<_> = self
             .tunnels
             .values()
@@ -357,7 +298,7 @@ impl Task {
             .map(|tunnel| tunnel.proof.clone())
             .collect();
         self.work = Some(Box::pin(async move {
-            Done::Proved(prove(&connection, &deps, proofs, at_most, &destination).await)
+            Done::Proved(prove(&connection, &host, proofs, at_most).await)
         }));
     }
 
@@ -371,15 +312,15 @@ impl Task {
             .into_iter()
             .filter(|wanted| !self.tunnels.contains_key(wanted))
             .collect();
-        let (false, Some(line)) = (wanted.is_empty(), self.lines.first()) else {
+        if wanted.is_empty() {
+            return;
+        }
+        let (Some(first), Some(latest)) = (self.lines.first(), self.lines.latest()) else {
             return;
         };
-        let (first, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
-        let programs = self.lines.iter().map(|line| Arc::clone(&line.connection));
-        let programs: Vec<_> = programs.collect();
-        let (target, account) = (self.target.clone(), self.account.clone());
+        let host = Arc::clone(&self.host);
         self.work = Some(Box::pin(async move {
-            let (opened, further) = open(&first, programs, deps, target, account, wanted).await;
+            let (opened, further) = open(&first, &latest, &host, wanted).await;
             Done::Opened(opened, further)
         }));
         // The proof's turn comes after it.
@@ -402,7 +343,7 @@ impl Task {
 
     fn close_unwanted(&mut self) {
         let wanted = self.wanted();
-        let Some(line) = self.lines.first() else {
+        let Some(first) = self.lines.first() else {
             return;
         };
         let (kept, unwanted) = std::mem::take(&mut self.tunnels)
@@ -410,8 +351,8 @@ impl Task {
             .partition::<BTreeMap<_, _>, _>(|(tunnel, _)| wanted.contains(tunnel));
         self.tunnels = kept;
         for tunnel in unwanted.into_values().flatten() {
-            let (connection, port) = (Arc::clone(&line.connection), self.deps.port);
-            self.deps.tasks.spawn(async move {
+            let (connection, port) = (Arc::clone(&first), self.host.deps.port);
+            self.host.deps.tasks.spawn(async move {
                 if let Err(error) = connection.cancel_forward(tunnel.port(), port).await {
                     debug!(%error, "a tunnel was not closed");
                 }
@@ -419,61 +360,12 @@ impl Task {
         }
     }
 
-    fn seat(&mut self, reply: oneshot::Sender<Result<Seat, Failure>>) {
-        if !self.link.is_usable() {
-            give(reply, Err(self.gone()));
-            return;
+    fn seat(&mut self, seeker: Seeker) {
+        if self.link.is_usable() {
+            self.lines.seat(seeker);
+        } else {
+            give(seeker, Err(self.gone()));
         }
-        if let Some(seat) = self.lines.iter().find_map(Line::seat) {
-            give(reply, Ok(seat));
-            return;
-        }
-        self.seekers.push_back(reply);
-        if self.further.is_none() {
-            let connecting = connect(
-                Arc::clone(&self.deps),
-                self.target.clone(),
-                self.account.clone(),
-            );
-            self.further = Some(Box::pin(connecting));
-        }
-    }
-
-    fn furthered(&mut self, further: Result<Connection, Failure>) {
-        match further {
-            Ok(connection) => self.add(connection),
-            Err(failure) => {
-                for seeker in self.seekers.drain(..) {
-                    give(seeker, Err(failure.clone()));
-                }
-            }
-        }
-        for seeker in std::mem::take(&mut self.seekers) {
-            self.seat(seeker);
-        }
-    }
-
-    /// A further connection: its end takes its sessions along, and nothing else.
-    fn add(&mut self, connection: Connection) {
-        let line = Line::new(connection);
-        let connection = Arc::clone(&line.connection);
-        self.lines.push(line);
-        self.others_ended.push(Box::pin(async move {
-            connection.closed().await;
-            connection
-        }));
-    }
-
-    fn lost(&mut self, connection: &Arc<Connection>) {
-        info!(
-            host = self.target.destination(),
-            "a further connection ended"
-        );
-        self.lines.retain(|line| !line.is(connection));
-        let connection = Arc::clone(connection);
-        self.deps
-            .tasks
-            .spawn(async move { connection.close().await });
     }
 
     fn gone(&self) -> Failure {
@@ -485,13 +377,13 @@ impl Task {
     }
 
     fn end(&self, run: Run) {
-        let Some(line) = self.lines.first() else {
+        let Some(connection) = self.lines.first() else {
             return;
         };
-        let (connection, deps) = (Arc::clone(&line.connection), Arc::clone(&self.deps));
-        let destination = self.target.destination().to_owned();
-        self.deps.tasks.spawn(async move {
-            if let Err(failure) = tunnel::end(&connection, &deps, run, &destination).await {
+        let host = Arc::clone(&self.host);
+        self.host.deps.tasks.spawn(async move {
+            let ended = tunnel::tidy(&connection, &host, Tidying::Ended(run));
+            if let Err(failure) = ended.await {
                 // The next connect does it.
                 debug!(problem = %failure.problem, %run, "a run was not ended on its host");
             }
@@ -501,20 +393,12 @@ impl Task {
     /// Takes everything that belongs to the connections away; the result closes them.
     fn take_all(&mut self, orderly: bool) -> impl Future<Output = ()> + Send + 'static + use<> {
         self.work = None;
-        self.ended = None;
-        self.others_ended.clear();
-        self.further = None;
         self.tunnels.clear();
-        let gone = self.gone();
-        for seeker in self.seekers.drain(..) {
-            give(seeker, Err(gone.clone()));
-        }
-        let lines = std::mem::take(&mut self.lines);
-        let (deps, link) = (Arc::clone(&self.deps), self.key.clone());
-        let destination = self.target.destination().to_owned();
+        let connections = self.lines.take(&self.gone());
+        let host = Arc::clone(&self.host);
         async move {
-            if let (true, Some(line)) = (orderly, lines.first()) {
-                let leaving = tunnel::leave(&line.connection, &deps, &link, &destination);
+            if let (true, Some(first)) = (orderly, connections.first()) {
+                let leaving = tunnel::tidy(first, &host, Tidying::Leaving);
                 match timeout(LEAVE_LIMIT, leaving).await {
                     Ok(Ok(())) => {}
                     Ok(Err(failure)) => {
@@ -523,7 +407,7 @@ impl Task {
                     Err(_) => debug!("the host was not tidied in time"),
                 }
             }
-            let closing = lines.iter().map(|line| line.connection.close());
+            let closing = connections.iter().map(|connection| connection.close());
             futures::future::join_all(closing).await;
         }
     }
@@ -549,34 +433,8 @@ impl Task {
                 .collect(),
             verified: self.verified,
         };
-        let views: LinkViews = self
-            .wishes
-            .values()
-            .map(|wish| {
-                (
-                    wish.team.clone(),
-                    view::of(wish, &status, self.verified, self.retry_at),
-                )
-            })
-            .collect();
-        let shown = std::mem::replace(&mut self.shown, views.keys().cloned().collect());
-        self.views.send_if_modified(|all| {
-            let mut next = LinkViews::clone(all);
-            next.retain(|team, _| !shown.contains(team));
-            next.extend(views);
-            let changed = **all != next;
-            if changed {
-                *all = Arc::new(next);
-            }
-            changed
-        });
-        self.status.send_if_modified(|now| {
-            let changed = **now != status;
-            if changed {
-                *now = Arc::new(status);
-            }
-            changed
-        });
+        self.shown
+            .publish(status, self.wishes.values(), self.retry_at);
     }
 }
 
@@ -587,11 +445,4 @@ fn jittered(wait: Duration) -> Duration {
         debug!(%error, "no random numbers; no jitter");
     }
     wait + wait.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
-}
-
-async fn ready<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
-    match future {
-        Some(future) => future.as_mut().await,
-        None => pending().await,
-    }
 }

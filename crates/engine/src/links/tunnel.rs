@@ -5,7 +5,7 @@ use std::time::Duration;
 use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
 
 use super::{
-    LinksDeps, failed,
+    host::Host,
     proof::{Proof, Way},
 };
 use crate::{
@@ -38,6 +38,16 @@ impl Tunnel {
     }
 }
 
+/// When the host is tidied.
+pub(super) enum Tidying {
+    /// At each connect: what this Iris left there is ended. Shows, too, that programs can be run.
+    Arriving,
+    /// Before an orderly end: nothing of this link stays.
+    Leaving,
+    /// The `ssh` of this run had to be killed: it is ended there.
+    Ended(remote::Run),
+}
+
 /// Opens a tunnel and proves it. `programs` is the connection that runs programs on the host.
 ///
 /// # Errors
@@ -45,27 +55,27 @@ impl Tunnel {
 pub(super) async fn open(
     connection: &Connection,
     programs: &Connection,
-    deps: &LinksDeps,
+    host: &Host,
     wanted: Wanted,
-    destination: &str,
 ) -> Result<Result<(Tunnel, Duration), Problem>, Failure> {
+    let (deps, destination) = (&host.deps, host.destination());
     let port = match forward(connection, deps.port, wanted).await {
         Ok(port) => port,
         Err(failure) => {
             return match failure.reason {
                 Reason::PortTaken => Ok(Err(taken(wanted.unwrap_or(PORT), destination))),
                 Reason::ForwardingForbidden => Ok(Err(failure.problem(destination))),
-                _ => Err(failed(&failure, destination)),
+                _ => Err(host.failed(&failure)),
             };
         }
     };
-    let exposed = exposure(programs, port, destination).await;
+    let exposed = exposure(programs, host, port).await;
     if !matches!(exposed, Ok(None)) {
         // If that fails the whole connection has to go: an open door is worse than no link.
         connection
             .cancel_forward(port, deps.port)
             .await
-            .map_err(|failure| failed(&failure, destination))?;
+            .map_err(|failure| host.failed(&failure))?;
     }
     if let Some(problem) = exposed? {
         return Ok(Err(problem));
@@ -73,17 +83,17 @@ pub(super) async fn open(
     let socket = connection
         .probe_socket(port)
         .await
-        .map_err(|failure| failed(&failure, destination))?;
+        .map_err(|failure| host.failed(&failure))?;
     let mut proof = Proof {
         port,
         way: Way::Forward(socket),
     };
-    let mut sent = proof.send(programs, deps, PROOF_LIMIT, destination).await?;
+    let mut sent = proof.send(programs, host, PROOF_LIMIT).await?;
     if sent == Err(ProbeFailure::NothingListens) {
         // The port was seen to listen: it is the way to it that the host refuses (`AllowTcpForwarding
         // remote`, `PermitOpen`).
         proof.way = Way::Program;
-        sent = proof.send(programs, deps, PROOF_LIMIT, destination).await?;
+        sent = proof.send(programs, host, PROOF_LIMIT).await?;
     }
     Ok(match sent {
         Ok(took) => {
@@ -112,12 +122,13 @@ async fn forward(
 /// the address that it is told to bind.
 async fn exposure(
     connection: &Connection,
+    host: &Host,
     port: u16,
-    destination: &str,
 ) -> Result<Option<Problem>, Failure> {
     let nonce = remote::Nonce::random();
     let line = remote::listening(&nonce, port);
-    Ok(match ask(connection, &line, &nonce, destination).await? {
+    let destination = host.destination();
+    Ok(match ask(connection, host, &nonce, &line).await? {
         Some(remote::Said::Listening(Some(addresses))) => addresses
             .into_iter()
             .find(|address| !address.to_canonical().is_loopback())
@@ -127,83 +138,53 @@ async fn exposure(
     })
 }
 
-/// At each connect: tidies what this Iris left on the host, and finds out whether programs can be
-/// run there.
-pub(super) async fn sweep(
+/// Ends and removes what Iris left on the host.
+pub(super) async fn tidy(
     connection: &Connection,
-    deps: &LinksDeps,
-    link: &str,
-    destination: &str,
+    host: &Host,
+    tidying: Tidying,
 ) -> Result<(), Failure> {
-    let nonce = remote::Nonce::random();
-    let line = remote::sweep(&nonce, &deps.instance, link, &deps.live.elsewhere(link));
-    tidied(connection, &line, &nonce, destination).await
-}
-
-/// Before an orderly end: nothing of this link stays on the host.
-pub(super) async fn leave(
-    connection: &Connection,
-    deps: &LinksDeps,
-    link: &str,
-    destination: &str,
-) -> Result<(), Failure> {
-    let nonce = remote::Nonce::random();
-    let line = remote::leave(&nonce, &deps.instance, link, &deps.live.elsewhere(link));
-    tidied(connection, &line, &nonce, destination).await
-}
-
-/// Ends a run whose `ssh` had to be killed.
-pub(super) async fn end(
-    connection: &Connection,
-    deps: &LinksDeps,
-    run: remote::Run,
-    destination: &str,
-) -> Result<(), Failure> {
-    let nonce = remote::Nonce::random();
-    let line = remote::end(&nonce, &deps.instance, run);
-    tidied(connection, &line, &nonce, destination).await
-}
-
-async fn tidied(
-    connection: &Connection,
-    line: &str,
-    nonce: &remote::Nonce,
-    destination: &str,
-) -> Result<(), Failure> {
-    match ask(connection, line, nonce, destination).await? {
-        Some(remote::Said::Swept {
+    let (nonce, deps, link) = (remote::Nonce::random(), &host.deps, &host.link);
+    let line = match tidying {
+        Tidying::Arriving => {
+            remote::sweep(&nonce, &deps.instance, link, &deps.live.elsewhere(link))
+        }
+        Tidying::Leaving => remote::leave(&nonce, &deps.instance, link, &deps.live.elsewhere(link)),
+        Tidying::Ended(run) => remote::end(&nonce, &deps.instance, run),
+    };
+    let Some(remote::Said::Swept {
+        ended,
+        stuck,
+        stale_link,
+    }) = ask(connection, host, &nonce, &line).await?
+    else {
+        return Err(super::human(no_shell(host.destination())));
+    };
+    if ended + stuck > 0 || stale_link {
+        tracing::warn!(
+            destination = host.destination(),
             ended,
             stuck,
             stale_link,
-        }) => {
-            if ended + stuck > 0 || stale_link {
-                tracing::warn!(
-                    destination,
-                    ended,
-                    stuck,
-                    stale_link,
-                    "something of an earlier connection was left on the host"
-                );
-            }
-            Ok(())
-        }
-        _ => Err(super::human(no_shell(destination))),
+            "something of an earlier connection was left on the host"
+        );
     }
+    Ok(())
 }
 
 /// Runs a small program on the host; what it said in a line of its own.
 pub(super) async fn ask(
     connection: &Connection,
-    line: &str,
+    host: &Host,
     nonce: &remote::Nonce,
-    destination: &str,
+    line: &str,
 ) -> Result<Option<remote::Said>, Failure> {
     let mut stdin = line.as_bytes().to_vec();
     stdin.push(b'\n');
     let ran = connection
         .run(remote::COMMAND, &stdin, REMOTE_LIMIT)
         .await
-        .map_err(|failure| failed(&failure, destination))?;
+        .map_err(|failure| host.failed(&failure))?;
     Ok(ran
         .stdout
         .lines()

@@ -6,10 +6,7 @@ use iris_domain::{Problem, snapshot::LinkState};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{
-    Lease, shutting_down,
-    task::{Status, Told},
-};
+use super::{Lease, shutting_down, task::Told, view::Status};
 
 impl Lease {
     /// Whether the link was proved and no proof has failed since.

@@ -248,7 +248,8 @@ impl Connection {
     }
 
     /// Whether it has ended, even if [`Connection::closed`] has not said so yet: the master does not
-    /// listen any more before what used it is told. What the host says has no part in this.
+    /// listen any more before what used it is told. What the host says has no part in this. (One
+    /// that was killed leaves the file.)
     pub fn is_gone(&self) -> bool {
         self.ended.get().is_some() || UnixStream::connect(self.dir.path().join(SOCKET)).is_err()
     }

@@ -262,10 +262,8 @@ impl Link {
             }
             State::Degraded(_) => self.settle(false),
             State::Settling { again: false } => self.settle(true),
-            State::BackingOff => {
-                self.failures = 0;
-                self.connect(Attempt::Fresh)
-            }
+            // The pauses go on growing where that does not help either: a network may change all day.
+            State::BackingOff => self.connect(Attempt::Fresh),
             State::Connecting(Attempt::Fresh) => {
                 self.state = State::Connecting(Attempt::Doubtful);
                 vec![Effect::Arm(Timer::SignIn(SIGN_IN_AGAIN))]

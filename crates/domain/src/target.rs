@@ -361,7 +361,8 @@ fn check_setting(setting: &str) -> Result<(), TargetError> {
     let value = value
         .trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''))
         .to_ascii_lowercase();
-    if OURS.contains(&name.as_str()) {
+    // `=Tunnel=yes`: ssh looks past the `=` for the name.
+    if name.is_empty() || OURS.contains(&name.as_str()) {
         return Err(TargetError::Ours(format!("-o {setting}")));
     }
     let unchecked = match name.as_str() {

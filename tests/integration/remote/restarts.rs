@@ -2,10 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use iris_tests::{Iris, Sshd, require};
+use iris_tests::{Iris, Sshd, eventually, require, sshd::free_port};
 use serde_json::{Value, json};
 
-use super::{Far, link, link_is};
+use super::{Far, is_well, link, link_is};
 
 /// Edits a team's entry as its user does by hand.
 fn edit(iris: &Iris, team: &str, change: impl FnOnce(&mut Value)) {
@@ -70,6 +70,34 @@ async fn an_agent_that_ends_like_a_broken_connection_is_started_with_pauses() {
     assert_eq!(iris.state("far").await, "trouble");
     assert_eq!(link(&iris).await["state"], "up");
     assert_eq!(far.sshd.sign_ins(), 1, "nor on a further connection");
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_stays_for_a_team_that_did_not_name_its_port() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let setup = far.prepare("any", json!({})).await;
+    let setup = far.add(setup, "exact", json!({"reverseMcpPort": free_port()}));
+    let mut iris = setup.serve().await;
+    is_well(&iris, "any", "hi").await;
+    let port = link(&iris).await["port"].clone();
+    edit(&iris, "exact", |team| team["reverseMcpPort"] = port.clone());
+    eventually("exact has that port too", async || {
+        iris.cli(&["team", "start", "exact"]).await.ok();
+        let status = iris.status().await;
+        (status["teams"][1]["link"]["port"] == port).then_some(())
+    })
+    .await;
+    iris.cli(&["team", "stop", "exact"]).await.ok();
+
+    let sending = iris.send_in_background("any", "FAKE:bash echo done > it.txt");
+    let pending = iris.pending_one().await;
+    iris.approve(&pending).await;
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    assert_eq!(far.sshd.sign_ins(), 1, "the link was never lost");
     iris.stop();
     far.is_clean().await;
 }

@@ -79,6 +79,7 @@ fn what_says_more_than_how_to_connect_is_refused() {
         "ssh -oControlMaster=auto h",
         "ssh -o 'remotecommand rm' h",
         "ssh -o BATCHMODE=yes h",
+        "ssh -o =Tunnel=yes h",
         "ssh -o 'LocalForward = 1 a:1' h",
     ] {
         assert!(

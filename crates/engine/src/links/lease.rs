@@ -62,27 +62,34 @@ impl Lease {
         let alive = self.live.hold(&self.link, session);
         let mut status = self.status.clone();
         let mut told = false;
+        let mut tell = |problem: &Problem| {
+            if !std::mem::replace(&mut told, true) {
+                trouble(problem.clone());
+            }
+        };
         let port = loop {
             let now = Arc::clone(&status.borrow_and_update());
             match now.state {
                 LinkState::NeedsYou => {
                     return Err(human(now.problem.clone().unwrap_or_else(shutting_down)));
                 }
-                LinkState::Up | LinkState::Degraded => match self.tunnel {
+                LinkState::Up => match self.tunnel {
                     None => break None,
                     Some(wanted) => match now.tunnels.get(&wanted) {
                         Some(Ok(port)) => break Some(*port),
-                        Some(Err(problem)) => return Err(human(problem.clone())),
+                        Some(Err(failure)) if failure.cure == Cure::Human => {
+                            return Err(failure.clone());
+                        }
+                        Some(Err(failure)) => tell(&failure.problem),
                         None => {}
                     },
                 },
                 // What was wrong before this attempt is no news.
                 LinkState::Down | LinkState::Connecting | LinkState::Verifying => {}
-                LinkState::Reconnecting => {
-                    if let Some(problem) = &now.problem
-                        && !std::mem::replace(&mut told, true)
-                    {
-                        trouble(problem.clone());
+                // No token goes over a tunnel whose last proof did not come back.
+                LinkState::Degraded | LinkState::Reconnecting => {
+                    if let Some(problem) = &now.problem {
+                        tell(problem);
                     }
                 }
             }

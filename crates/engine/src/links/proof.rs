@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use iris_domain::{Problem, problem::Code, session::Failure};
+use iris_domain::{
+    Problem,
+    problem::Code,
+    session::{Cure, Failure},
+};
 use tokio::time::{Instant, timeout};
 
 use super::{host::Host, tunnel};
@@ -84,7 +88,19 @@ impl Proof {
         Ok(Ok(begun.elapsed()))
     }
 
-    /// Why the nonce did not come in.
+    /// Why the nonce did not come in. What the host forbids only a human can mend; the next try may
+    /// find anything else gone.
+    pub fn failure(&self, destination: &str, failure: &ProbeFailure) -> Failure {
+        Failure {
+            problem: self.problem(destination, failure),
+            cure: match failure {
+                ProbeFailure::Barred => Cure::Human,
+                _ => Cure::Retry,
+            },
+        }
+    }
+
+    /// The same in words.
     pub fn problem(&self, destination: &str, failure: &ProbeFailure) -> Problem {
         let port = self.port;
         if *failure == ProbeFailure::Barred {

@@ -65,8 +65,7 @@ enum Done {
     Connected(Result<Connection, Failure>),
     Prepared(Result<(Opened, Duration), Failure>),
     /// With a further connection, where the first one had no place for a small program.
-    Opened(Result<Opened, Failure>, Option<Connection>),
-    Proved(Result<Duration, Problem>),
+    Opened(Opened, Option<Connection>),
 }
 
 pub(super) struct Task {
@@ -74,8 +73,13 @@ pub(super) struct Task {
     link: Link,
     wishes: HashMap<u64, Wish>,
     lines: Lines,
-    tunnels: BTreeMap<Wanted, Result<Tunnel, Problem>>,
+    tunnels: BTreeMap<Wanted, Result<Tunnel, Failure>>,
     work: Option<BoxFuture<'static, Done>>,
+    /// Beside the work: an opening may wait for a human, and the link may die meanwhile.
+    proof: Option<BoxFuture<'static, Result<Duration, Problem>>>,
+    /// The ports that are being closed on the host. The next one is opened after them: it may be the
+    /// same.
+    closing: Vec<oneshot::Receiver<()>>,
     /// The connections that are being closed.
     closed: Option<oneshot::Receiver<()>>,
     timer: Option<(Timer, Instant)>,
@@ -95,6 +99,8 @@ impl Task {
             wishes: HashMap::new(),
             tunnels: BTreeMap::new(),
             work: None,
+            proof: None,
+            closing: Vec::new(),
             closed: None,
             timer: None,
             retry_at: None,
@@ -124,6 +130,13 @@ impl Task {
                 done = ready(&mut self.work) => {
                     self.work = None;
                     self.done(done);
+                }
+                proved = ready(&mut self.proof) => {
+                    self.proof = None;
+                    match proved {
+                        Ok(took) => self.proved(took),
+                        Err(problem) => self.step(Event::NotProved(problem)),
+                    }
                 }
                 failure = self.lines.ended() => {
                     let failure = self.host.failed(&failure);
@@ -199,20 +212,15 @@ impl Task {
                 if let Some(connection) = further {
                     self.lines.add(connection);
                 }
-                match opened {
-                    Ok(opened) => self.keep(opened),
-                    Err(failure) => self.step(Event::Failed(failure)),
-                }
+                self.keep(opened);
             }
-            Done::Proved(Ok(took)) => self.proved(took),
-            Done::Proved(Err(problem)) => self.step(Event::NotProved(problem)),
         }
     }
 
     fn keep(&mut self, opened: Opened) {
         for (wanted, outcome) in opened {
-            if let Err(problem) = &outcome {
-                warn!(host = self.host.destination(), %problem, "no tunnel");
+            if let Err(failure) = &outcome {
+                warn!(host = self.host.destination(), problem = %failure.problem, "no tunnel");
             }
             let tunnel = outcome.map(|(tunnel, _)| tunnel);
             self.tunnels.insert(wanted, tunnel);
@@ -223,6 +231,9 @@ impl Task {
 
     fn proved(&mut self, took: Duration) {
         self.verified = Some((clock::now(), took));
+        // The host is there: what did not work for a moment is tried again.
+        self.tunnels
+            .retain(|_, tunnel| !matches!(tunnel, Err(failure) if failure.cure != Cure::Human));
         self.step(Event::Proved);
     }
 
@@ -297,8 +308,8 @@ impl Task {
             .filter_map(|tunnel| tunnel.as_ref().ok())
             .map(|tunnel| tunnel.proof.clone())
             .collect();
-        self.work = Some(Box::pin(async move {
-            Done::Proved(prove(&connection, &host, proofs, at_most).await)
+        self.proof = Some(Box::pin(async move {
+            prove(&connection, &host, proofs, at_most).await
         }));
     }
 
@@ -318,16 +329,13 @@ impl Task {
         let (Some(first), Some(latest)) = (self.lines.first(), self.lines.latest()) else {
             return;
         };
-        let host = Arc::clone(&self.host);
+        let (host, closing) = (Arc::clone(&self.host), std::mem::take(&mut self.closing));
         self.work = Some(Box::pin(async move {
+            // One that was given up is as good as closed.
+            futures::future::join_all(closing).await;
             let (opened, further) = open(&first, &latest, &host, wanted).await;
             Done::Opened(opened, further)
         }));
-        // The proof's turn comes after it.
-        if self.timer.is_none() {
-            let wait = iris_domain::link::PROOF_AGAIN;
-            self.timer = Some((Timer::Proof(wait), Instant::now() + wait));
-        }
     }
 
     fn wanted(&self) -> BTreeSet<Wanted> {
@@ -351,10 +359,21 @@ impl Task {
             .partition::<BTreeMap<_, _>, _>(|(tunnel, _)| wanted.contains(tunnel));
         self.tunnels = kept;
         for tunnel in unwanted.into_values().flatten() {
-            let (connection, port) = (Arc::clone(&first), self.host.deps.port);
+            let port = tunnel.port();
+            // One team named the port that another one just got: it is one tunnel, and still wanted.
+            let is_shared = |kept: &Tunnel| kept.port() == port;
+            if self.tunnels.values().flatten().any(is_shared) {
+                continue;
+            }
+            let (connection, host) = (Arc::clone(&first), Arc::clone(&self.host));
+            let (done, closed) = oneshot::channel();
+            self.closing.push(closed);
             self.host.deps.tasks.spawn(async move {
-                if let Err(error) = connection.cancel_forward(tunnel.port(), port).await {
-                    debug!(%error, "a tunnel was not closed");
+                if let Err(error) = connection.cancel_forward(port, host.deps.port).await {
+                    warn!(host = host.destination(), port, %error, "a tunnel was not closed; it is when the link ends");
+                }
+                if done.send(()).is_err() {
+                    debug!("nobody opens a tunnel after it");
                 }
             });
         }
@@ -393,6 +412,8 @@ impl Task {
     /// Takes everything that belongs to the connections away; the result closes them.
     fn take_all(&mut self, orderly: bool) -> impl Future<Output = ()> + Send + 'static + use<> {
         self.work = None;
+        self.proof = None;
+        self.closing.clear();
         self.tunnels.clear();
         let connections = self.lines.take(&self.gone());
         let host = Arc::clone(&self.host);

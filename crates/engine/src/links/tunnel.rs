@@ -51,34 +51,40 @@ pub(super) enum Tidying {
 /// Opens a tunnel and proves it. `programs` is the connection that runs programs on the host.
 ///
 /// # Errors
-/// The link failed. What is wrong with this tunnel only is in the value.
+/// Why there is none; what was opened is closed again.
 pub(super) async fn open(
     connection: &Connection,
     programs: &Connection,
     host: &Host,
     wanted: Wanted,
-) -> Result<Result<(Tunnel, Duration), Problem>, Failure> {
-    let (deps, destination) = (&host.deps, host.destination());
-    let port = match forward(connection, deps.port, wanted).await {
-        Ok(port) => port,
-        Err(failure) => {
-            return match failure.reason {
-                Reason::PortTaken => Ok(Err(taken(wanted.unwrap_or(PORT), destination))),
-                Reason::ForwardingForbidden => Ok(Err(failure.problem(destination))),
-                _ => Err(host.failed(&failure)),
-            };
-        }
-    };
-    let exposed = exposure(programs, host, port).await;
-    if !matches!(exposed, Ok(None)) {
-        // If that fails the whole connection has to go: an open door is worse than no link.
-        connection
-            .cancel_forward(port, deps.port)
-            .await
-            .map_err(|failure| host.failed(&failure))?;
+) -> Result<(Tunnel, Duration), Failure> {
+    let own = host.deps.port;
+    let port = forward(connection, own, wanted)
+        .await
+        .map_err(|failure| match failure.reason {
+            Reason::PortTaken => super::human(taken(wanted.unwrap_or(PORT), host.destination())),
+            _ => host.failed(&failure),
+        })?;
+    let proved = seen_and_proved(connection, programs, host, port).await;
+    if proved.is_err()
+        && let Err(error) = connection.cancel_forward(port, own).await
+    {
+        // An open door is worse than no link.
+        tracing::warn!(%error, port, "a tunnel could not be closed: its connection is");
+        connection.close().await;
     }
-    if let Some(problem) = exposed? {
-        return Ok(Err(problem));
+    proved
+}
+
+/// Looks where the port listens, then sends a nonce through it.
+async fn seen_and_proved(
+    connection: &Connection,
+    programs: &Connection,
+    host: &Host,
+    port: u16,
+) -> Result<(Tunnel, Duration), Failure> {
+    if let Some(problem) = exposure(programs, host, port).await? {
+        return Err(super::human(problem));
     }
     let socket = connection
         .probe_socket(port)
@@ -95,14 +101,13 @@ pub(super) async fn open(
         proof.way = Way::Program;
         sent = proof.send(programs, host, PROOF_LIMIT).await?;
     }
-    Ok(match sent {
+    match sent {
         Ok(took) => {
-            let own = deps.own_ports.admit(port);
-            let tunnel = Tunnel { proof, _own: own };
-            Ok((tunnel, took))
+            let own = host.deps.own_ports.admit(port);
+            Ok((Tunnel { proof, _own: own }, took))
         }
-        Err(failure) => Err(proof.problem(destination, &failure)),
-    })
+        Err(failure) => Err(proof.failure(host.destination(), &failure)),
+    }
 }
 
 async fn forward(
@@ -129,6 +134,10 @@ async fn exposure(
     let line = remote::listening(&nonce, port);
     let destination = host.destination();
     Ok(match ask(connection, host, &nonce, &line).await? {
+        // It was just opened: whoever sees nothing there looks at another network than sshd's.
+        Some(remote::Said::Listening(Some(addresses))) if addresses.is_empty() => {
+            Some(unknown_exposure(port, destination))
+        }
         Some(remote::Said::Listening(Some(addresses))) => addresses
             .into_iter()
             .find(|address| !address.to_canonical().is_loopback())
@@ -205,7 +214,7 @@ fn unknown_exposure(port: u16, destination: &str) -> Problem {
     Problem::new(
         Code::Forbidden,
         format!("{destination} does not say who can reach port {port} there, so Iris closed it."),
-        "Install `ss`, `netstat` or `lsof` on that host, then start the team again.",
+        "Install `netstat` or `lsof` there, or see that sessions share the network of sshd (a container has its own); then start the team again.",
     )
 }
 

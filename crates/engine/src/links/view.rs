@@ -9,6 +9,7 @@ use std::{
 use iris_domain::{
     Problem,
     ids::TeamName,
+    session::Failure,
     snapshot::{LinkState, LinkView},
 };
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ const PLAIN: &str = "Plain HTTP inside the tunnel (allowHttp): other users of th
 pub(super) struct Status {
     pub state: LinkState,
     pub problem: Option<Problem>,
-    pub tunnels: BTreeMap<Wanted, Result<u16, Problem>>,
+    pub tunnels: BTreeMap<Wanted, Result<u16, Failure>>,
     /// The last proof that came back, and how long it took.
     pub verified: Option<(Timestamp, Duration)>,
 }
@@ -96,6 +97,7 @@ fn view(wish: &Wish, status: &Status, retry_at: Option<Timestamp>) -> LinkView {
         retry_at,
         problem: tunnel
             .and_then(|tunnel| tunnel.as_ref().err())
+            .map(|failure| &failure.problem)
             .or(status.problem.as_ref())
             .cloned(),
         warning: (wish.allow_http && wish.tunnel.is_some()).then(|| PLAIN.to_owned()),

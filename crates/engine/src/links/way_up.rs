@@ -50,7 +50,7 @@ impl Lease {
             return Ok(None);
         };
         let port = self.until(|status| match status.tunnels.get(&wanted) {
-            Some(tunnel) => Some(tunnel.clone()),
+            Some(tunnel) => Some(tunnel.clone().map_err(|failure| failure.problem)),
             None => down(status).map(Err),
         });
         port.await.map(Some)

@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
+use iris_domain::{
+    Problem,
+    link::PROOF_LIMIT,
+    problem::Code,
+    session::{Cure, Failure},
+};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -17,8 +22,8 @@ use super::{
 };
 use crate::ssh::{Connection, Reason};
 
-/// Tunnels that were opened, with the time of the last round trip.
-pub(super) type Opened = BTreeMap<Wanted, Result<(Tunnel, Duration), Problem>>;
+/// Tunnels that were opened, with the time of the last round trip, and why others were not.
+pub(super) type Opened = BTreeMap<Wanted, Result<(Tunnel, Duration), Failure>>;
 
 /// Tidies the host and makes the tunnels; how long a round trip took.
 pub(super) async fn prepare(
@@ -29,7 +34,17 @@ pub(super) async fn prepare(
     let begun = Instant::now();
     tunnel::tidy(connection, host, tunnel::Tidying::Arriving).await?;
     let took = begun.elapsed();
-    let opened = open_all(connection, connection, host, wanted).await?;
+    let opened = open_all(connection, connection, host, wanted).await;
+    // What only a human can mend is wrong with that tunnel only; anything else is tried again with a
+    // new connection.
+    let passing = |failure: &&Failure| failure.cure != Cure::Human;
+    let failure = opened
+        .values()
+        .filter_map(|tunnel| tunnel.as_ref().err())
+        .find(passing);
+    if let Some(failure) = failure {
+        return Err(failure.clone());
+    }
     let slowest = opened
         .values()
         .filter_map(|tunnel| tunnel.as_ref().ok())
@@ -43,13 +58,13 @@ async fn open_all(
     programs: &Connection,
     host: &Host,
     wanted: BTreeSet<Wanted>,
-) -> Result<Opened, Failure> {
+) -> Opened {
     let mut opened = Opened::new();
     for wanted in wanted {
-        let tunnel = tunnel::open(connection, programs, host, wanted).await?;
+        let tunnel = tunnel::open(connection, programs, host, wanted).await;
         opened.insert(wanted, tunnel);
     }
-    Ok(opened)
+    opened
 }
 
 /// A link without a tunnel proves itself by running nothing on the host.
@@ -83,19 +98,28 @@ pub(super) async fn open(
     latest: &Connection,
     host: &Arc<Host>,
     wanted: BTreeSet<Wanted>,
-) -> (Result<Opened, Failure>, Option<Connection>) {
-    let opened = open_all(first, latest, host, wanted.clone()).await;
+) -> (Opened, Option<Connection>) {
+    let mut opened = open_all(first, latest, host, wanted).await;
+    // Agents have all its sessions: no reason to cut them off.
     let is_full = |failure: &Failure| failure.problem.code == Code::Busy;
-    if !opened.as_ref().is_err_and(is_full) {
+    let without_room: BTreeSet<Wanted> = opened
+        .iter()
+        .filter(|(_, tunnel)| tunnel.as_ref().is_err_and(is_full))
+        .map(|(wanted, _)| *wanted)
+        .collect();
+    if without_room.is_empty() {
         return (opened, None);
     }
-    // Agents have all its sessions: no reason to cut them off.
     match Arc::clone(host).connect().await {
         Ok(further) => {
-            let opened = open_all(first, &further, host, wanted).await;
+            opened.extend(open_all(first, &further, host, without_room).await);
             (opened, Some(further))
         }
-        Err(failure) => (Err(failure), None),
+        Err(failure) => {
+            let failed = |wanted| (wanted, Err(failure.clone()));
+            opened.extend(without_room.into_iter().map(failed));
+            (opened, None)
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) const BAD: &[Bad] = &[
     (r#"{ "teams": { "a": { "path": "x", "remote": "ssh -Z me@host" } } }"#, 1, 44, "teams.a.remote", "no option `-Z`", "man ssh"),
     (r#"{ "teams": { "a": { "path": "x", "remote": "ssh me@host -p" } } }"#, 1, 44, "teams.a.remote", "`-p` has no value", "Give it"),
     (r#"{ "teams": { "a": { "path": "x", "remote": "ssh -o StrictHostKeyChecking=no h" } } }"#, 1, 44, "teams.a.remote", "checking of host keys off", "fingerprint"),
-    (r#"{ "teams": { "a": { "path": "x", "remote": "me@host;ls" } } }"#, 1, 44, "teams.a.remote", "cannot be one", "user@host"),
+    (r#"{ "teams": { "a": { "path": "x", "remote": "me@host;ls" } } }"#, 1, 44, "teams.a.remote", "cannot be a host", "user@host"),
     (r#"{ "teams": { "a": { "path": "x", "remote": "ssh ${SECRET} -M" } } }"#, 1, 44, "teams.a.remote", "`ssh ${SECRET} -M` is not", "Remove it"),
     ("{ \"teams\": { \"a\": { \"path\": \"x\", \"remote\": \"h\", \"remoteOptions\": {\n  \"extraSshArgs\": [\"-4\",\n    \"-o\", \"Ciphers=x\", \"uptime\"] } } } }", 3, 24, "teams.a.remoteOptions.extraSshArgs[3]", "remote command", "Remove it"),
     (r#"{ "settings": { "defaults": { "remoteOptions": { "extraSshArgs": ["-N"] } } } }"#, 1, 67, "settings.defaults.remoteOptions.extraSshArgs[0]", "`-N` cannot be used", "Remove it"),

@@ -25,11 +25,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
-pub(crate) use self::team_path::check_directory;
-pub use self::{
-    team_edit::{PermissionsEdit, RemoteOptionsEdit, TeamEdit},
-    team_path::expand,
-};
+pub use self::team_edit::{PermissionsEdit, RemoteOptionsEdit, TeamEdit};
+pub(crate) use self::team_path::{check_directory, expand};
 use crate::{environment::Environment, home::Home, store::Store};
 
 /// Edits that may wait for the one before: humans make them, one at a time.

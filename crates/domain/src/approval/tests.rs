@@ -73,7 +73,7 @@ fn answered(ticket: u64, of: &str, answer: Answer) -> Event {
         id: id(of),
         answer,
         human: human(Surface::Tray),
-        policy: Some(Policy::of(&Team::at("/p"))),
+        policy: Some(Policy::of(&Team::at("/p"), crate::policy::Place::default())),
     }
 }
 
@@ -346,8 +346,14 @@ fn an_edit_is_an_object_is_recorded_and_cannot_pass_a_deny_rule() {
     let mut denying = Team::at("/p");
     denying.approval_policy.deny = vec!["Bash".into()];
     for (policy, input) in [
-        (Some(Policy::of(&denying)), Some(json!({"command": "pwd"}))),
-        (Some(Policy::of(&denying)), None),
+        (
+            Some(Policy::of(&denying, crate::policy::Place::default())),
+            Some(json!({"command": "pwd"})),
+        ),
+        (
+            Some(Policy::of(&denying, crate::policy::Place::default())),
+            None,
+        ),
         (None, None),
     ] {
         let event = Event::Answered {

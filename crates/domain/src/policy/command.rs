@@ -199,8 +199,8 @@ impl Readings {
 }
 
 /// The first of the rules that covers a command of the script, with what it runs within.
-pub(super) fn cover<'p>(
-    patterns: &[(usize, &'p CommandPattern)],
+pub(super) fn cover(
+    patterns: &[(usize, &CommandPattern)],
     script: &Script,
     texts: &[String],
     at: usize,

@@ -440,7 +440,11 @@ impl Reader {
             self.script.moves = true;
         }
         if matches!(name, "env" | "genv" | "sudo") {
-            self.environment(&words);
+            let before = match inner {
+                Inner::Command { at, .. } => at,
+                _ => words.len(),
+            };
+            self.environment(words.get(1..before).unwrap_or_default());
         }
         let other = without_global_options(name, &words);
         let me = self.script.runs.len();
@@ -520,16 +524,14 @@ impl Reader {
         }
     }
 
-    /// `env NAME=value …`, `sudo NAME=value …`, and `env -S`.
+    /// `env NAME=value …`, `sudo NAME=value …`: what stands before the command.
     fn environment(&mut self, words: &[Word]) {
-        for word in words.get(1..).unwrap_or_default() {
-            if word.open.starts_with('-') {
-                continue;
+        for word in words {
+            if let Some((name, _)) = word.open.split_once('=')
+                && !name.starts_with('-')
+            {
+                self.sets(name, word.value.is_some());
             }
-            let Some((name, _)) = word.open.split_once('=') else {
-                break;
-            };
-            self.sets(name, word.value.is_some());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Programs that run another program.
 
 use super::{
+    super::glob::globs_meet,
     Word,
     word::{Found, Place, read},
 };
@@ -364,7 +365,10 @@ fn ssh(words: &[Word]) -> Inner {
         }
         at += if takes && letters.len() == 1 { 2 } else { 1 };
     }
-    joined(words, at + 1)
+    match joined(words, at + 1) {
+        Inner::Nothing => Inner::Doubt("another host's shell runs what it reads"),
+        inner => inner,
+    }
 }
 
 fn watch(words: &[Word]) -> Inner {
@@ -411,10 +415,7 @@ fn find(words: &[Word]) -> Inner {
             made.extend([Word::fixed("rm"), Word::unknown("{}")]);
         } else if word.open.starts_with("-fprint") || word.is("-fls") {
             return Inner::Doubt("`find` writes a file");
-        } else if word.value.is_none()
-            && word.open.starts_with(['-', '\0'])
-            && !word.raw.starts_with(['/', '.', '*', '"', '~'])
-        {
+        } else if word.value.is_none() && may_be_an_action(word) {
             return Inner::Doubt("what `find` does is only known when it runs");
         }
     }
@@ -423,6 +424,19 @@ fn find(words: &[Word]) -> Inner {
     } else {
         Inner::Made(made)
     }
+}
+
+/// Whether an expansion may be what makes `find` run or change something.
+fn may_be_an_action(word: &Word) -> bool {
+    const ACTIONS: [&str; 9] = [
+        "-exec", "-execdir", "-ok", "-okdir", "-delete", "-fls", "-fprint", "-fprint0", "-fprintf",
+    ];
+    // Without quotes a variable may be several words.
+    let splits = word.raw.contains(['$', '`']) && !word.raw.starts_with('"');
+    splits
+        || ACTIONS
+            .iter()
+            .any(|action| globs_meet(action.as_bytes(), word.open.as_bytes()))
 }
 
 /// `xargs -I{} CMD … {} …`; `None`: it replaces nothing.

@@ -26,6 +26,7 @@ use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::S
 use serde_json::{Value, json};
 
 mod load;
+mod policy;
 mod programs;
 mod remote;
 
@@ -44,6 +45,9 @@ fn main() {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if wanted("policy") {
+        policy::measure();
+    }
     runtime.block_on(async {
         if wanted("calls") {
             calls().await;

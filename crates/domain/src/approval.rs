@@ -13,7 +13,10 @@
 mod asked;
 mod telling;
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -61,7 +64,7 @@ pub enum Event {
         /// Who they are.
         human: Human,
         /// The team's policy as it is now; `None`: the team is no longer configured.
-        policy: Option<Policy>,
+        policy: Option<Arc<Policy>>,
     },
     /// A caller stopped waiting.
     Gone(Ticket),
@@ -142,7 +145,7 @@ impl Book {
                 answer,
                 human,
                 policy,
-            } => match self.decision_of(&id, answer, human, policy.as_ref()) {
+            } => match self.decision_of(&id, answer, human, policy.as_deref()) {
                 Ok(decision) => self.decide(&id, decision, Some(ticket), now),
                 Err(problem) => vec![Effect::Answer(ticket, Err(problem))],
             },

@@ -13,7 +13,6 @@ mod placeholder;
 mod problem;
 mod read;
 mod remote;
-mod rule;
 mod schema;
 mod shape;
 mod text;
@@ -30,7 +29,6 @@ pub use self::{
     parse::{Parsed, parse},
     problem::ConfigProblem,
     remote::{RateLimit, RemoteOptions, ReverseMcpPermissions, StrictHostKeyChecking},
-    rule::rule_problem,
     schema::schema,
 };
 use crate::ids::TeamName;
@@ -305,7 +303,8 @@ impl GrantPermission {
     }
 }
 
-/// Rules in Claude Code's own syntax. `deny` wins over `requireApproval`, which wins over
+/// Rules in Claude Code's own syntax: a tool (`Read`, `mcp__github__*`), or a tool and what it is
+/// used for (`Bash(git push:*)`, `Edit(/src/**)`, `WebFetch(domain:docs.rs)`). `deny` wins over `requireApproval`, which wins over
 /// `autoApprove`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

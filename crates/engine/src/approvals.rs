@@ -37,6 +37,8 @@ use crate::{
 use owner::{Message, Owner, Reply};
 use policies::Policies;
 
+pub use policies::Ground;
+
 /// Told to an agent whose team was removed.
 const GONE: &str = "this team is no longer in the config. Stop here.";
 
@@ -67,12 +69,13 @@ impl Approvals {
     /// Records what was lost at the last end, and starts the owner task.
     pub async fn start(
         config: watch::Receiver<Arc<Config>>,
+        ground: Ground,
         store: Store,
         lost: Vec<WaitingRecord>,
         tasks: &TaskTracker,
     ) -> Self {
         let (inbox, messages) = mpsc::unbounded_channel();
-        let policies = Policies::of(config);
+        let policies = Policies::of(config, ground);
         let mut owner = Owner::new(policies.clone(), store.clone(), messages);
         owner.record_lost(lost).await;
         let view = owner.watch();

@@ -25,11 +25,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
-pub(crate) use self::team_path::check_directory;
-pub use self::{
-    team_edit::{EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit},
-    team_path::expand,
+pub use self::team_edit::{
+    EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit,
 };
+pub(crate) use self::team_path::check_directory;
+pub use self::team_path::expand;
 use crate::{environment::Environment, home::Home, store::Store};
 
 /// Edits that may wait for the one before: humans make them, one at a time.

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    approvals::Approvals,
+    approvals::{Approvals, Ground},
     clock,
     config_file::ConfigFile,
     connection_test, control, doctor,
@@ -143,7 +143,12 @@ impl Engine {
             &tasks,
             shutdown.clone(),
         );
-        let approvals = Approvals::start(config.watch(), store.clone(), opened.lost, &tasks).await;
+        let ground = Ground {
+            home: env.home_dir(),
+            base: home.root().to_owned(),
+        };
+        let approvals =
+            Approvals::start(config.watch(), ground, store.clone(), opened.lost, &tasks).await;
         let prompts = Prompts::start(
             &home,
             secrets.clone(),

@@ -125,7 +125,11 @@ fn filter_of(level: LogLevel) -> EnvFilter {
 }
 
 /// Libraries that may log whole requests below `warn`, with their tokens and inputs.
-const QUIET: [&str; 7] = [
+const QUIET: [&str; 10] = [
+    // The shell parser's own targets: it tells every command that it reads.
+    "expansion",
+    "parse",
+    "tokenize",
     "hyper",
     "hyper_util",
     "keyring_core",

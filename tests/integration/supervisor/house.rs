@@ -85,7 +85,14 @@ impl House {
         let tasks = TaskTracker::new();
         let store = Store::open(&home).await.unwrap().store;
         let (config, config_rx) = watch::channel(Arc::new(config));
-        let approvals = Approvals::start(config_rx.clone(), store.clone(), vec![], &tasks).await;
+        let approvals = Approvals::start(
+            config_rx.clone(),
+            iris_engine::approvals::Ground::default(),
+            store.clone(),
+            vec![],
+            &tasks,
+        )
+        .await;
         home.prepare().unwrap();
         let processes = Processes::new(&tasks);
         let shutdown = CancellationToken::new();

@@ -9,6 +9,10 @@ use crate::{
     request::{Asker, Circumstances, ToolRequest},
 };
 
+fn policy_of(team: &Team) -> Arc<Policy> {
+    Arc::new(Policy::of(team, crate::policy::Place::default()))
+}
+
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
@@ -74,7 +78,7 @@ fn answered(ticket: u64, of: &str, answer: Answer) -> Event {
         id: id(of),
         answer,
         human: human(Surface::Tray),
-        policy: Some(Policy::of(&Team::at("/p"))),
+        policy: Some(policy_of(&Team::at("/p"))),
     }
 }
 
@@ -347,8 +351,8 @@ fn an_edit_is_an_object_is_recorded_and_cannot_pass_a_deny_rule() {
     let mut denying = Team::at("/p");
     denying.approval_policy.deny = vec!["Bash".into()];
     for (policy, input) in [
-        (Some(Policy::of(&denying)), Some(json!({"command": "pwd"}))),
-        (Some(Policy::of(&denying)), None),
+        (Some(policy_of(&denying)), Some(json!({"command": "pwd"}))),
+        (Some(policy_of(&denying)), None),
         (None, None),
     ] {
         let event = Event::Answered {

@@ -197,14 +197,17 @@ impl Reader<'_> {
             Shape::Text(rule) => match text::check(*rule, &replaced) {
                 Ok(()) => Some(Value::String(replaced.into_owned())),
                 Err((message, hint)) => {
-                    let message = if from_variable {
-                        format!(
-                            "{} is expected, and `{}` is not, once its variables are replaced",
-                            text::expected(*rule),
-                            excerpt(written)
+                    let (message, hint) = if from_variable {
+                        (
+                            format!(
+                                "{} is expected, and `{}` is not, once its variables are replaced",
+                                text::expected(*rule),
+                                excerpt(written)
+                            ),
+                            text::hint_of(*rule).map_or(hint, str::to_owned),
                         )
                     } else {
-                        message
+                        (message, hint)
                     };
                     self.problem(at, path, message, hint);
                     None

@@ -109,7 +109,9 @@ fn text(rule: Text) -> Value {
         Text::Filled | Text::Remote => json!({ "type": "string", "minLength": 1 }),
         Text::Program => json!({ "type": "string", "pattern": "^[^-]" }),
         Text::Color => or_placeholder(json!({ "type": "string", "pattern": "^#[0-9a-fA-F]{6}$" })),
-        Text::Rule => or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.*-]+$" })),
+        Text::Rule => {
+            or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.*-]+([(].+[)])?$" }))
+        }
         Text::Glob => or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.@*-]+$" })),
     }
 }

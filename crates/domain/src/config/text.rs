@@ -3,10 +3,15 @@
 use super::{
     placeholder::is_variable_name,
     read::excerpt,
-    rule::rule_problem,
     shape::{Key, Text},
 };
-use crate::{ids::TeamName, target::Target};
+use crate::{ids::TeamName, policy::Rule, target::Target};
+
+/// What to do about a text whose own complaint quotes it.
+pub(super) fn hint_of(rule: Text) -> Option<&'static str> {
+    matches!(rule, Text::Rule)
+        .then_some("Write a tool's name, or a rule with an argument, such as `Bash(git push:*)`.")
+}
 
 /// What is wrong, and what to do.
 pub(super) type Complaint = (String, String);
@@ -47,12 +52,9 @@ pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
             Ok(_) => Ok(()),
             Err(error) => complaint(error.to_string(), error.hint()),
         },
-        Text::Rule => match rule_problem(text) {
-            None => Ok(()),
-            Some(problem) => complaint(
-                problem,
-                "Write a tool's name, such as `Bash`, or a pattern, such as `mcp__github__*`.",
-            ),
+        Text::Rule => match Rule::parse(text) {
+            Ok(_) => Ok(()),
+            Err(error) => complaint(error.to_string(), error.hint()),
         },
         Text::Glob if !text.is_empty() && text.chars().all(is_glob_char) => Ok(()),
         Text::Glob => complaint(

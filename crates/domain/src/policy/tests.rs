@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::config::ApprovalPolicy;
 
-fn team(mode: GrantPermission, deny: &[&str], require: &[&str], auto: &[&str]) -> Team {
+pub(super) fn team(mode: GrantPermission, deny: &[&str], require: &[&str], auto: &[&str]) -> Team {
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
     Team {
         grant_permission: mode,
@@ -22,7 +22,7 @@ fn request(tool: &str) -> ToolRequest {
 }
 
 fn says(team: &Team, tool: &str) -> String {
-    match Policy::of(team).evaluate(&request(tool)) {
+    match Policy::of(team, Place::default()).evaluate(&request(tool)) {
         Verdict::Allow(by) => format!("allow {by}"),
         Verdict::Deny(by, message) => {
             assert!(
@@ -113,7 +113,7 @@ fn a_question_is_never_allowed_without_a_human() {
 
 #[test]
 fn the_hash_says_which_policy_held() {
-    let hash = |team: &Team| Policy::of(team).hash().to_owned();
+    let hash = |team: &Team| Policy::of(team, Place::default()).hash().to_owned();
     let one = team(Ask, &["Bash"], &[], &[]);
     assert_eq!(hash(&one), hash(&one.clone()));
     assert_eq!(hash(&one).len(), 64);
@@ -152,7 +152,7 @@ fn any_tool() -> impl Strategy<Value = String> {
     ]
 }
 
-fn any_mode() -> impl Strategy<Value = GrantPermission> {
+pub(super) fn any_mode() -> impl Strategy<Value = GrantPermission> {
     prop_oneof![Just(Yes), Just(No), Just(Ask), Just(Forward)]
 }
 
@@ -172,7 +172,10 @@ prop_compose! {
 }
 
 fn allows(team: &Team, request: &ToolRequest) -> bool {
-    matches!(Policy::of(team).evaluate(request), Verdict::Allow(_))
+    matches!(
+        Policy::of(team, Place::default()).evaluate(request),
+        Verdict::Allow(_)
+    )
 }
 
 proptest! {
@@ -188,7 +191,7 @@ proptest! {
 
     #[test]
     fn an_allow_names_a_rule_that_is_there_or_the_mode(team in any_team(), tool in any_tool()) {
-        match Policy::of(&team).evaluate(&request(&tool)) {
+        match Policy::of(&team, Place::default()).evaluate(&request(&tool)) {
             Verdict::Allow(AllowedBy::Rule(list, rule)) => {
                 prop_assert_eq!(list, RuleList::AutoApprove);
                 prop_assert!(team.approval_policy.auto_approve.contains(&rule));
@@ -230,5 +233,186 @@ proptest! {
         }
         let rule = Rule::parse(&glob).unwrap();
         prop_assert_eq!(rule.matches(&text), slow(glob.as_bytes(), text.as_bytes()));
+    }
+}
+
+pub(super) fn place() -> Place {
+    Place {
+        folder: "/p".into(),
+        home: Some("/home/u".into()),
+        real: None,
+    }
+}
+
+pub(super) fn bash(command: &str) -> ToolRequest {
+    ToolRequest::new("Bash".into(), json!({ "command": command }), "t".into()).unwrap()
+}
+
+#[test]
+fn the_sentence_names_the_first_part_that_no_rule_covers() {
+    let policy = Policy::of(&team(Ask, &[], &[], &["Bash(git log:*)"]), place());
+    for (command, says) in [
+        ("git log && rm -rf x && make", "No rule covers `rm -rf x`"),
+        ("git log > /etc/x", "No rule covers writing to `/etc/x`"),
+        ("git log < /etc/x", "No rule covers reading `/etc/x`"),
+        ("eval x", "because `eval` runs what it puts together"),
+        ("git log 'x", "because it cannot be read as a shell command"),
+    ] {
+        let Verdict::Ask(why) = policy.evaluate(&bash(command)) else {
+            panic!("{command}")
+        };
+        assert!(why.contains(says), "{command}: {why}");
+    }
+}
+
+#[test]
+fn all_rules_that_allowed_a_part_are_named() {
+    let team = team(
+        Ask,
+        &[],
+        &[],
+        &["Bash(make)", "Bash(git log:*)", "Edit(/out/**)", "Bash(ls)"],
+    );
+    let verdict = Policy::of(&team, place()).evaluate(&bash("git log > out/x; ls; ls"));
+    let Verdict::Allow(by) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(
+        by.to_string(),
+        "rule:autoApprove:Bash(git log:*) + Edit(/out/**) + Bash(ls)"
+    );
+}
+
+#[test]
+fn what_a_deny_rule_cannot_see_is_asked_even_where_all_is_allowed() {
+    for (command, expected) in [
+        ("git status", "allow"),
+        ("git $x", "ask"),
+        ("git \"$x\" main", "ask"),
+        ("echo $x", "allow"),
+        ("eval x", "ask"),
+        ("$x", "ask"),
+        ("FOO=1 make", "allow"),
+        ("PATH=. make", "ask"),
+        ("git push", "deny"),
+        ("echo > secret", "deny"),
+        ("echo > $x", "ask"),
+        ("cd x; echo > y", "ask"),
+    ] {
+        for (mode, auto) in [(Ask, &["Bash"][..]), (Yes, &[])] {
+            let team = team(mode, &["Bash(git push:*)", "Edit(/secret)"], &[], auto);
+            let got = match Policy::of(&team, place()).evaluate(&bash(command)) {
+                Verdict::Allow(_) => "allow",
+                Verdict::Ask(_) => "ask",
+                Verdict::Deny(..) => "deny",
+            };
+            assert_eq!(got, expected, "{command} {mode:?}");
+        }
+    }
+    let exact = team(Ask, &[], &[], &["Bash(x $(make); eval y)"]);
+    assert!(
+        allows_at(&exact, &bash(" x $(make); eval y\n")),
+        "just this text"
+    );
+    assert!(!allows_at(&exact, &bash("x $(make); eval z")));
+    let all = team(Ask, &[], &[], &["Bash"]);
+    assert!(
+        allows_at(&all, &bash("eval $x > /y")),
+        "a bare rule allows everything"
+    );
+}
+
+pub(super) fn allows_at(team: &Team, request: &ToolRequest) -> bool {
+    matches!(
+        Policy::of(team, place()).evaluate(request),
+        Verdict::Allow(_)
+    )
+}
+
+#[test]
+fn rules_with_arguments_for_other_tools() {
+    let rules = team(
+        Ask,
+        &["Read(.env)", "WebFetch(domain:evil.org)", "Agent(bad)"],
+        &[],
+        &[
+            "Read(/src/**)",
+            "Edit(//tmp/x/**)",
+            "WebFetch(domain:docs.rs)",
+            "WebFetch(domain:*.rust-lang.org)",
+            "Task(Explore)",
+        ],
+    );
+    for (tool, input, expected) in [
+        ("Read", json!({"file_path": "/p/src/a"}), "allow"),
+        ("Read", json!({"file_path": "/p/src/../b"}), "ask"),
+        ("Read", json!({"file_path": "/p/src/.env"}), "deny"),
+        ("Read", json!({}), "ask"),
+        ("Read", json!({"file_path": ["/p/src/a"]}), "ask"),
+        ("Grep", json!({"pattern": "x", "path": "src"}), "allow"),
+        ("Grep", json!({"pattern": "x"}), "ask"),
+        (
+            "Grep",
+            json!({"pattern": "x", "path": "src", "glob": ".env"}),
+            "deny",
+        ),
+        (
+            "Glob",
+            json!({"pattern": "**/*.rs", "path": "/p/src"}),
+            "allow",
+        ),
+        (
+            "Glob",
+            json!({"pattern": "/etc/*", "path": "/p/src"}),
+            "ask",
+        ),
+        ("Glob", json!({"pattern": "../*", "path": "/p/src"}), "ask"),
+        ("Glob", json!({"pattern": "x", "path": 1}), "ask"),
+        ("LS", json!({"path": "/p/src"}), "allow"),
+        ("Write", json!({"file_path": "/tmp/x/y"}), "allow"),
+        (
+            "NotebookEdit",
+            json!({"notebook_path": "/tmp/x/y"}),
+            "allow",
+        ),
+        ("MultiEdit", json!({"file_path": "/tmp/y"}), "ask"),
+        ("Write", json!({"file_path": "/p/src/a"}), "ask"),
+        ("WebFetch", json!({"url": "https://docs.rs/x"}), "allow"),
+        (
+            "WebFetch",
+            json!({"url": "https://DOCS.RS.:8080/x"}),
+            "allow",
+        ),
+        ("WebFetch", json!({"url": "https://docs.rs@x.org/"}), "ask"),
+        ("WebFetch", json!({"url": "https://u@docs.rs/"}), "ask"),
+        ("WebFetch", json!({"url": "https://docs.rs.x.org/"}), "ask"),
+        ("WebFetch", json!({"url": "ftp://docs.rs/"}), "ask"),
+        ("WebFetch", json!({"url": "https://a.docs.rs/"}), "ask"),
+        (
+            "WebFetch",
+            json!({"url": "https://doc.rust-lang.org/"}),
+            "allow",
+        ),
+        ("WebFetch", json!({"url": "https://rust-lang.org/"}), "ask"),
+        ("WebFetch", json!({"url": "https://xrust-lang.org/"}), "ask"),
+        (
+            "WebFetch",
+            json!({"url": "https://u:p@EVIL.org.:1/"}),
+            "deny",
+        ),
+        ("WebFetch", json!({"url": "docs.rs"}), "ask"),
+        ("Task", json!({"subagent_type": "Explore"}), "allow"),
+        ("Agent", json!({"subagent_type": "Explore"}), "allow"),
+        ("Task", json!({"subagent_type": "Bad"}), "deny"),
+        ("Task", json!({}), "ask"),
+        ("Bash", json!({"command": 1}), "ask"),
+    ] {
+        let request = ToolRequest::new(tool.into(), input.clone(), "t".into()).unwrap();
+        let got = match Policy::of(&rules, place()).evaluate(&request) {
+            Verdict::Allow(_) => "allow",
+            Verdict::Ask(_) => "ask",
+            Verdict::Deny(..) => "deny",
+        };
+        assert_eq!(got, expected, "{tool} {input}");
     }
 }

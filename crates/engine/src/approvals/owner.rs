@@ -15,7 +15,6 @@ use iris_domain::{
     audit::Draft,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
     ids::{ApprovalId, SessionId},
-    policy::Policy,
     request::ToolRequest,
     snapshot::EndedApproval,
 };
@@ -222,7 +221,6 @@ impl Owner {
                 self.answerers.insert(ticket, reply);
                 let team = self.book.team(&id);
                 let policy = team.and_then(|team| self.policies.now().of(team));
-                let policy = policy.map(|policy| Policy::clone(&policy));
                 self.step(Event::Answered {
                     ticket,
                     id,

@@ -2,16 +2,80 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use iris_domain::{config::Config, ids::TeamName, policy::Policy};
+use iris_domain::{
+    config::{Config, Team},
+    ids::TeamName,
+    policy::{Place, Policy},
+};
 use tokio::sync::watch;
+
+use crate::config_file::expand;
+
+/// What the paths of a config start from.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// The home directory here.
+    pub home: Option<PathBuf>,
+    /// The config file's folder.
+    pub base: PathBuf,
+}
+
+impl Ground {
+    /// Where a team works. What cannot be told stays unknown: rules with paths then allow nothing.
+    fn place(&self, team: &Team) -> Place {
+        if team.remote.is_some() {
+            // Neither its home nor its links can be looked up from here.
+            return Place {
+                folder: team.path.clone(),
+                home: None,
+                real: None,
+            };
+        }
+        let text = |path: PathBuf| path.into_os_string().into_string().ok();
+        Place {
+            folder: expand(&team.path, self.home.as_deref(), &self.base)
+                .ok()
+                .and_then(text)
+                .unwrap_or_default(),
+            home: self.home.clone().and_then(text),
+            real: Some(real),
+        }
+    }
+}
+
+/// Where a path leads. Of what does not exist yet, the part that does is followed; `None`: it
+/// cannot be looked up, or is no text.
+fn real(path: &str) -> Option<String> {
+    let mut rest: Vec<OsString> = Vec::new();
+    let mut at = Path::new(path);
+    loop {
+        match at.canonicalize() {
+            Ok(found) => {
+                let whole = rest.iter().rev().fold(found, |path, part| path.join(part));
+                return whole.into_os_string().into_string().ok();
+            }
+            // A link to what does not exist: a write would make it, who knows where.
+            Err(_) if at.is_symlink() => return None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // `..` has no name: behind what does not exist, it leads nowhere.
+                rest.push(at.file_name()?.to_owned());
+                at = at.parent()?;
+            }
+            Err(_) => return None,
+        }
+    }
+}
 
 /// The policies that hold; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Policies {
     config: watch::Receiver<Arc<Config>>,
+    ground: Ground,
     parsed: Arc<Mutex<Arc<Parsed>>>,
 }
 
@@ -24,11 +88,11 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
-    fn new(config: Arc<Config>) -> Self {
+    fn new(config: Arc<Config>, ground: &Ground) -> Self {
         let policies = config
             .teams
             .iter()
-            .map(|(name, team)| (name.clone(), Arc::new(Policy::of(team))))
+            .map(|(name, team)| (name.clone(), Arc::new(Policy::of(team, ground.place(team)))))
             .collect();
         Self { config, policies }
     }
@@ -41,10 +105,11 @@ impl Parsed {
 
 impl Policies {
     /// Of this config, as it changes.
-    pub fn of(config: watch::Receiver<Arc<Config>>) -> Self {
-        let parsed = Parsed::new(config.borrow().clone());
+    pub fn of(config: watch::Receiver<Arc<Config>>, ground: Ground) -> Self {
+        let parsed = Parsed::new(config.borrow().clone(), &ground);
         Self {
             config,
+            ground,
             parsed: Arc::new(Mutex::new(Arc::new(parsed))),
         }
     }
@@ -55,8 +120,33 @@ impl Policies {
         // A panic while it was held cannot leave half of it.
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&parsed.config, &config) {
-            *parsed = Arc::new(Parsed::new(config));
+            *parsed = Arc::new(Parsed::new(config, &self.ground));
         }
         Arc::clone(&parsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_exist_is_kept_behind_what_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let path = |name: &str| base.join(name).to_str().unwrap().to_owned();
+        std::fs::create_dir(base.join("a")).unwrap();
+        symlink(base.join("a"), base.join("link")).unwrap();
+        symlink(base.join("nowhere"), base.join("dangling")).unwrap();
+        assert_eq!(real(&path("link/new/x")), Some(path("a/new/x")));
+        assert_eq!(
+            real(&path("link/..")),
+            Some(path("")).map(|it| it.trim_end_matches('/').to_owned())
+        );
+        assert_eq!(real(&path("dangling")), None);
+        assert_eq!(real(&path("dangling/x")), None);
+        assert_eq!(real(&path("new/../x")), None);
     }
 }

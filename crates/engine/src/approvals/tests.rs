@@ -47,8 +47,14 @@ impl House {
         let config = watch::Sender::new(config);
         let tasks = TaskTracker::new();
         let store = opened.store;
-        let approvals =
-            Approvals::start(config.subscribe(), store.clone(), opened.lost, &tasks).await;
+        let approvals = Approvals::start(
+            config.subscribe(),
+            crate::approvals::Ground::default(),
+            store.clone(),
+            opened.lost,
+            &tasks,
+        )
+        .await;
         Self {
             folder,
             config,

@@ -192,15 +192,40 @@ impl Invocation<'_> {
 fn claude_rule(rule: &str) -> String {
     let iris = rule.starts_with(|c: char| c.is_ascii_lowercase()) && !rule.starts_with("mcp__");
     if iris {
-        format!("mcp__{SERVER}__{rule}")
-    } else {
-        rule.to_owned()
+        return format!("mcp__{SERVER}__{rule}");
     }
+    // To Claude Code a leading `/` is the folder of the settings file, and here there is none; `./` is
+    // where the agent starts, which is the team's folder.
+    for tool in ["Read(", "Edit("] {
+        if let Some(path) = rule
+            .strip_prefix(tool)
+            .and_then(|rest| rest.strip_prefix('/'))
+            && !path.starts_with('/')
+        {
+            return format!("{tool}./{path}");
+        }
+    }
+    rule.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_mean_the_same_to_claude_code() {
+        for (rule, expected) in [
+            ("list_teams", "mcp__iris__list_teams"),
+            ("mcp__github__*", "mcp__github__*"),
+            ("Bash(git push:*)", "Bash(git push:*)"),
+            ("Read(/src/**)", "Read(./src/**)"),
+            ("Edit(//etc/**)", "Edit(//etc/**)"),
+            ("Edit(~/x)", "Edit(~/x)"),
+            ("Read(.env)", "Read(.env)"),
+        ] {
+            assert_eq!(claude_rule(rule), expected);
+        }
+    }
 
     fn args(team: &Team, resume: bool) -> Vec<String> {
         let invocation = Invocation {

@@ -76,7 +76,8 @@ pub(super) const BAD: &[Bad] = &[
     (r#"{ "teams": { "a": { "path": "x", "remoteOptions": { "strictHostKeyChecking": "no" } } } }"#, 1, 78, "teams.a.remoteOptions.strictHostKeyChecking", "not possible", "always checked"),
     (r#"{ "teams": { "a": { "path": "x", "remoteOptions": { "strictHostKeyChecking": false } } } }"#, 1, 78, "teams.a.remoteOptions.strictHostKeyChecking", "found false", "always checked"),
     // rules
-    (r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "autoApprove": ["Bash(git push:*)"] } } } }"#, 1, 70, "teams.a.approvalPolicy.autoApprove[0]", "not available yet; `Bash` is", "tool's name"),
+    (r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "autoApprove": ["Bash(git push:*"] } } } }"#, 1, 70, "teams.a.approvalPolicy.autoApprove[0]", "does not end with `)`", "Perhaps you mean `Bash(git push:*)`"),
+    (r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "deny": ["Write(src/**)"] } } } }"#, 1, 63, "teams.a.approvalPolicy.deny[0]", "rules for `Edit`", "Write `Edit(src/**)`"),
     (r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "denied": [] } } } }"#, 1, 54, "teams.a.approvalPolicy.denied", "unknown", "`deny`"),
     // placeholders
     (r#"{ "teams": { "a": { "path": "${NOPE}/x" } } }"#, 1, 29, "teams.a.path", "`NOPE` is not set", "${NOPE:-default}"),

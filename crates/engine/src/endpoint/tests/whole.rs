@@ -75,7 +75,14 @@ impl Iris {
         let tasks = TaskTracker::new();
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
-        let approvals = Approvals::start(config.clone(), store.clone(), Vec::new(), &tasks).await;
+        let approvals = Approvals::start(
+            config.clone(),
+            crate::approvals::Ground::default(),
+            store.clone(),
+            Vec::new(),
+            &tasks,
+        )
+        .await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         home.prepare().unwrap();

@@ -380,7 +380,7 @@ impl Reading<'_> {
 
     /// A text within `${ }`: shells disagree where quotes in it end.
     fn operand(&mut self, text: &str) {
-        if text.contains(['\'', '"', '\\', '{', '}', '`']) || text.contains("$(") {
+        if text.contains(['\'', '"', '\\', '{', '}', '`', '(', ')', '<', '>']) {
             self.doubt(
                 "quotes and expansions within `${…}` are read differently by different shells",
             );

@@ -161,6 +161,15 @@ impl Reading<'_> {
     }
 
     fn pieces(&mut self, pieces: &[WordPieceWithSource], inside_quotes: bool) {
+        for pair in pieces.windows(2) {
+            // What the parser does not understand, it takes for plain text.
+            if let [dollar, next] = pair
+                && matches!(&dollar.piece, WordPiece::Text(text) if text.ends_with('$'))
+                && matches!(&next.piece, WordPiece::Text(text) if text.starts_with(['(', '{', '[']))
+            {
+                self.doubt(UNREADABLE);
+            }
+        }
         for piece in pieces {
             self.piece(&piece.piece, inside_quotes);
         }
@@ -168,6 +177,7 @@ impl Reading<'_> {
 
     fn piece(&mut self, piece: &WordPiece, inside_quotes: bool) {
         match piece {
+            WordPiece::Text(text) if text.contains('`') => self.doubt(UNREADABLE),
             WordPiece::Text(text) if inside_quotes && text.contains("\\\n") => {
                 self.doubt("a line goes on within quotes");
             }
@@ -193,6 +203,10 @@ impl Reading<'_> {
                 }
             }
             WordPiece::CommandSubstitution(text) => {
+                if !document_ends_it(text) {
+                    return self
+                        .doubt("a here-document stands within a substitution in an unusual way");
+                }
                 self.unknown();
                 // With its brackets: where they close must be where the program ends, so a comment
                 // or a quote cannot hide the rest of it.
@@ -380,7 +394,7 @@ impl Reading<'_> {
 
     /// A text within `${ }`: shells disagree where quotes in it end.
     fn operand(&mut self, text: &str) {
-        if text.contains(['\'', '"', '\\', '{', '}', '`']) || text.contains("$(") {
+        if text.contains(['\'', '"', '\\', '{', '}', '`', '(', ')', '<', '>']) {
             self.doubt(
                 "quotes and expansions within `${…}` are read differently by different shells",
             );
@@ -405,6 +419,28 @@ pub(super) fn arithmetic(expression: &str, found: &mut Found) {
     if sets {
         found.doubts.push(("its arithmetic sets a variable", false));
     }
+}
+
+/// Whether a here-document in a substitution, if there is one, is all that is left of it: the parser
+/// reads quotes in its lines, and would take what follows it for a part of them.
+fn document_ends_it(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("<<") else {
+        return true;
+    };
+    let Some((first, body)) = rest.split_once('\n') else {
+        // `<<<` needs no lines.
+        return rest.starts_with('<') && !rest.contains("<<");
+    };
+    let first = first.trim();
+    let name = first.trim_matches(['\'', '"']);
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let quotes = &first.replace(name, "");
+    plain
+        && matches!(quotes.as_str(), "" | "''" | "\"\"")
+        && body.split_once(&format!("{name}\n")).map_or_else(
+            || body.ends_with(name),
+            |(_, after)| after.trim().is_empty(),
+        )
 }
 
 /// `$'…'`: the escapes whose meaning is the same everywhere.

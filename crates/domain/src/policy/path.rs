@@ -165,9 +165,20 @@ enum Piece {
     Class(Vec<(char, char)>, bool),
 }
 
+/// Why a text is no pattern; completes “… cannot be used: ”.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoPattern(&'static str);
+
+impl From<&'static str> for NoPattern {
+    fn from(why: &'static str) -> Self {
+        Self(why)
+    }
+}
+
 impl PathPattern {
-    /// Reads it; the error completes “… cannot be used: ”.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads it.
+    pub fn parse(text: &str) -> Result<Self, NoPattern> {
         if text.starts_with('!') {
             return Err(
                 "a path cannot be taken out again with `!`: rules of the stricter list win".into(),
@@ -325,7 +336,7 @@ impl PathPattern {
     }
 }
 
-fn pieces(name: &str) -> Result<Vec<Piece>, String> {
+fn pieces(name: &str) -> Result<Vec<Piece>, NoPattern> {
     let mut pieces = Vec::new();
     let mut chars = name.chars();
     while let Some(c) = chars.next() {
@@ -345,7 +356,7 @@ fn pieces(name: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
-fn class(chars: &mut std::str::Chars<'_>) -> Result<Piece, String> {
+fn class(chars: &mut std::str::Chars<'_>) -> Result<Piece, NoPattern> {
     const OPEN: &str = "a `[` has no `]`: write `\\[` for the bracket itself";
     let mut ranges = Vec::new();
     let mut not = false;

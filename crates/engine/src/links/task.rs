@@ -11,6 +11,7 @@ use iris_domain::{
     Problem,
     ids::TeamName,
     link::{Effect, Event, Link, State, Timer},
+    problem::Code,
     prompt::PromptView,
     session::{Cure, Failure},
 };
@@ -34,6 +35,9 @@ use crate::{clock, remote::Run, ssh::Connection};
 /// How long tidying the host may hold up the end of a link; what is left is tidied at the next
 /// connect.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Between two tries of it on a host that is full: sshd frees a session within milliseconds.
+const LEAVE_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a lease wants.
 #[derive(Debug, Clone)]
@@ -419,8 +423,7 @@ impl Task {
         let host = Arc::clone(&self.host);
         async move {
             if let (true, Some(first)) = (orderly, connections.first()) {
-                let leaving = tunnel::tidy(first, &host, Tidying::Leaving);
-                match timeout(LEAVE_LIMIT, leaving).await {
+                match timeout(LEAVE_LIMIT, leave(first, &host)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(failure)) => {
                         debug!(problem = %failure.problem, "the host was not tidied")
@@ -456,6 +459,18 @@ impl Task {
         };
         self.shown
             .publish(status, self.wishes.values(), self.retry_at);
+    }
+}
+
+/// Tidies the host at the end. A full one may not have noticed yet that the last session is over.
+async fn leave(connection: &Connection, host: &Host) -> Result<(), Failure> {
+    loop {
+        match tunnel::tidy(connection, host, Tidying::Leaving).await {
+            Err(failure) if failure.problem.code == Code::Busy => {
+                tokio::time::sleep(LEAVE_AGAIN).await;
+            }
+            left => return left,
+        }
     }
 }
 

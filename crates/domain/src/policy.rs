@@ -57,6 +57,10 @@ pub struct Policy {
     place: Place,
 }
 
+/// The first part that no rule allows, as the start of a sentence; empty: the whole.
+#[derive(Debug, Default)]
+struct Uncovered(String);
+
 /// How much of a command a sentence quotes.
 const QUOTED_MAX: usize = 120;
 
@@ -135,7 +139,7 @@ impl Policy {
                 RuleList::AutoApprove,
                 rules.join(RULES_JOINED),
             )),
-            Err(why) => self.by_mode(request, &why),
+            Err(Uncovered(why)) => self.by_mode(request, &why),
         };
         let perhaps = perhaps_denied
             .map(|rule| (rule, RuleList::Deny))
@@ -164,21 +168,20 @@ impl Policy {
             .map(|rule| denial(rule, request))
     }
 
-    /// The rules that allow every part of it, or the first part that none allows, as the start of a
-    /// sentence.
-    fn allowed_by(&self, facts: &Facts<'_>) -> Result<Vec<&str>, String> {
+    /// The rules that allow every part of it.
+    fn allowed_by(&self, facts: &Facts<'_>) -> Result<Vec<&str>, Uncovered> {
         if let Some(rule) = self.auto_approve.iter().find(|rule| rule.covers(facts)) {
             return Ok(vec![rule.text()]);
         }
         match &facts.what {
             What::Command(command) => self.allowed_command(command),
             What::NoCommand | What::Files(..) | What::Address(_) | What::Agent(_) | What::Other => {
-                Err(String::new())
+                Err(Uncovered::default())
             }
         }
     }
 
-    fn allowed_command(&self, command: &Command<'_>) -> Result<Vec<&str>, String> {
+    fn allowed_command(&self, command: &Command<'_>) -> Result<Vec<&str>, Uncovered> {
         let patterns: Vec<_> = self
             .auto_approve
             .iter()
@@ -193,7 +196,10 @@ impl Policy {
             return Ok(text(*at).into_iter().collect());
         }
         if let Some(doubt) = command.script.doubts.first() {
-            return Err(format!("No rule can allow it, because {}", doubt.why));
+            return Err(Uncovered(format!(
+                "No rule can allow it, because {}",
+                doubt.why
+            )));
         }
         let mut used = Vec::new();
         for (at, run) in command.script.runs.iter().enumerate() {
@@ -216,7 +222,7 @@ impl Policy {
                 Kind::Free => !run.words.first().is_some_and(|word| word.is("cd")) || stays(),
             };
             if !free {
-                return Err(format!("No rule covers `{}`", quote(shown)));
+                return Err(Uncovered(format!("No rule covers `{}`", quote(shown))));
             }
         }
         for file in &command.files {
@@ -246,14 +252,17 @@ impl Policy {
                         Access::Read => "reading",
                         Access::Edit => "writing to",
                     };
-                    return Err(format!("No rule covers {does} `{}`", quote(&file.raw)));
+                    return Err(Uncovered(format!(
+                        "No rule covers {does} `{}`",
+                        quote(&file.raw)
+                    )));
                 }
             }
         }
         used.sort_unstable();
         used.dedup();
         if used.is_empty() {
-            return Err(String::new());
+            return Err(Uncovered::default());
         }
         Ok(used.into_iter().filter_map(text).collect())
     }

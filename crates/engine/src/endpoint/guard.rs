@@ -177,7 +177,10 @@ impl<H: ServerHandler + Answers> Guard<H> {
             progress: plain.as_ref().and_then(Plain::progress_token),
         };
         let answer: Answer = match plain {
-            Some(plain) => Box::pin(plain.answer(self.tools.clone(), caller)),
+            Some(plain) => {
+                let answer = plain.answer(self.tools.clone(), caller);
+                Box::pin(async move { json(StatusCode::OK, answer.await) })
+            }
             None => {
                 // Nobody behind this line needs the token, so nobody can write it into a log.
                 parts.headers.remove(AUTHORIZATION);

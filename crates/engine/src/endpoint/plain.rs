@@ -5,20 +5,14 @@
 
 use std::sync::Arc;
 
-use http::{
-    HeaderMap, HeaderName, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE},
-};
+use http::{HeaderMap, HeaderName, header::ACCEPT};
 use rmcp::{
     ErrorData,
     model::{CallToolRequestParams, CallToolResult, ProgressToken, ProtocolVersion},
 };
 use serde::Serialize;
 
-use super::{
-    early::{Body, full},
-    envelope::{self, Envelope, Id},
-};
+use super::envelope::{self, Envelope, Id};
 use crate::tokens::Caller;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -69,9 +63,9 @@ impl Plain {
         self.params.meta.as_ref()?.get_progress_token()
     }
 
-    /// Runs the tool.
-    pub(super) async fn answer(self, tools: impl Answers, caller: Arc<Caller>) -> Response<Body> {
-        let body = match tools.call(caller, self.params).await {
+    /// Runs the tool; the message that answers the call.
+    pub(super) async fn answer(self, tools: impl Answers, caller: Arc<Caller>) -> Vec<u8> {
+        match tools.call(caller, self.params).await {
             Ok(mut result) => {
                 if !self.modern {
                     result.result_type = None;
@@ -87,14 +81,7 @@ impl Plain {
                 })
             }
             Err(error) => envelope::error(Some(&self.id), error.code.0, &error.message),
-        };
-        let mut response = Response::new(full(body));
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            http::HeaderValue::from_static("application/json"),
-        );
-        response
+        }
     }
 }
 

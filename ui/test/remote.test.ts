@@ -256,6 +256,16 @@ describe('the connection test', () => {
     expect(iris.announcement).toBe('box: the connection works.');
   });
 
+  test('is not called good any more when the link is not', async () => {
+    const link: LinkView = { state: 'reconnecting' };
+    await teams({ teams: [aTeam('box', { host: 'me@box', link })] }, (api) => {
+      api.test = [{ name: 'Sign in', state: 'ok' }];
+    });
+    await click('test-connection');
+    await settle();
+    expect(text('test-result')).toBe('It worked when it was tested.');
+  });
+
   test('says what failed and what to do', async () => {
     await teams(box(), (api) => {
       api.test = [

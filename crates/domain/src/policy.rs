@@ -173,7 +173,7 @@ impl Policy {
         if let Some(rule) = self.auto_approve.iter().find(|rule| rule.covers(facts)) {
             return Ok(vec![rule.text()]);
         }
-        match &facts.what {
+        match facts.what() {
             What::Command(command) => self.allowed_command(command),
             What::NoCommand | What::Files(..) | What::Address(_) | What::Agent(_) | What::Other => {
                 Err(Uncovered::default())
@@ -332,7 +332,7 @@ fn denial(rule: &Rule, request: &ToolRequest) -> (DeniedBy, String) {
 }
 
 fn because(facts: &Facts<'_>) -> String {
-    match &facts.what {
+    match facts.what() {
         What::Command(command) => command.script.blind().map_or_else(
             || ", because part of it is only known when it runs".into(),
             |why| format!(", because {why}"),

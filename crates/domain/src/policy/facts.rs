@@ -1,4 +1,7 @@
-//! What a request does, as rules see it: read once, then compared with every rule.
+//! What a request does, as rules see it: read once, when the first rule wants to know, then compared
+//! with every rule.
+
+use std::cell::OnceCell;
 
 use serde_json::Value;
 
@@ -15,7 +18,9 @@ use crate::request::ToolRequest;
 #[derive(Debug)]
 pub(super) struct Facts<'r> {
     pub tool: &'r str,
-    pub what: What<'r>,
+    request: &'r ToolRequest,
+    place: &'r Place,
+    what: OnceCell<What<'r>>,
 }
 
 #[derive(Debug)]
@@ -52,21 +57,35 @@ pub(super) struct Opened {
 }
 
 impl<'r> Facts<'r> {
-    pub fn of(request: &'r ToolRequest, place: &Place) -> Self {
-        let tool = request.tool.as_str();
+    pub fn of(request: &'r ToolRequest, place: &'r Place) -> Self {
+        Self {
+            tool: request.tool.as_str(),
+            request,
+            place,
+            what: OnceCell::new(),
+        }
+    }
+
+    /// What its input says. Taking a command apart is most of the work of a decision, and rules that
+    /// are names need none of it.
+    pub fn what(&self) -> &What<'r> {
+        self.what.get_or_init(|| self.read())
+    }
+
+    fn read(&self) -> What<'r> {
+        let (request, place) = (self.request, self.place);
         let text = |key: &str| request.input.get(key).and_then(Value::as_str);
-        let what = match tool {
+        match self.tool {
             "Bash" => text("command").map_or(What::NoCommand, |command| {
                 What::Command(Box::new(Command::of(command, place)))
             }),
             "WebFetch" => What::Address(text("url").and_then(Target::of)),
             "Task" | "Agent" => What::Agent(text("subagent_type").map(str::to_owned)),
-            _ => match Access::of(tool) {
+            tool => match Access::of(tool) {
                 Some(access) => What::Files(access, files(tool, &request.input, place)),
                 None => What::Other,
             },
-        };
-        Self { tool, what }
+        }
     }
 }
 

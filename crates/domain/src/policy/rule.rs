@@ -351,8 +351,10 @@ impl Rule {
 
     /// Whether it allows the request, but for commands of the shell, which are looked at one by one.
     pub(super) fn covers(&self, facts: &Facts<'_>) -> bool {
-        match (&self.pattern, &facts.what) {
-            (Pattern::Glob(_) | Pattern::Server(_), _) => self.matches(facts.tool),
+        if self.is_name() {
+            return self.matches(facts.tool);
+        }
+        match (&self.pattern, facts.what()) {
             (Pattern::Path(mine, pattern), What::Files(access, paths)) => {
                 mine == access && !paths.is_empty() && paths.iter().all(|path| pattern.covers(path))
             }
@@ -364,18 +366,39 @@ impl Rule {
         }
     }
 
+    fn is_name(&self) -> bool {
+        matches!(self.pattern, Pattern::Glob(_) | Pattern::Server(_))
+    }
+
+    /// Whether it names a tool that does what a redirection of this command does.
+    fn is_of_opened(&self, facts: &Facts<'_>) -> bool {
+        let names = |access: &Access| access.tools().iter().any(|tool| self.matches(tool));
+        let named: Vec<Access> = [Access::Read, Access::Edit]
+            .into_iter()
+            .filter(names)
+            .collect();
+        // A name of another tool needs no look at the command.
+        !named.is_empty()
+            && match facts.what() {
+                What::Command(command) => command
+                    .files
+                    .iter()
+                    .any(|file| named.contains(&file.access)),
+                What::NoCommand
+                | What::Files(..)
+                | What::Address(_)
+                | What::Agent(_)
+                | What::Other => false,
+            }
+    }
+
     /// Whether it denies the request, or asks for it: any part of it counts.
     pub(super) fn holds(&self, facts: &Facts<'_>) -> Holds {
         let sure = |yes: bool| if yes { Holds::Yes } else { Holds::No };
-        match (&self.pattern, &facts.what) {
-            (Pattern::Glob(_) | Pattern::Server(_), _) if self.matches(facts.tool) => Holds::Yes,
-            (Pattern::Glob(_) | Pattern::Server(_), What::Command(command)) => {
-                let opens = |access: Access| {
-                    command.files.iter().any(|file| file.access == access)
-                        && access.tools().iter().any(|tool| self.matches(tool))
-                };
-                sure(opens(Access::Read) || opens(Access::Edit))
-            }
+        if self.is_name() {
+            return sure(self.matches(facts.tool) || self.is_of_opened(facts));
+        }
+        match (&self.pattern, facts.what()) {
             (Pattern::Command(pattern), What::Command(command)) => {
                 if pattern.is(command.text)
                     || pattern.covers(command.text.trim())

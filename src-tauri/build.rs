@@ -4,6 +4,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let manifest = tauri_build::AppManifest::new().commands(&[
         "snapshot",
         "answer",
+        "preview_grant",
+        "revoke_grant",
+        "extend_grant",
+        "allow_missed",
+        "dismiss_missed",
         "wake",
         "sleep",
         "send",

@@ -13,11 +13,13 @@ use iris_domain::{
     audit::Row,
     connection_test::TestStep,
     decision::{Answer, Surface},
-    ids::{ApprovalId, Party, TeamName},
+    grant::{GrantView, Scope},
+    ids::{ApprovalId, GrantId, Party, TeamName},
     message::SendOutcome,
     problem::Code,
     prompt::PromptId,
-    snapshot::{EndedApproval, Snapshot},
+    replay::Preview,
+    snapshot::{EndedApproval, MissedView, Snapshot},
     target::TargetMistakes,
 };
 use iris_engine::{
@@ -42,6 +44,11 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
     builder.invoke_handler(tauri::generate_handler![
         snapshot,
         answer,
+        preview_grant,
+        revoke_grant,
+        extend_grant,
+        allow_missed,
+        dismiss_missed,
         wake,
         sleep,
         send,
@@ -78,9 +85,47 @@ async fn answer(shell: State<'_, Shell>, id: ApprovalId, answer: Value) -> Answe
     let answer: Answer = parsed("answer", answer)?;
     shell
         .engine
-        .approvals
         .answer(id, answer, human(Surface::Window))
         .await
+}
+
+/// What would come of granting this with an answer: the rules, and what they would have allowed.
+#[tauri::command]
+async fn preview_grant(
+    shell: State<'_, Shell>,
+    id: ApprovalId,
+    what: Value,
+    input: Option<Value>,
+) -> Answered<Preview> {
+    let what: Scope = parsed("scope", what)?;
+    shell.engine.preview(&id, &what, input).await
+}
+
+/// Takes a grant back.
+#[tauri::command]
+async fn revoke_grant(shell: State<'_, Shell>, id: GrantId) -> Answered<GrantView> {
+    let approvals = &shell.engine.approvals;
+    approvals.revoke_grant(id, human(Surface::Window)).await
+}
+
+/// Gives a grant that ends by the clock five minutes more.
+#[tauri::command]
+async fn extend_grant(shell: State<'_, Shell>, id: GrantId) -> Answered<GrantView> {
+    let approvals = &shell.engine.approvals;
+    approvals.extend_grant(id, human(Surface::Window)).await
+}
+
+/// Allows the next try of a missed request.
+#[tauri::command]
+async fn allow_missed(shell: State<'_, Shell>, id: ApprovalId) -> Answered<MissedView> {
+    let approvals = &shell.engine.approvals;
+    approvals.allow_missed(id, human(Surface::Window)).await
+}
+
+/// Takes a missed request off the list.
+#[tauri::command]
+async fn dismiss_missed(shell: State<'_, Shell>, id: ApprovalId) -> Answered<MissedView> {
+    shell.engine.approvals.dismiss_missed(id).await
 }
 
 /// Starts a team's agent.
@@ -343,7 +388,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 23, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 28, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

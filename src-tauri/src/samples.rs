@@ -3,6 +3,7 @@
 use iris_domain::{
     Problem,
     config::GrantPermission,
+    grant::Offers,
     ids::{ApprovalId, Party, SessionId},
     problem::Code,
     prompt::{PromptId, PromptKind, PromptView},
@@ -18,6 +19,8 @@ pub(crate) fn snapshot() -> Snapshot {
         teams: Vec::new(),
         approvals: Vec::new(),
         recent: Vec::new(),
+        missed: Vec::new(),
+        grants: Vec::new(),
         prompts: Vec::new(),
         problems: Vec::new(),
     }
@@ -51,6 +54,8 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         input: json!({ "command": summary }),
         summary: summary.into(),
         why: "mode ask".into(),
+        offers: Offers::default(),
+        forwarded_to: None,
         circumstances: Circumstances::default(),
         digest: "00".into(),
         created_at: "2026-01-01T10:00:00Z".parse().expect("a time"),

@@ -119,8 +119,8 @@ impl Shell {
     /// Does what was clicked. Returns at once; what goes wrong is said in a notification.
     pub(crate) fn act(&self, app: &AppHandle, intent: Intent, surface: Surface) {
         match intent {
-            Intent::Allow(id) => self.answer(id, Answer::Allow { input: None }, surface),
-            Intent::Deny(id) => self.answer(id, Answer::Deny { message: None }, surface),
+            Intent::Allow(id) => self.answer(id, Answer::ALLOW_ONCE, surface),
+            Intent::Deny(id) => self.answer(id, Answer::DENY, surface),
             Intent::Details(id) => windows::show(app, Some(&id)),
             Intent::Open => windows::show(app, None),
             Intent::Quit => self.quit.cancel(),
@@ -144,11 +144,7 @@ impl Shell {
     fn answer(&self, id: ApprovalId, answer: Answer, surface: Surface) {
         let shell = self.clone();
         self.spawn(async move {
-            let ended = shell
-                .engine
-                .approvals
-                .answer(id, answer, human(surface))
-                .await;
+            let ended = shell.engine.answer(id, answer, human(surface)).await;
             shell.report("Your answer did not count", ended.map(|_| ()));
         });
     }

@@ -46,6 +46,7 @@ pub fn measure() {
             auto_approve,
             require_approval: rules(300, 310),
             deny: rules(400, 450),
+            ..ApprovalPolicy::default()
         },
         ..Team::at("/p")
     };

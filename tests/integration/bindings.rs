@@ -6,7 +6,9 @@ use iris_domain::{
     audit::Row,
     connection_test::TestStep,
     decision::{Answer, Surface},
+    grant::Scope,
     message::SendOutcome,
+    replay::{Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
 };
@@ -23,6 +25,10 @@ fn typescript_types_are_up_to_date() {
     Row::export_all(&config).unwrap();
     TargetMistakes::export_all(&config).unwrap();
     TestStep::export_all(&config).unwrap();
+    Scope::export_all(&config).unwrap();
+    Preview::export_all(&config).unwrap();
+    Replay::export_all(&config).unwrap();
+    Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));

@@ -46,13 +46,35 @@ pub enum Command {
     Status,
     /// Show what waits for your answer
     Pending,
-    /// Allow a waiting request, once
+    /// Allow a waiting request: once, or with --for also what is like it
     Approve {
         /// Its id from `iris pending`; the beginning is enough.
         id: String,
         /// Run this JSON object instead of the input that was asked for.
         #[arg(long, value_name = "JSON")]
         input: Option<String>,
+        /// Allow the same from now on: for 1 to 60 minutes (`15m`), until this agent ends (`session`),
+        /// until the team stops (`team`), or by a rule in the config (`always`).
+        #[arg(long = "for", value_name = "TIME")]
+        lifetime: Option<String>,
+        /// What is the same.
+        #[arg(long, value_enum, requires = "lifetime", default_value = "rule")]
+        what: What,
+        /// With `--what rule`: this rule instead of the one that Iris suggests; may be repeated.
+        #[arg(long, value_name = "RULE", requires = "lifetime")]
+        rule: Vec<String>,
+    },
+    /// Show what you granted and what of it holds; take it back, or extend it
+    Grants {
+        /// What to do.
+        #[command(subcommand)]
+        command: Option<Grants>,
+    },
+    /// Show what nobody answered in time; allow the agent's next try
+    Missed {
+        /// What to do.
+        #[command(subcommand)]
+        command: Option<Missed>,
     },
     /// Deny a waiting request
     Deny {
@@ -122,6 +144,47 @@ pub enum Command {
         /// Test this team instead.
         #[arg(long, value_name = "NAME")]
         team: Option<TeamName>,
+    },
+}
+
+/// What an answer holds for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum What {
+    /// The very same input.
+    Exact,
+    /// What the suggested rule allows, or those of --rule.
+    Rule,
+    /// Every use of the tool.
+    Tool,
+}
+
+/// Commands on grants.
+#[derive(Debug, Subcommand)]
+pub enum Grants {
+    /// Take one back, at once
+    Revoke {
+        /// Its id from `iris grants`; the beginning is enough.
+        id: String,
+    },
+    /// Give one that ends by the clock five minutes more
+    Extend {
+        /// Its id from `iris grants`; the beginning is enough.
+        id: String,
+    },
+}
+
+/// Commands on what was missed.
+#[derive(Debug, Subcommand)]
+pub enum Missed {
+    /// Allow the very same request for the agent's next try: once, within 30 minutes
+    Allow {
+        /// Its id from `iris missed`; the beginning is enough.
+        id: String,
+    },
+    /// Take it off the list
+    Dismiss {
+        /// Its id from `iris missed`; the beginning is enough.
+        id: String,
     },
 }
 
@@ -290,6 +353,15 @@ mod tests {
             "--json pending",
             "approve k3",
             "approve k3 --input {}",
+            "approve k3 --for 15m",
+            "approve k3 --for always --what exact",
+            "approve k3 --for session --rule Bash(ls:*) --rule Read",
+            "grants --json",
+            "grants revoke g1",
+            "grants extend g1",
+            "missed",
+            "missed allow k3",
+            "missed dismiss k3",
             "deny k3",
             "deny k3 -m no",
             "team add api . --description d --color #00ff00 --grant-permission ask",
@@ -336,6 +408,9 @@ mod tests {
             "answer",
             "answer k3 --remember --cancel",
             "answer k3 secret",
+            "approve k3 --what tool",
+            "approve k3 --rule Read",
+            "grants revoke",
             "secrets set npm value",
             "team start console",
             "team start a/b",

@@ -107,7 +107,7 @@ fn pending_text(items: &[PendingItem]) -> String {
 }
 
 /// A duration in two units at most: `45s`, `12m`, `3h05m`.
-fn span(duration: Duration) -> String {
+pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s}s"),
@@ -116,15 +116,7 @@ fn span(duration: Duration) -> String {
     }
 }
 
-pub fn approve(context: &Context, id: String, input: Option<&str>) -> Result<u8, Problem> {
-    let input = match input {
-        Some(text) => Some(object(text)?),
-        None => None,
-    };
-    ended(context, &Command::Approve { id, input })
-}
-
-fn object(text: &str) -> Result<Value, Problem> {
+pub fn object(text: &str) -> Result<Value, Problem> {
     let hint = "Copy the input from `iris pending --json` and change it; quote it for the shell.";
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
@@ -145,7 +137,7 @@ pub fn deny(context: &Context, id: String, message: Option<String>) -> Result<u8
     ended(context, &Command::Deny { id, message })
 }
 
-fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
+pub fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
     let ended: EndedApproval = context.client().ask(command)?;
     context.out.show(&ended, || {
         let verb = match ended.decision {
@@ -445,6 +437,9 @@ mod tests {
             tool: "mcp__x__\u{202e}evil".into(),
             input: json!({}),
             summary: "ls\u{1b}[2K\rrm -rf /\nID".into(),
+            why: String::new(),
+            offers: Default::default(),
+            forwarded_to: None,
             circumstances: Default::default(),
             created_at: clock::now(),
             expires_at: None,

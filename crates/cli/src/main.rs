@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod config;
 mod doctor;
+mod grants;
 mod install;
 mod links;
 mod output;
@@ -70,7 +71,24 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Serve { port } => serve::serve(&context, port),
         Command::Status => commands::status(&context),
         Command::Pending => commands::pending(&context),
-        Command::Approve { id, input } => commands::approve(&context, id, input.as_deref()),
+        Command::Approve {
+            id,
+            input,
+            lifetime,
+            what,
+            rule,
+        } => {
+            let approval = grants::Approval {
+                id,
+                input,
+                lifetime,
+                what,
+                rules: rule,
+            };
+            grants::approve(&context, approval)
+        }
+        Command::Grants { command } => grants::grants(&context, command),
+        Command::Missed { command } => grants::missed(&context, command),
         Command::Deny { id, message } => commands::deny(&context, id, message),
         Command::Prompts => prompts::prompts(&context),
         Command::Answer {

@@ -10,7 +10,10 @@
 //! told of the decision before its audit row is durable; when the row cannot be written, the
 //! decision is deny. [`Book`] does nothing itself: it answers each [`Event`] with [`Effect`]s.
 
+mod answer;
 mod asked;
+mod missed;
+mod passes;
 mod telling;
 
 use std::{
@@ -18,19 +21,26 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Problem,
     audit::Draft,
     decision::{AllowedBy, Answer, Decision, DeniedBy, Human},
+    grant::Grant,
     ids::{ApprovalId, SessionId, TeamName},
     policy::Policy,
-    snapshot::{ApprovalView, EndedApproval, RECENT_MAX},
+    snapshot::{ApprovalView, EndedApproval, MissedView, RECENT_MAX},
 };
 
-pub use asked::{Asked, waited};
-pub use telling::{AUDIT, SHUTDOWN, deny_by_iris, tell};
+use answer::Outcome;
+use missed::Missed;
+use passes::Passes;
+
+pub use answer::Answerer;
+pub use asked::{Asked, Asks, waited};
+pub use missed::{MISSED_MAX, NEXT_TRY, not_missed};
+pub use telling::{AUDIT, SHUTDOWN, deny_by_iris, not_waiting, tell};
 
 /// How many approvals of one team may wait: more than any honest agent asks at once, and as many
 /// as a human can still look through.
@@ -39,6 +49,10 @@ pub const PENDING_PER_TEAM_MAX: usize = 50;
 pub const PENDING_MAX: usize = 1000;
 /// How many ended approvals are remembered, to tell a late answer who was first.
 pub const ENDED_MAX: usize = 1000;
+
+/// How long the session that gave an agent its task has before a human is asked as well: it may
+/// itself be waiting for that agent, and then it will never answer.
+pub const FORWARD_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// One caller that waits for an outcome: an agent's call, or a human's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +67,7 @@ pub enum Event {
     Kept(ApprovalId),
     /// The waiting record could not be written.
     NotKept(ApprovalId),
-    /// A human answers.
+    /// Somebody answers.
     Answered {
         /// Who is told how that went.
         ticket: Ticket,
@@ -62,18 +76,31 @@ pub enum Event {
         /// What they say.
         answer: Answer,
         /// Who they are.
-        human: Human,
+        by: Answerer,
         /// The team's policy as it is now; `None`: the team is no longer configured.
         policy: Option<Arc<Policy>>,
+        /// What they grant with it.
+        grant: Option<Box<Grant>>,
+    },
+    /// A human allows the next try of a request that was missed, or has seen it.
+    Missed {
+        /// Who is told how that went.
+        ticket: Ticket,
+        /// Which.
+        id: ApprovalId,
+        /// Who allows it; `None`: it is only not shown any more.
+        allow: Option<Human>,
     },
     /// A caller stopped waiting.
     Gone(Ticket),
     /// The session's process ended or was interrupted.
     Withdrawn(SessionId, &'static str),
-    /// Its time is over.
-    Expired(ApprovalId),
+    /// The time that was armed has come.
+    Due(ApprovalId),
     /// The decision's row is durable (`true`), or could not be written.
     Recorded(ApprovalId, bool),
+    /// A row that decides nothing was or was not written.
+    Noted,
     /// Iris ends.
     Shutdown,
 }
@@ -83,15 +110,20 @@ pub enum Event {
 pub enum Effect {
     /// Make the waiting record durable, then report `Kept` or `NotKept`.
     KeepWaiting(ApprovalId, Box<Draft>),
-    /// Write the decision's row and forget the waiting record, then report `Recorded`.
-    Record(ApprovalId, Box<Draft>),
+    /// Write the decision's row, and that of a grant, and forget the waiting record, all at once; then
+    /// report `Recorded`.
+    Record(ApprovalId, Box<Draft>, Option<Box<Draft>>),
     /// Tell an agent; the row is durable, or the decision is deny.
     Reply(Ticket, Decision),
     /// The request does not enter the book: record this decision, then tell the agent.
     Refuse(Ticket, Decision),
-    /// Tell a human what became of their answer.
+    /// Tell who answered what became of that.
     Answer(Ticket, Result<EndedApproval, Problem>),
-    /// Report `Expired` at this time.
+    /// Tell a human what became of their wish about a missed request.
+    Missed(Ticket, Result<MissedView, Problem>),
+    /// The answer that grants this is on record, and so is the grant.
+    Grant(Box<Grant>),
+    /// Report `Due` at this time, and at no other.
     Arm(ApprovalId, Timestamp),
     /// Its timer is not needed any more.
     Disarm(ApprovalId),
@@ -106,6 +138,8 @@ pub struct Book {
     calls: HashMap<(SessionId, String), ApprovalId>,
     askers: HashMap<Ticket, ApprovalId>,
     ended: VecDeque<EndedApproval>,
+    missed: Missed,
+    passes: Passes,
     asked: u64,
     closing: bool,
 }
@@ -116,6 +150,16 @@ struct Entry {
     asked: Asked,
     tickets: Vec<Ticket>,
     phase: Phase,
+    /// Until when the session that it was forwarded to is asked alone.
+    forwarded_until: Option<Timestamp>,
+}
+
+impl Entry {
+    /// When something is to be done about it by itself.
+    fn due(&self) -> Option<Timestamp> {
+        let expires = self.asked.view.expires_at;
+        expires.into_iter().chain(self.forwarded_until).min()
+    }
 }
 
 #[derive(Debug)]
@@ -128,6 +172,7 @@ enum Phase {
     Recording {
         decision: Decision,
         answerer: Option<Ticket>,
+        grant: Option<Box<Grant>>,
         shown: bool,
     },
 }
@@ -137,31 +182,41 @@ impl Book {
     pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         match event {
             Event::Asked(asked) => self.asked(*asked, now),
-            Event::Kept(id) => self.kept(&id),
+            Event::Kept(id) => self.kept(&id, now),
             Event::NotKept(id) => self.not_kept(&id),
             Event::Answered {
                 ticket,
                 id,
                 answer,
-                human,
+                by,
                 policy,
-            } => match self.decision_of(&id, answer, human, policy.as_deref()) {
-                Ok(decision) => self.decide(&id, decision, Some(ticket), now),
+                grant,
+            } => match self.outcome_of(&id, answer, by, policy.as_deref()) {
+                Ok(Outcome::Decided(decision)) => {
+                    self.decide_with(&id, decision, Some(ticket), grant, now)
+                }
+                Ok(Outcome::Passed(above, told)) => {
+                    let mut effects = self.forward(&id, above, now);
+                    effects.push(Effect::Answer(ticket, Err(told)));
+                    effects
+                }
                 Err(problem) => vec![Effect::Answer(ticket, Err(problem))],
             },
+            Event::Missed { ticket, id, allow } => {
+                let outcome = match allow {
+                    Some(human) => self.missed.allow(&id, human, now),
+                    None => self.missed.dismiss(&id),
+                };
+                vec![Effect::Publish, Effect::Missed(ticket, outcome)]
+            }
             Event::Gone(ticket) => self.gone(ticket, now),
             Event::Withdrawn(session, why) => {
                 self.decide_all(&tell(DeniedBy::Withdrawn(why), "it", None), now, |entry| {
                     entry.asked.view.session == session
                 })
             }
-            Event::Expired(id) => match self.entries.get(&id) {
-                Some(entry) => {
-                    let denied = tell(DeniedBy::Timeout, &entry.asked.view.tool, None);
-                    self.decide(&id, denied, None, now)
-                }
-                None => Vec::new(),
-            },
+            Event::Due(id) => self.due(&id, now),
+            Event::Noted => Vec::new(),
             Event::Recorded(id, durable) => self.recorded(&id, durable, now),
             Event::Shutdown => {
                 self.closing = true;
@@ -194,9 +249,24 @@ impl Book {
         self.ended.iter().take(RECENT_MAX).cloned().collect()
     }
 
-    /// Whose approval this is, while it waits.
-    pub fn team(&self, id: &ApprovalId) -> Option<&TeamName> {
-        self.entries.get(id).map(|entry| &entry.asked.view.team)
+    /// What waits under this id.
+    pub fn asked_of(&self, id: &ApprovalId) -> Option<&Asked> {
+        self.entries.get(id).map(|entry| &entry.asked)
+    }
+
+    /// What was missed, newest first.
+    pub fn missed(&self) -> Vec<MissedView> {
+        self.missed.views()
+    }
+
+    /// One that was missed.
+    pub fn missed_one(&self, id: &ApprovalId) -> Option<&MissedView> {
+        self.missed.view(id)
+    }
+
+    /// One that waited when the last Iris ended can still be allowed for the next try.
+    pub fn remember_lost(&mut self, id: ApprovalId, row: &Draft) -> Option<()> {
+        self.missed.add_lost(id, row)
     }
 
     /// Whether nothing waits and nothing is being recorded.
@@ -241,6 +311,13 @@ impl Book {
         {
             return refuse("limit", telling::LIMIT);
         }
+        if asked.asks == Asks::OnArrival
+            && let Some(by) = self.passes.take(&asked.view.digest, now)
+        {
+            // Its row was written when it was allowed at the prompt.
+            return vec![Effect::Reply(ticket, Decision::Allow { by, edited: None })];
+        }
+        let allowed = self.missed.take(&asked.view.digest, now);
         let id = asked.view.id.clone();
         let draft = asked.draft(now);
         self.asked += 1;
@@ -251,9 +328,17 @@ impl Book {
             asked,
             tickets: vec![ticket],
             phase: Phase::Keeping,
+            forwarded_until: None,
         };
         self.entries.insert(id.clone(), entry);
-        vec![Effect::KeepWaiting(id, Box::new(draft))]
+        let Some((human, why)) = allowed else {
+            return vec![Effect::KeepWaiting(id, Box::new(draft))];
+        };
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.asked.view.why = why;
+        }
+        let by = AllowedBy::Human(human);
+        self.decide(&id, Decision::Allow { by, edited: None }, None, now)
     }
 
     fn waiting(&self, team: &TeamName) -> usize {
@@ -263,7 +348,7 @@ impl Book {
             .count()
     }
 
-    fn kept(&mut self, id: &ApprovalId) -> Vec<Effect> {
+    fn kept(&mut self, id: &ApprovalId, now: Timestamp) -> Vec<Effect> {
         let Some(entry) = self.entries.get_mut(id) else {
             return Vec::new();
         };
@@ -271,12 +356,46 @@ impl Book {
             Phase::Keeping => entry.phase = Phase::Shown,
             Phase::Shown | Phase::Recording { .. } => return Vec::new(),
         }
-        let timer = entry
-            .asked
-            .view
-            .expires_at
-            .map(|at| Effect::Arm(id.clone(), at));
+        if entry.asked.view.forwarded_to.is_some() {
+            entry.forwarded_until = now.checked_add(FORWARD_PATIENCE).ok();
+        }
+        let timer = entry.due().map(|at| Effect::Arm(id.clone(), at));
         timer.into_iter().chain([Effect::Publish]).collect()
+    }
+
+    /// The time that was armed has come: who was asked first did not answer, or nobody did.
+    fn due(&mut self, id: &ApprovalId, now: Timestamp) -> Vec<Effect> {
+        let Some(entry) = self.entries.get(id) else {
+            return Vec::new();
+        };
+        let view = &entry.asked.view;
+        // What was armed is the earlier of the two.
+        if entry.forwarded_until.is_some() && entry.due() != view.expires_at {
+            return self.forward(id, None, now);
+        }
+        let denied = tell(DeniedBy::Timeout, &view.tool, None);
+        let missed = matches!(entry.phase, Phase::Shown).then(|| view.clone());
+        let effects = self.decide(id, denied, None, now);
+        if let Some(view) = missed {
+            self.missed.add(&view, now);
+        }
+        effects
+    }
+
+    /// Asks this team's session next; `None`: only the human is left.
+    fn forward(&mut self, id: &ApprovalId, to: Option<TeamName>, now: Timestamp) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return Vec::new();
+        };
+        let until = now.checked_add(FORWARD_PATIENCE).ok();
+        entry.forwarded_until = to.as_ref().and(until);
+        entry.asked.view.forwarded_to = to;
+        let timer = entry.due().map(|at| Effect::Arm(id.clone(), at));
+        [Effect::Disarm(id.clone())]
+            .into_iter()
+            .chain(timer)
+            .chain([Effect::Publish])
+            .collect()
     }
 
     fn not_kept(&mut self, id: &ApprovalId) -> Vec<Effect> {
@@ -294,49 +413,6 @@ impl Book {
             .into_iter()
             .map(|t| Effect::Reply(t, denied.clone()))
             .collect()
-    }
-
-    /// What an answer decides, or why it decides nothing.
-    fn decision_of(
-        &self,
-        id: &ApprovalId,
-        answer: Answer,
-        human: Human,
-        policy: Option<&Policy>,
-    ) -> Result<Decision, Problem> {
-        let Some(entry) = self.entries.get(id) else {
-            return Err(match self.ended.iter().find(|ended| ended.id == *id) {
-                Some(ended) => telling::already(id, ended.decision, &ended.decided_by),
-                None => telling::not_found(id),
-            });
-        };
-        match &entry.phase {
-            Phase::Keeping => return Err(telling::not_found(id)),
-            Phase::Shown => {}
-            Phase::Recording { decision, .. } => {
-                return Err(telling::already(id, decision.verb(), &decision.by()));
-            }
-        }
-        let view = &entry.asked.view;
-        match answer {
-            Answer::Deny { message } => {
-                Ok(tell(DeniedBy::Human(human), &view.tool, message.as_deref()))
-            }
-            Answer::Allow { input } => {
-                let edited = input.filter(|input| *input != view.input);
-                let runs = entry.asked.runs(edited.clone())?;
-                let Some(policy) = policy else {
-                    return Err(telling::team_gone(&view.team));
-                };
-                if let Some((by, _)) = policy.denies(&runs) {
-                    return Err(telling::forbidden(&by));
-                }
-                Ok(Decision::Allow {
-                    by: AllowedBy::Human(human),
-                    edited,
-                })
-            }
-        }
     }
 
     fn decide_all(
@@ -357,12 +433,23 @@ impl Book {
             .collect()
     }
 
-    /// The one way to a decision. A second one changes nothing.
     fn decide(
         &mut self,
         id: &ApprovalId,
         decision: Decision,
         answerer: Option<Ticket>,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        self.decide_with(id, decision, answerer, None, now)
+    }
+
+    /// The one way to a decision. A second one changes nothing.
+    fn decide_with(
+        &mut self,
+        id: &ApprovalId,
+        decision: Decision,
+        answerer: Option<Ticket>,
+        grant: Option<Box<Grant>>,
         now: Timestamp,
     ) -> Vec<Effect> {
         let Some(entry) = self.entries.get_mut(id) else {
@@ -382,14 +469,16 @@ impl Book {
             // The same call, made again by a client that comes back, is a new request.
             self.calls.remove(&entry.asked.call());
         }
+        let granted = grant.as_ref().map(|grant| Box::new(grant.row(id)));
         entry.phase = Phase::Recording {
             decision,
             answerer,
+            grant,
             shown,
         };
         vec![
             Effect::Disarm(id.clone()),
-            Effect::Record(id.clone(), Box::new(draft)),
+            Effect::Record(id.clone(), Box::new(draft), granted),
         ]
     }
 
@@ -421,7 +510,10 @@ impl Book {
             return Vec::new();
         };
         let Phase::Recording {
-            decision, answerer, ..
+            decision,
+            answerer,
+            grant,
+            ..
         } = entry.phase
         else {
             return Vec::new();
@@ -432,6 +524,9 @@ impl Book {
             deny_by_iris("audit", AUDIT)
         };
         let summary = entry.asked.summary(&decision);
+        if let Some((digest, by)) = entry.asked.pass(&decision) {
+            self.passes.add(digest, by, now);
+        }
         let view = entry.asked.view;
         let ended = EndedApproval {
             id: view.id,
@@ -444,6 +539,10 @@ impl Book {
         };
         self.remember(ended.clone());
         let mut effects = vec![Effect::Publish];
+        // Before the agent hears of it: its next call may come at once.
+        if let (true, Some(grant)) = (durable, grant) {
+            effects.push(Effect::Grant(grant));
+        }
         effects.extend(
             entry
                 .tickets

@@ -80,6 +80,11 @@ pub struct Draft {
     /// From asked to decided, milliseconds.
     #[cfg_attr(feature = "bindings", ts(type = "number"))]
     pub wait_ms: u64,
+    /// Why it was decided so, or asked: a sentence with the rule and its line, the grant, or what no
+    /// rule covers. Empty for events, and in rows of an older Iris.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "bindings", ts(optional, as = "Option<String>"))]
+    pub why: String,
 }
 
 /// A row in the chain.
@@ -116,6 +121,7 @@ impl Draft {
             decided_by: "iris".to_owned(),
             policy_hash: String::new(),
             wait_ms: 0,
+            why: String::new(),
         }
     }
 
@@ -239,6 +245,7 @@ mod tests {
             decided_by: "timeout".into(),
             policy_hash: String::new(),
             wait_ms: 7,
+            why: String::new(),
         }
     }
 

@@ -15,6 +15,7 @@ mod read;
 mod remote;
 mod schema;
 mod shape;
+mod sources;
 mod text;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use self::{
     problem::ConfigProblem,
     remote::{RateLimit, RemoteOptions, ReverseMcpPermissions, StrictHostKeyChecking},
     schema::schema,
+    sources::{RuleSource, RuleSources},
 };
 use crate::ids::TeamName;
 
@@ -218,7 +220,8 @@ impl Team {
 
 /// A team template: what a team has that does not say otherwise. Every field of [`Team`] but
 /// `path`, `description`, `color` and `remote`, all optional. A team that has an object of its own
-/// (`approvalPolicy`, `env`, …) still gets the fields that it leaves out in it.
+/// (`env`, `remoteOptions`, …) still gets the fields that it leaves out in it. The rules of `approvalPolicy` are added to
+/// the team's own: a rule that holds for all teams holds.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TeamDefaults {
@@ -305,7 +308,7 @@ impl GrantPermission {
 
 /// Rules in Claude Code's own syntax: a tool (`Read`, `mcp__github__*`), or a tool and what it is
 /// used for (`Bash(git push:*)`, `Edit(/src/**)`, `WebFetch(domain:docs.rs)`). `deny` wins over `requireApproval`, which wins over
-/// `autoApprove`.
+/// `autoApprove`. The rules of `settings.defaults` hold for every team, besides the team's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ApprovalPolicy {
@@ -315,6 +318,9 @@ pub struct ApprovalPolicy {
     pub require_approval: Vec<String>,
     /// Denied without asking.
     pub deny: Vec<String>,
+    /// Where each rule stands in the file.
+    #[serde(skip)]
+    pub sources: RuleSources,
 }
 
 impl Default for ApprovalPolicy {
@@ -325,6 +331,7 @@ impl Default for ApprovalPolicy {
                 .map(String::from)
                 .to_vec(),
             deny: Vec::new(),
+            sources: RuleSources::default(),
         }
     }
 }

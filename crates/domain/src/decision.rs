@@ -5,6 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::{
+    grant::Remember,
+    ids::{SessionId, TeamName},
+};
+
 /// Where a human answers from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,10 +73,14 @@ impl fmt::Display for RuleList {
 pub enum AllowedBy {
     /// A rule of the team's policy, with its text.
     Rule(RuleList, String),
+    /// What a person granted before, by its id.
+    Grant(String),
     /// `grantPermission: yes`.
     ModeYes,
     /// A person.
     Human(Human),
+    /// The session of this team that gave the agent its task (`grantPermission: forward`).
+    Session(TeamName, SessionId),
 }
 
 /// What denied a request.
@@ -79,10 +88,12 @@ pub enum AllowedBy {
 pub enum DeniedBy {
     /// A rule of the team's policy, with its text.
     Rule(RuleList, String),
-    /// `grantPermission: no`, or `forward` with nobody to forward to.
+    /// `grantPermission: no`.
     Mode(&'static str),
     /// A person.
     Human(Human),
+    /// The session of this team that gave the agent its task (`grantPermission: forward`).
+    Session(TeamName, SessionId),
     /// Nobody answered in time.
     Timeout,
     /// The agent stopped waiting: its process ended, it was interrupted, or it hung up.
@@ -99,8 +110,10 @@ impl fmt::Display for AllowedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule(list, rule) => write!(f, "rule:{list}:{rule}"),
+            Self::Grant(id) => write!(f, "grant:{id}"),
             Self::ModeYes => f.write_str("mode:yes"),
             Self::Human(h) => write!(f, "human:{}:{}", h.surface, h.user),
+            Self::Session(team, session) => write!(f, "session:{team}:{session}"),
         }
     }
 }
@@ -111,6 +124,7 @@ impl fmt::Display for DeniedBy {
             Self::Rule(list, rule) => write!(f, "rule:{list}:{rule}"),
             Self::Mode(mode) => write!(f, "mode:{mode}"),
             Self::Human(h) => write!(f, "human:{}:{}", h.surface, h.user),
+            Self::Session(team, session) => write!(f, "session:{team}:{session}"),
             Self::Timeout => f.write_str("timeout"),
             Self::Withdrawn(why) => write!(f, "withdrawn:{why}"),
             Self::Lost => f.write_str("lost"),
@@ -128,6 +142,8 @@ pub fn who(decided_by: &str) -> String {
             None => rest.to_owned(),
         },
         "rule" => format!("the rule {}", rest.replacen(':', " ", 1)),
+        "grant" => format!("the grant {rest}"),
+        "session" => format!("the team {}", rest.split(':').next().unwrap_or(rest)),
         "mode" => format!("the team's mode ({rest})"),
         "timeout" => "the time limit".into(),
         "withdrawn" => format!("its withdrawal ({rest})"),
@@ -203,12 +219,16 @@ impl Verb {
 #[serde(tag = "answer", rename_all = "camelCase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub enum Answer {
-    /// Allow this one call.
+    /// Allow this call.
     Allow {
         /// Runs instead of what was asked for, and is what the record shows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "bindings", ts(optional, type = "unknown"))]
         input: Option<Value>,
+        /// Allow what is like it from now on, too; absent: this call only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "bindings", ts(optional))]
+        remember: Option<Remember>,
     },
     /// Deny this one call.
     Deny {
@@ -217,6 +237,16 @@ pub enum Answer {
         #[cfg_attr(feature = "bindings", ts(optional))]
         message: Option<String>,
     },
+}
+
+impl Answer {
+    /// Allow this one call, as it is.
+    pub const ALLOW_ONCE: Self = Self::Allow {
+        input: None,
+        remember: None,
+    };
+    /// Deny this one call, without words.
+    pub const DENY: Self = Self::Deny { message: None };
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! A team's policy: which requests rules decide, and which are asked.
 //!
-//! The order is fixed: `deny`, then `requireApproval`, then `autoApprove`, then the mode. What is
-//! not understood never allows: a rule that cannot be read makes every request ask.
+//! The order is fixed: `deny`, then `requireApproval`, then `autoApprove`, then grants, then the
+//! mode. What is not understood never allows: a rule that cannot be read makes every request ask.
 
+mod allow;
 mod command;
 mod facts;
 mod glob;
 mod path;
+mod risk;
 mod rule;
 mod shell;
 mod suggest;
@@ -19,13 +21,12 @@ use crate::{
     config::{GrantPermission, Team},
     decision::{AllowedBy, DeniedBy, RuleList},
     display,
+    grant::Live,
     request::{ToolRequest, hex},
 };
 
-use command::cover;
-use facts::{Command, Facts, What};
-use rule::{Access, Holds};
-use shell::Kind;
+use facts::{Facts, What};
+use rule::Holds;
 
 pub(crate) use glob::glob_matches;
 pub use path::Place;
@@ -33,15 +34,58 @@ pub(crate) use rule::IRIS;
 pub use rule::{IRIS_TOOLS, Rule, RuleError};
 pub use suggest::{Suggestions, suggest};
 
-/// What the policy says to a request.
+/// What the policy says to a request. `why` is for people: which rule, where it stands, or what is
+/// missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It runs.
-    Allow(AllowedBy),
-    /// It does not run; the text is told to the agent.
-    Deny(DeniedBy, String),
-    /// A human decides; the text says why they are asked.
-    Ask(String),
+    Allow {
+        /// What allows it.
+        by: AllowedBy,
+        /// See [`Verdict`].
+        why: String,
+    },
+    /// It does not run.
+    Deny {
+        /// What denies it.
+        by: DeniedBy,
+        /// Told to the agent.
+        message: String,
+        /// See [`Verdict`].
+        why: String,
+    },
+    /// A human decides.
+    Ask {
+        /// Why they are asked.
+        why: String,
+    },
+    /// The session that gave the agent its task decides, if it can; a human otherwise.
+    Forward {
+        /// Why they are asked.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// As `iris explain` says it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allow",
+            Self::Deny { .. } => "deny",
+            // Somebody is asked either way.
+            Self::Ask { .. } | Self::Forward { .. } => "ask",
+        }
+    }
+
+    /// Why, for people.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Allow { why, .. }
+            | Self::Deny { why, .. }
+            | Self::Ask { why }
+            | Self::Forward { why } => why,
+        }
+    }
 }
 
 /// A team's rules and mode, parsed.
@@ -74,9 +118,9 @@ impl Policy {
         let mut broken = None;
         let mut read = |list: RuleList, texts: &[String]| -> Vec<Rule> {
             let mut rules = Vec::with_capacity(texts.len());
-            for text in texts {
+            for (at, text) in texts.iter().enumerate() {
                 match Rule::parse(text) {
-                    Ok(rule) => rules.push(rule),
+                    Ok(rule) => rules.push(rule.standing(lists.place(list, at))),
                     Err(why) => {
                         broken.get_or_insert(format!(
                             "The rule `{text}` in {list} cannot be used ({why}), so every request of this team asks."
@@ -109,48 +153,54 @@ impl Policy {
         }
     }
 
-    /// What it says to this request. Total: it never fails and never panics.
+    /// What it says to this request, without any grant. Total: it never fails and never panics.
     pub fn evaluate(&self, request: &ToolRequest) -> Verdict {
+        self.evaluate_with(request, &[])
+    }
+
+    /// The same, with the grants that hold for who asks.
+    pub fn evaluate_with(&self, request: &ToolRequest, grants: &[&Live]) -> Verdict {
         let facts = Facts::of(request, &self.place);
         let (denied, perhaps_denied) = strictest(&self.deny, &facts);
         if let Some(rule) = denied {
             let (by, message) = denial(rule, request);
-            return Verdict::Deny(by, message);
+            let why = format!("The rule {} forbids it.", rule.quoted());
+            return Verdict::Deny { by, message, why };
         }
         if let Some(why) = &self.broken {
-            return Verdict::Ask(why.clone());
+            return Verdict::Ask { why: why.clone() };
         }
         // Before the rules that allow: a question is answered, not permitted.
         if request.is_question() {
             return match self.mode {
                 GrantPermission::No => self.by_mode(request, ""),
                 GrantPermission::Yes | GrantPermission::Ask | GrantPermission::Forward => {
-                    Verdict::Ask("The agent asks you something; only you can answer it.".into())
+                    Verdict::Ask {
+                        why: "The agent asks you something; only you can answer it.".into(),
+                    }
                 }
             };
         }
         let (required, perhaps_required) = strictest(&self.require_approval, &facts);
         if let Some(rule) = required {
-            let list = RuleList::RequireApproval;
-            return Verdict::Ask(format!("The rule `{}` in {list} asks you.", rule.text()));
+            return Verdict::Ask {
+                why: format!("The rule {} asks you.", rule.quoted()),
+            };
         }
-        let verdict = match self.allowed_by(&facts) {
-            Ok(rules) => Verdict::Allow(AllowedBy::Rule(
-                RuleList::AutoApprove,
-                rules.join(RULES_JOINED),
-            )),
+        let verdict = match self.allowed(&facts, request, grants) {
+            Ok((by, why)) => Verdict::Allow { by, why },
             Err(Uncovered(why)) => self.by_mode(request, &why),
         };
-        let perhaps = perhaps_denied
-            .map(|rule| (rule, RuleList::Deny))
-            .or(perhaps_required.map(|rule| (rule, RuleList::RequireApproval)));
+        let perhaps = perhaps_denied.or(perhaps_required);
         match (verdict, perhaps) {
             // What a rule that denies cannot see, a rule that allows does not let through.
-            (Verdict::Allow(_), Some((rule, list))) => Verdict::Ask(format!(
-                "It cannot be told whether the rule `{}` in {list} forbids it{}.",
-                rule.text(),
-                because(&facts)
-            )),
+            (Verdict::Allow { .. }, Some(rule)) => Verdict::Ask {
+                why: format!(
+                    "It cannot be told whether the rule {} forbids it{}.",
+                    rule.quoted(),
+                    because(&facts)
+                ),
+            },
             (verdict, _) => verdict,
         }
     }
@@ -168,103 +218,61 @@ impl Policy {
             .map(|rule| denial(rule, request))
     }
 
-    /// The rules that allow every part of it.
-    fn allowed_by(&self, facts: &Facts<'_>) -> Result<Vec<&str>, Uncovered> {
-        if let Some(rule) = self.auto_approve.iter().find(|rule| rule.covers(facts)) {
-            return Ok(vec![rule.text()]);
-        }
-        match facts.what() {
-            What::Command(command) => self.allowed_command(command),
-            What::NoCommand | What::Files(..) | What::Address(_) | What::Agent(_) | What::Other => {
-                Err(Uncovered::default())
-            }
-        }
+    /// Whether a rule denies this request or wants it asked, or may: no grant holds against that.
+    pub fn contradicts(&self, request: &ToolRequest) -> bool {
+        let facts = Facts::of(request, &self.place);
+        let holds = |rules| matches!(strictest(rules, &facts), (Some(_), _) | (_, Some(_)));
+        self.broken.is_some()
+            || self.mode == GrantPermission::No
+            || holds(&self.deny)
+            || holds(&self.require_approval)
     }
 
-    fn allowed_command(&self, command: &Command<'_>) -> Result<Vec<&str>, Uncovered> {
-        let patterns: Vec<_> = self
-            .auto_approve
+    /// What allows every part of it, and why in words.
+    fn allowed(
+        &self,
+        facts: &Facts<'_>,
+        request: &ToolRequest,
+        grants: &[&Live],
+    ) -> Result<(AllowedBy, String), Uncovered> {
+        let own: Vec<&Rule> = self.auto_approve.iter().collect();
+        let uncovered = match allow::by(&own, facts, &self.place) {
+            Ok(used) => {
+                let rules = used.iter().filter_map(|at| own.get(*at));
+                let (texts, quoted): (Vec<&str>, Vec<String>) =
+                    rules.map(|rule| (rule.text(), rule.quoted())).unzip();
+                let by = AllowedBy::Rule(RuleList::AutoApprove, texts.join(RULES_JOINED));
+                let why = match &quoted[..] {
+                    [one] => format!("The rule {one} allows it."),
+                    more => format!("The rules {} allow it together.", more.join(", ")),
+                };
+                return Ok((by, why));
+            }
+            Err(uncovered) => uncovered,
+        };
+        if let Some(live) = grants.iter().find(|live| live.is_exactly(request)) {
+            return Ok((AllowedBy::Grant(live.id.0.clone()), live.why.clone()));
+        }
+        let owners: Vec<&Live> = grants
             .iter()
-            .enumerate()
-            .filter_map(|(at, rule)| Some((at, rule.command()?)))
+            .flat_map(|live| live.rules.iter().map(move |_| *live))
             .collect();
-        let text = |at: usize| self.auto_approve.get(at).map(Rule::text);
-        if let Some((at, _)) = patterns
-            .iter()
-            .find(|(_, pattern)| pattern.is(command.text))
-        {
-            return Ok(text(*at).into_iter().collect());
+        if owners.is_empty() {
+            return Err(uncovered);
         }
-        if let Some(doubt) = command.script.doubts.first() {
-            return Err(Uncovered(format!(
-                "No rule can allow it, because {}",
-                doubt.why
-            )));
-        }
-        let mut used = Vec::new();
-        for (at, run) in command.script.runs.iter().enumerate() {
-            let shown = command.texts.get(at).map_or("", String::as_str);
-            if let Some(rule) = cover(&patterns, &command.script, &command.texts, at) {
-                used.push(rule);
-                continue;
-            }
-            // Without a rule of its own, `cd` is let through within the team's folder only.
-            let stays = || {
-                run.words.get(1).is_some_and(|word| {
-                    word.value
-                        .as_deref()
-                        .is_some_and(|path| path != "-" && self.place.look(path, false).in_folder())
-                })
-            };
-            let free = match run.kind {
-                Kind::Program => false,
-                Kind::Transparent => true,
-                Kind::Free => !run.words.first().is_some_and(|word| word.is("cd")) || stays(),
-            };
-            if !free {
-                return Err(Uncovered(format!("No rule covers `{}`", quote(shown))));
+        let granted = grants.iter().flat_map(|live| &live.rules);
+        let all: Vec<&Rule> = own.iter().copied().chain(granted).collect();
+        let used = allow::by(&all, facts, &self.place)?;
+        let mut by: Vec<&Live> = Vec::new();
+        for at in used.iter().filter_map(|at| at.checked_sub(own.len())) {
+            match owners.get(at) {
+                Some(live) if !by.iter().any(|known| known.id == live.id) => by.push(live),
+                Some(_) | None => {}
             }
         }
-        for file in &command.files {
-            let rule = file.path.as_ref().and_then(|path| {
-                if file.relative && command.script.moves {
-                    return None;
-                }
-                self.auto_approve
-                    .iter()
-                    .position(|rule| rule.covers_file(file.access, path))
-            });
-            // A rule for the whole tool does not need to know which file it is.
-            let rule = rule.or_else(|| {
-                self.auto_approve.iter().position(|rule| match file.access {
-                    Access::Read => rule.matches("Read"),
-                    Access::Edit => rule.matches("Edit") || rule.matches("Write"),
-                })
-            });
-            let free = file.access == Access::Read
-                && !(file.relative && command.script.moves)
-                && file.path.as_ref().is_some_and(path::Looked::in_folder);
-            match rule {
-                Some(rule) => used.push(rule),
-                None if free => {}
-                None => {
-                    let does = match file.access {
-                        Access::Read => "reading",
-                        Access::Edit => "writing to",
-                    };
-                    return Err(Uncovered(format!(
-                        "No rule covers {does} `{}`",
-                        quote(&file.raw)
-                    )));
-                }
-            }
-        }
-        used.sort_unstable();
-        used.dedup();
-        if used.is_empty() {
-            return Err(Uncovered::default());
-        }
-        Ok(used.into_iter().filter_map(text).collect())
+        let ids: Vec<&str> = by.iter().map(|live| live.id.0.as_str()).collect();
+        let why: Vec<&str> = by.iter().map(|live| live.why.as_str()).collect();
+        Ok((AllowedBy::Grant(ids.join(RULES_JOINED)), why.join(" ")))
     }
 
     /// SHA-256, hex, of the policy: the audit log says which policy held.
@@ -282,25 +290,32 @@ impl Policy {
         };
         let tool = &request.tool;
         match self.mode {
-            GrantPermission::Yes => Verdict::Allow(AllowedBy::ModeYes),
-            GrantPermission::Ask => Verdict::Ask(format!(
-                "{why}, and this team asks you then (its mode, grantPermission, is “ask”)."
-            )),
-            GrantPermission::No => Verdict::Deny(
-                DeniedBy::Mode(mode),
-                format!(
+            GrantPermission::Yes => Verdict::Allow {
+                by: AllowedBy::ModeYes,
+                why: format!(
+                    "{why}, and this team allows it then (its mode, grantPermission, is “yes”)."
+                ),
+            },
+            GrantPermission::Ask => Verdict::Ask {
+                why: format!(
+                    "{why}, and this team asks you then (its mode, grantPermission, is “ask”)."
+                ),
+            },
+            GrantPermission::No => Verdict::Deny {
+                by: DeniedBy::Mode(mode),
+                message: format!(
                     "Denied by Iris: this team may only use what its rules allow (grantPermission: no), and no rule \
                      allows this use of {tool}. {why}. Use what is allowed, or say what you need it for, so that the user can add a rule."
                 ),
-            ),
-            GrantPermission::Forward => Verdict::Deny(
-                DeniedBy::Mode(mode),
-                format!(
-                    "Denied by Iris: no rule allows this use of {tool}, and a request cannot be forwarded to the session that gave you \
-                     the task (grantPermission: forward). Ask it in your answer to do this itself, or to have the user set \
-                     this team to grantPermission: ask, which shows the request to the user instead."
+                why: format!(
+                    "{why}, and this team denies it then (its mode, grantPermission, is “no”)."
                 ),
-            ),
+            },
+            GrantPermission::Forward => Verdict::Forward {
+                why: format!(
+                    "{why}, and this team asks who gave it the task (its mode, grantPermission, is “forward”)."
+                ),
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     Problem,
     config::GrantPermission,
     decision::Verb,
+    grant::{GrantView, Offers},
     ids::{ApprovalId, Party, SessionId, TeamName},
     prompt::PromptView,
     request::Circumstances,
@@ -30,6 +31,12 @@ pub struct Snapshot {
     /// The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
     /// that still shows one can say who answered.
     pub recent: Vec<EndedApproval>,
+    /// What was asked and nobody answered in time, newest first.
+    #[serde(default)]
+    pub missed: Vec<MissedView>,
+    /// What humans granted and holds, in the order in which they did.
+    #[serde(default)]
+    pub grants: Vec<GrantView>,
     /// What ssh asks and nobody answered yet, oldest first.
     pub prompts: Vec<PromptView>,
     /// What is wrong with Iris itself (config, keychain, audit), worst first.
@@ -280,6 +287,14 @@ pub struct ApprovalView {
     pub summary: String,
     /// Why Iris asks: the rule or the mode.
     pub why: String,
+    /// What can be granted with an answer.
+    #[serde(default)]
+    pub offers: Offers,
+    /// The team whose session is asked first, because it gave the agent its task; absent: only the
+    /// human is asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub forwarded_to: Option<TeamName>,
     /// What Claude Code says beside the call.
     #[serde(flatten)]
     #[cfg_attr(feature = "bindings", ts(flatten))]
@@ -293,6 +308,37 @@ pub struct ApprovalView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
     pub expires_at: Option<Timestamp>,
+}
+
+/// A request that nobody answered in time, or that waited when the last Iris ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct MissedView {
+    /// The short name of the approval that it was.
+    pub id: ApprovalId,
+    /// The team whose agent asked.
+    pub team: TeamName,
+    /// The conversation it asked in.
+    pub session: SessionId,
+    /// Where the tool would have run.
+    pub host: String,
+    /// The tool.
+    pub tool: String,
+    /// The input.
+    #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
+    pub input: Value,
+    /// The heart of the input in one line.
+    pub summary: String,
+    /// Why Iris asked.
+    pub why: String,
+    /// When it was denied.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub time: Timestamp,
+    /// Until when the agent's next try is allowed; absent: nobody allowed it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub allowed_until: Option<Timestamp>,
 }
 
 /// An approval that ended.

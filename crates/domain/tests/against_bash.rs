@@ -175,6 +175,7 @@ fn bash_runs_nothing_that_no_rule_names() {
             auto_approve: vec!["Bash(aa:*)".into(), "Bash(bb:*)".into()],
             require_approval: Vec::new(),
             deny: Vec::new(),
+            ..ApprovalPolicy::default()
         },
         ..Team::at("/p")
     };
@@ -185,7 +186,7 @@ fn bash_runs_nothing_that_no_rule_names() {
         let command = numbers.command(0);
         let input = json!({ "command": command });
         let request = ToolRequest::new("Bash".into(), input, "t".into()).unwrap();
-        if !matches!(policy.evaluate(&request), Verdict::Allow(_)) {
+        if !matches!(policy.evaluate(&request), Verdict::Allow { .. }) {
             continue;
         }
         allowed += 1;

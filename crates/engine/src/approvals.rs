@@ -4,6 +4,8 @@
 //! goes to the owner task (`owner`), which executes the step function of
 //! [`iris_domain::approval`].
 
+mod forwarded;
+mod grants;
 mod owner;
 mod policies;
 
@@ -14,16 +16,17 @@ use std::sync::{
 
 use iris_domain::{
     Problem,
-    approval::{AUDIT, Asked, SHUTDOWN, Ticket, deny_by_iris, waited},
+    approval::{AUDIT, Answerer, Asked, Asks, SHUTDOWN, Ticket, deny_by_iris, not_waiting, waited},
     audit::{Draft, Kind},
     config::Config,
-    decision::{Answer, Decision, DeniedBy, Human, Verb},
+    decision::{AllowedBy, Answer, Decision, DeniedBy, Human, Verb},
     display,
-    ids::{ApprovalId, SessionId, TeamName},
+    grant::{GrantView, Live, Offers},
+    ids::{ApprovalId, Party, SessionId, TeamName},
     policy::Verdict,
     problem::Code,
     request::{Asker, Circumstances, TOOL_NAME_MAX, ToolRequest, digest_of},
-    snapshot::{ApprovalView, EndedApproval},
+    snapshot::{ApprovalView, EndedApproval, MissedView},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -33,6 +36,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     clock,
     store::{Store, StoreError, WaitingRecord},
+    tokens::Tokens,
 };
 use owner::{Message, Owner, Reply};
 use policies::Policies;
@@ -49,6 +53,10 @@ pub struct ApprovalsView {
     pub pending: Vec<ApprovalView>,
     /// Ended, newest first.
     pub recent: Vec<EndedApproval>,
+    /// Missed, newest first.
+    pub missed: Vec<MissedView>,
+    /// What humans granted and holds.
+    pub grants: Vec<GrantView>,
     /// Set while the audit log cannot be written: everything is denied.
     pub problem: Option<Problem>,
 }
@@ -58,7 +66,10 @@ pub struct ApprovalsView {
 pub struct Approvals {
     policies: Policies,
     store: Store,
+    tokens: Tokens,
     view: watch::Receiver<Arc<ApprovalsView>>,
+    /// The grants, as the policy sees them.
+    grants: watch::Receiver<Arc<[Live]>>,
     /// Not bounded: a caller has at most a question and its withdrawal in it, and callers are
     /// bounded at the endpoint. A withdrawal must never be lost to a full queue.
     inbox: mpsc::UnboundedSender<Message>,
@@ -71,19 +82,22 @@ impl Approvals {
         config: watch::Receiver<Arc<Config>>,
         ground: Ground,
         store: Store,
+        tokens: Tokens,
         lost: Vec<WaitingRecord>,
         tasks: &TaskTracker,
     ) -> Self {
         let (inbox, messages) = mpsc::unbounded_channel();
         let policies = Policies::of(config, ground);
-        let mut owner = Owner::new(policies.clone(), store.clone(), messages);
+        let mut owner = Owner::new(policies.clone(), store.clone(), tokens.clone(), messages);
         owner.record_lost(lost).await;
-        let view = owner.watch();
+        let (view, grants) = (owner.watch(), owner.watch_grants());
         tasks.spawn(owner.run());
         Self {
             policies,
             store,
+            tokens,
             view,
+            grants,
             inbox,
             tickets: Arc::default(),
         }
@@ -104,6 +118,41 @@ impl Approvals {
         request: ToolRequest,
         circumstances: Circumstances,
     ) -> Decision {
+        self.put(asker, request, circumstances, Asks::AtPrompt)
+            .await
+    }
+
+    /// A call of one of Iris's own tools has come: whether its permission prompt was asked is the
+    /// agent's word only, so it is put before the rules and, if need be, before the human here as well.
+    /// What a human just allowed at the prompt is not asked again. `None`: it may run, and there is
+    /// nothing to write that the prompt did not write. Dropping the future withdraws it.
+    pub async fn arrived(&self, asker: &Asker, mut request: ToolRequest) -> Option<Decision> {
+        let policies = self.policies.now();
+        if let Some(policy) = policies.of(&asker.team)
+            && let Verdict::Allow { .. } =
+                policy.evaluate_with(&request, &self.held_by(asker).refs())
+        {
+            return None;
+        }
+        // Each call is one of its own, whatever id it says it has.
+        request.tool_use_id = format!("arrived-{}", self.ticket().0);
+        let put = self.put(
+            asker.clone(),
+            request,
+            Circumstances::default(),
+            Asks::OnArrival,
+        );
+        // Few calls wait here, and all of them would carry its size.
+        Some(Box::pin(put).await)
+    }
+
+    async fn put(
+        &self,
+        asker: Asker,
+        request: ToolRequest,
+        circumstances: Circumstances,
+        asks: Asks,
+    ) -> Decision {
         let asked_at = clock::now();
         let policies = self.policies.now();
         let digest = request.digest(&asker);
@@ -111,19 +160,38 @@ impl Approvals {
             policies.config.teams.get(&asker.team),
             policies.of(&asker.team),
         ) else {
-            let row = row(&asker, &request, digest, String::new(), asked_at);
+            let row = row(&asker, &request, digest, asked_at);
             return self.record(row, deny_by_iris("team", GONE)).await;
         };
-        let why = match policy.evaluate(&request) {
-            Verdict::Allow(by) => {
-                let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
-                return self.record(row, Decision::Allow { by, edited: None }).await;
+        let verdict = policy.evaluate_with(&request, &self.held_by(&asker).refs());
+        let decided = |why: String| Draft {
+            policy_hash: policy.hash().to_owned(),
+            why,
+            ..row(&asker, &request, digest.clone(), asked_at)
+        };
+        let (why, forwarded_to) = match verdict {
+            Verdict::Allow { by, why } => {
+                let granted = match &by {
+                    AllowedBy::Grant(ids) => Some((ids.clone(), request.summary())),
+                    AllowedBy::Rule(..)
+                    | AllowedBy::ModeYes
+                    | AllowedBy::Human(_)
+                    | AllowedBy::Session(..) => None,
+                };
+                let allow = Decision::Allow { by, edited: None };
+                let decision = self.record(decided(why), allow).await;
+                if let (Decision::Allow { .. }, Some((ids, summary))) = (&decision, granted) {
+                    self.tell(Message::Hit(ids, summary));
+                }
+                return decision;
             }
-            Verdict::Deny(by, message) => {
-                let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
-                return self.record(row, Decision::Deny { by, message }).await;
+            Verdict::Deny { by, message, why } => {
+                return self
+                    .record(decided(why), Decision::Deny { by, message })
+                    .await;
             }
-            Verdict::Ask(why) => why,
+            Verdict::Ask { why } => (why, None),
+            Verdict::Forward { why } => (why, self.above(&asker)),
         };
         let view = ApprovalView {
             // The owner gives it one that is free.
@@ -137,24 +205,48 @@ impl Approvals {
             input: request.input.clone(),
             summary: request.summary(),
             why,
+            offers: Offers::of(&policy, &request),
+            forwarded_to,
             circumstances,
             digest: digest.clone(),
             created_at: asked_at,
             expires_at: expires_at(asked_at, policies.config.settings.permission_timeout),
         };
-        let ticket = self.ticket();
+        let why = view.why.clone();
         let asked = Asked {
-            ticket,
+            ticket: self.ticket(),
             tool_use_id: request.tool_use_id.clone(),
+            asks,
             view,
             policy_hash: policy.hash().to_owned(),
         };
         match self.wait(asked).await {
             Reply::Decided(decision) => decision,
-            Reply::Refused(decision) => {
-                let row = row(&asker, &request, digest, policy.hash().into(), asked_at);
-                self.record(row, decision).await
-            }
+            Reply::Refused(decision) => self.record(decided(why), decision).await,
+        }
+    }
+
+    /// The team whose session is asked first: it gave the agent its task, and runs.
+    fn above(&self, asker: &Asker) -> Option<TeamName> {
+        let Party::Team(team) = &asker.from else {
+            return None;
+        };
+        let runs = self.tokens.agents().iter().any(|agent| agent.team == *team);
+        runs.then(|| team.clone())
+    }
+
+    fn held_by(&self, asker: &Asker) -> Held {
+        let all = Arc::clone(&self.grants.borrow());
+        let now = if all.is_empty() {
+            Timestamp::UNIX_EPOCH
+        } else {
+            clock::now()
+        };
+        let held = |live: &Live| live.holds_for(&asker.team, asker.session, now);
+        let places = (0..all.len()).filter(|at| all.get(*at).is_some_and(held));
+        Held {
+            places: places.collect(),
+            all,
         }
     }
 
@@ -173,23 +265,8 @@ impl Approvals {
             input: json!({ "refused": why, "bytes": text.len() }),
             tool_use_id: String::new(),
         };
-        let row = row(
-            &asker,
-            &request,
-            digest_of(text),
-            String::new(),
-            clock::now(),
-        );
+        let row = row(&asker, &request, digest_of(text), clock::now());
         self.record(row, deny_by_iris(code, why)).await
-    }
-
-    /// What the team's deny rules say to a call that arrives without having been asked for: an agent
-    /// that has its token can call Iris past its own permission prompt.
-    pub fn forbids(&self, team: &TeamName, request: &ToolRequest) -> Option<String> {
-        match self.policies.now().of(team) {
-            Some(policy) => policy.denies(request).map(|(_, why)| why),
-            None => Some(GONE.to_owned()),
-        }
     }
 
     /// A human's answer. The first one wins; later ones get `AlreadyDecided` with who answered.
@@ -204,23 +281,54 @@ impl Approvals {
         answer: Answer,
         human: Human,
     ) -> Result<EndedApproval, Problem> {
-        let (reply, outcome) = oneshot::channel();
-        let message = Message::Answer {
-            ticket: self.ticket(),
+        self.answered(id, answer, Answerer::Human(human)).await
+    }
+
+    /// What waits under this id.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn waiting(&self, id: &ApprovalId) -> Result<ApprovalView, Problem> {
+        let view = self.view.borrow();
+        let approval = view.pending.iter().find(|approval| approval.id == *id);
+        approval.cloned().ok_or_else(|| not_waiting(id))
+    }
+
+    async fn answered(
+        &self,
+        id: ApprovalId,
+        answer: Answer,
+        by: Answerer,
+    ) -> Result<EndedApproval, Problem> {
+        let ticket = self.ticket();
+        self.asked(|reply| Message::Answer {
+            ticket,
             id,
             answer,
-            human,
+            by,
             reply,
-        };
-        self.inbox.send(message).map_err(|_| shut_down())?;
+        })
+        .await
+    }
+
+    async fn asked<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Message,
+    ) -> Result<T, Problem> {
+        let (reply, outcome) = oneshot::channel();
+        self.inbox.send(message(reply)).map_err(|_| shut_down())?;
         outcome.await.map_err(|_| shut_down())?
+    }
+
+    fn tell(&self, message: Message) {
+        if self.inbox.send(message).is_err() {
+            tracing::debug!("Nobody is told: the approvals are shut down.");
+        }
     }
 
     /// The session's process ended or was interrupted: its requests are withdrawn.
     pub fn withdraw(&self, session: SessionId, why: &'static str) {
-        if self.inbox.send(Message::Withdraw(session, why)).is_err() {
-            tracing::debug!(%session, "Nothing waits any more: the approvals are shut down.");
-        }
+        self.tell(Message::Withdraw(session, why));
     }
 
     /// What surfaces show.
@@ -278,12 +386,7 @@ impl Approvals {
         let failed = written.is_err();
         // The owner is told only when that changes what surfaces show.
         if failed != self.view.borrow().problem.is_some() {
-            let told = self.inbox.send(Message::Wrote(written));
-            if told.is_err() {
-                tracing::debug!(
-                    "Nobody shows whether the audit log works: the approvals are shut down."
-                );
-            }
+            self.tell(Message::Wrote(written));
         }
         if failed {
             deny_by_iris("audit", AUDIT)
@@ -294,6 +397,19 @@ impl Approvals {
 
     fn ticket(&self) -> Ticket {
         Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The grants that hold for an agent now.
+struct Held {
+    all: Arc<[Live]>,
+    places: Vec<usize>,
+}
+
+impl Held {
+    fn refs(&self) -> Vec<&Live> {
+        let live = self.places.iter();
+        live.filter_map(|at| self.all.get(*at)).collect()
     }
 }
 
@@ -314,13 +430,7 @@ impl Drop for Withdrawal<'_> {
 }
 
 /// The row of a request, but for the decision; `time` is when it was asked.
-fn row(
-    asker: &Asker,
-    request: &ToolRequest,
-    digest: String,
-    policy_hash: String,
-    asked_at: Timestamp,
-) -> Draft {
+fn row(asker: &Asker, request: &ToolRequest, digest: String, asked_at: Timestamp) -> Draft {
     Draft {
         time: asked_at,
         kind: Kind::Permission,
@@ -333,8 +443,9 @@ fn row(
         input: request.input.clone(),
         decision: Verb::Deny,
         decided_by: DeniedBy::Lost.to_string(),
-        policy_hash,
+        policy_hash: String::new(),
         wait_ms: 0,
+        why: String::new(),
     }
 }
 

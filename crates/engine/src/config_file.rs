@@ -18,6 +18,7 @@ use std::sync::Arc;
 use iris_domain::{
     Problem,
     config::{Change, Config},
+    decision::RuleList,
     ids::TeamName,
     problem::Code,
 };
@@ -137,6 +138,28 @@ impl ConfigFile {
         self.change(Change::RemoveTeam { team: name }).await
     }
 
+    /// Adds rules to one of a team's lists; returns when the changed config holds. Rules that are there
+    /// already stay as they are. `NotFound`: there is no such team.
+    pub async fn add_rules(
+        &self,
+        team: TeamName,
+        list: RuleList,
+        rules: Vec<String>,
+    ) -> Result<(), Problem> {
+        self.change(Change::AddRules { team, list, rules }).await
+    }
+
+    /// What [`ConfigFile::add_rules`] would make of the file: its text now, and then.
+    pub async fn preview_rules(
+        &self,
+        team: TeamName,
+        list: RuleList,
+        rules: Vec<String>,
+    ) -> Result<(String, String), Problem> {
+        let change = Change::AddRules { team, list, rules };
+        self.ask(|reply| Command::Preview { change, reply }).await
+    }
+
     /// Stops watching and editing. The config that holds stays readable.
     pub async fn close(&self) {
         if self.commands.send(Command::Close).await.is_err() {
@@ -146,6 +169,13 @@ impl ConfigFile {
     }
 
     async fn change(&self, change: Change) -> Result<(), Problem> {
+        self.ask(|reply| Command::Change { change, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Command,
+    ) -> Result<T, Problem> {
         let shutting_down = || {
             Problem::new(
                 Code::Unavailable,
@@ -154,9 +184,8 @@ impl ConfigFile {
             )
         };
         let (reply, answer) = oneshot::channel();
-        let command = Command::Change { change, reply };
         self.commands
-            .send(command)
+            .send(command(reply))
             .await
             .map_err(|_closed| shutting_down())?;
         answer.await.map_err(|_closed| shutting_down())?

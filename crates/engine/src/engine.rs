@@ -147,8 +147,15 @@ impl Engine {
             home: env.home_dir(),
             base: home.root().to_owned(),
         };
-        let approvals =
-            Approvals::start(config.watch(), ground, store.clone(), opened.lost, &tasks).await;
+        let approvals = Approvals::start(
+            config.watch(),
+            ground,
+            store.clone(),
+            tokens.clone(),
+            opened.lost,
+            &tasks,
+        )
+        .await;
         let prompts = Prompts::start(
             &home,
             secrets.clone(),
@@ -359,7 +366,7 @@ impl Engine {
 
     /// Writes down an event. What it tells of happens all the same when that fails: a full disk must
     /// not keep anybody from stopping an agent.
-    async fn note(&self, row: Draft) {
+    pub(crate) async fn note(&self, row: Draft) {
         let event = row.tool.clone();
         if let Err(error) = self.store.append(row).await {
             tracing::error!(%error, event, "An event is missing in the audit log.");

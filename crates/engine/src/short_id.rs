@@ -1,5 +1,7 @@
 //! Short names that a person can read out and type, of approvals and prompts.
 
+use iris_domain::{Problem, problem::Code};
+
 /// Letters and digits that are not mistaken for each other when they are read out or typed.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 /// Long enough not to be guessed or hit twice (31^6 = 887 million), short enough to type.
@@ -16,6 +18,15 @@ pub(crate) fn free(taken: impl Fn(&str) -> bool) -> Result<String, getrandom::Er
             return Ok(id);
         }
     }
+}
+
+/// What a person is told when there is none.
+pub(crate) fn no_random(error: &getrandom::Error) -> Problem {
+    Problem::new(
+        Code::Internal,
+        format!("The system gives no random numbers: {error}."),
+        "Restart the computer; nothing was allowed meanwhile.",
+    )
 }
 
 fn random() -> Result<String, getrandom::Error> {

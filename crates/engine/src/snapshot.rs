@@ -91,6 +91,8 @@ impl Sources {
             teams,
             approvals: approvals.pending.clone(),
             recent: approvals.recent.clone(),
+            missed: approvals.missed.clone(),
+            grants: approvals.grants.clone(),
             prompts: prompts.to_vec(),
             problems,
         }

@@ -220,13 +220,20 @@ impl Store {
         self.write(Op::Keep(waiting.id, text)).await.map(drop)
     }
 
-    /// Writes a waiting approval's row and forgets that it waits, in one transaction; returns the
-    /// row's place in the chain.
+    /// Writes a waiting approval's row, and what comes of it, and forgets that it waits, in one
+    /// transaction; returns the last row's place in the chain.
     ///
     /// # Errors
     /// When that is not on disk; the approval is then still kept as waiting.
-    pub async fn end_waiting(&self, id: ApprovalId, draft: Draft) -> Result<u64, StoreError> {
-        self.row(Op::End(id, self.text(&draft)?)).await
+    pub async fn end_waiting(
+        &self,
+        id: ApprovalId,
+        draft: Draft,
+        more: Option<Draft>,
+    ) -> Result<u64, StoreError> {
+        let rows = [Some(draft), more].into_iter().flatten();
+        let rows: Result<Vec<String>, _> = rows.map(|draft| self.text(&draft)).collect();
+        self.row(Op::End(id, rows?)).await
     }
 
     /// Audit rows, newest first.

@@ -11,6 +11,7 @@ use iris_domain::{
 };
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::secrets::Secret;
@@ -58,32 +59,80 @@ pub struct Tokens(Arc<Registry>);
 struct Registry {
     console: Secret,
     entries: RwLock<Vec<Entry>>,
+    /// How many were minted and revoked: says that [`Tokens::agents`] may be others now.
+    changes: watch::Sender<u64>,
 }
 
 struct Entry {
     hash: [u8; 32],
     admission: Admission,
+    /// No two tokens have the same.
+    serial: u64,
+}
+
+/// An agent that has a token now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// Its team.
+    pub team: TeamName,
+    /// Its conversation.
+    pub session: SessionId,
+    /// Of its token: the next process of the same conversation has another one.
+    pub serial: u64,
 }
 
 impl Tokens {
     /// With this token for the console.
     pub fn new(console: Secret) -> Self {
-        let entry = Entry::new(&console, Caller::Console);
+        let entry = Entry::new(&console, Caller::Console, 0);
         Self(Arc::new(Registry {
             console,
             entries: RwLock::new(vec![entry]),
+            changes: watch::Sender::new(0),
         }))
+    }
+
+    /// The agents that have a token now.
+    pub fn agents(&self) -> Vec<Agent> {
+        let entries = self
+            .0
+            .entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let agent = |entry: &Entry| match &*entry.admission.caller {
+            Caller::Console => None,
+            Caller::Agent(asker) => Some(Agent {
+                team: asker.team.clone(),
+                session: asker.session,
+                serial: entry.serial,
+            }),
+        };
+        entries.iter().filter_map(agent).collect()
+    }
+
+    /// Changes with each token that is minted or revoked.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.0.changes.send_modify(|changes| *changes += 1);
     }
 
     /// A new token for an agent process.
     pub fn mint(&self, asker: Asker) -> Secret {
         let token = Secret::random();
-        let entry = Entry::new(&token, Caller::Agent(asker));
-        self.0
-            .entries
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
+        {
+            let mut entries = self
+                .0
+                .entries
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            // Under the lock the count of changes is nobody else's; it grows with each token.
+            let serial = *self.0.changes.borrow() + 1;
+            entries.push(Entry::new(&token, Caller::Agent(asker), serial));
+            self.changed();
+        }
         token
     }
 
@@ -102,6 +151,7 @@ impl Tokens {
                 }
                 !goes
             });
+        self.changed();
     }
 
     /// Every token of this team's agents is worth nothing from now on, and the calls made with
@@ -123,6 +173,7 @@ impl Tokens {
             }
             !goes
         });
+        self.changed();
         before - entries.len()
     }
 
@@ -166,13 +217,14 @@ impl fmt::Debug for Tokens {
 }
 
 impl Entry {
-    fn new(token: &Secret, caller: Caller) -> Self {
+    fn new(token: &Secret, caller: Caller, serial: u64) -> Self {
         Self {
             hash: digest(token.expose()),
             admission: Admission {
                 caller: Arc::new(caller),
                 revoked: CancellationToken::new(),
             },
+            serial,
         }
     }
 

@@ -85,10 +85,12 @@ impl House {
         let tasks = TaskTracker::new();
         let store = Store::open(&home).await.unwrap().store;
         let (config, config_rx) = watch::channel(Arc::new(config));
+        let tokens = Tokens::new(Secret::new("console".into()));
         let approvals = Approvals::start(
             config_rx.clone(),
             iris_engine::approvals::Ground::default(),
             store.clone(),
+            tokens.clone(),
             vec![],
             &tasks,
         )
@@ -114,7 +116,6 @@ impl House {
             live: Live::default(),
             tasks: tasks.clone(),
         });
-        let tokens = Tokens::new(Secret::new("console".into()));
         let callbacks = Callbacks::start(
             config_rx.clone(),
             tokens.clone(),

@@ -71,4 +71,9 @@ tool: string,
 /**
  * From asked to decided, milliseconds.
  */
-waitMs: number, };
+waitMs: number, 
+/**
+ * Why it was decided so, or asked: a sentence with the rule and its line, the grant, or what no
+ * rule covers. Empty for events, and in rows of an older Iris.
+ */
+why?: string, };

@@ -27,6 +27,8 @@ export function emptySnapshot(): Snapshot {
     teams: [],
     approvals: [],
     recent: [],
+    missed: [],
+    grants: [],
     prompts: [],
     problems: [],
   };
@@ -51,6 +53,7 @@ export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): Ap
     summary: 'cargo test',
     why: 'No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).',
     digest: id.padEnd(64, '3a9f0c'),
+    offers: { input: true, exact: [], suggested: [], tool: ['Bash'] },
     createdAt: new Date(Date.now() - 12_000).toISOString(),
     expiresAt: new Date(Date.now() + 3_588_000).toISOString(),
     ...more,

@@ -7,10 +7,11 @@ use super::Ticket;
 use crate::{
     Problem,
     audit::{Draft, Kind},
-    decision::{Decision, DeniedBy, Verb},
+    decision::{AllowedBy, Decision, DeniedBy, Verb},
     ids::SessionId,
+    policy::IRIS,
     problem::Code,
-    request::ToolRequest,
+    request::{Asker, ToolRequest},
     snapshot::ApprovalView,
 };
 
@@ -21,19 +22,61 @@ pub struct Asked {
     pub ticket: Ticket,
     /// Claude's id of the call: the same one asked again joins.
     pub tool_use_id: String,
+    /// Where.
+    pub asks: Asks,
     /// What is shown.
     pub view: ApprovalView,
     /// The policy that wanted it asked.
     pub policy_hash: String,
 }
 
+/// Where a request is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// At the agent's permission prompt: the tool runs there.
+    AtPrompt,
+    /// Where a tool of Iris itself runs: whether the prompt was asked is the agent's word only.
+    OnArrival,
+}
+
 impl Asked {
+    /// The request as it was asked.
+    pub fn request(&self) -> ToolRequest {
+        ToolRequest {
+            tool: self.view.tool.clone(),
+            input: self.view.input.clone(),
+            tool_use_id: self.tool_use_id.clone(),
+        }
+    }
+
+    /// A tool of Iris that somebody allowed at the prompt will come here next: what it will look like,
+    /// and who allowed it. What a rule, a grant or the mode allows needs no such pass: they are asked again.
+    pub(super) fn pass(&self, decision: &Decision) -> Option<(String, AllowedBy)> {
+        let Decision::Allow { by, edited } = decision else {
+            return None;
+        };
+        if self.asks == Asks::OnArrival || !self.view.tool.starts_with(IRIS) {
+            return None;
+        }
+        let asker = Asker {
+            team: self.view.team.clone(),
+            session: self.view.session,
+            from: self.view.from.clone(),
+            host: self.view.host.clone(),
+        };
+        let runs = self.runs(edited.clone()).ok()?;
+        Some((runs.digest(&asker), by.clone()))
+    }
+
     pub(super) fn call(&self) -> (SessionId, String) {
         (self.view.session, self.tool_use_id.clone())
     }
 
-    /// What runs when this edit is allowed.
-    pub(super) fn runs(&self, edited: Option<Value>) -> Result<ToolRequest, Problem> {
+    /// What runs when this edit is allowed; `None`: what was asked for.
+    ///
+    /// # Errors
+    /// `InvalidInput`: it is no input of a tool.
+    pub fn runs(&self, edited: Option<Value>) -> Result<ToolRequest, Problem> {
         let hint = "Give the whole input as a JSON object, as it is shown, with your changes.";
         if let Some(Value::Object(map)) = &edited
             && map.is_empty()
@@ -87,6 +130,7 @@ impl Asked {
             decided_by: DeniedBy::Lost.to_string(),
             policy_hash: self.policy_hash.clone(),
             wait_ms: waited(view.created_at, now),
+            why: view.why.clone(),
         }
     }
 

@@ -37,8 +37,17 @@ pub fn tell(by: DeniedBy, tool: &str, words: Option<&str>) -> Decision {
                 human.user
             ),
         },
+        DeniedBy::Session(team, _) => match words {
+            Some(words) => {
+                format!("The session of {team} that gave you this task denied {tool}: {words}")
+            }
+            None => format!(
+                "The session of {team} that gave you this task denied {tool}. Go on without it, or ask it what to do instead."
+            ),
+        },
         DeniedBy::Timeout => format!(
-            "Denied by Iris: nobody answered the request to use {tool} in time. Go on without it, or try again later."
+            "Denied by Iris: nobody answered the request to use {tool} in time. Go on without it and say so in your answer; \
+             ask for the very same thing again later, as the user may allow your next try."
         ),
         DeniedBy::Withdrawn(why) => {
             format!("Denied by Iris: the request to use {tool} was withdrawn ({why}).")
@@ -55,7 +64,8 @@ pub fn tell(by: DeniedBy, tool: &str, words: Option<&str>) -> Decision {
     Decision::Deny { by, message }
 }
 
-pub(super) fn not_found(id: &ApprovalId) -> Problem {
+/// There is none.
+pub fn not_waiting(id: &ApprovalId) -> Problem {
     Problem::new(
         Code::NotFound,
         format!("No approval {id} waits."),
@@ -99,5 +109,45 @@ pub(super) fn team_gone(team: &TeamName) -> Problem {
         Code::Forbidden,
         format!("It cannot be allowed: the team {team} is no longer in the config."),
         "Deny it, or add the team again first.",
+    )
+}
+
+pub(super) fn not_forwarded(id: &ApprovalId) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!("Approval {id} is not yours to decide."),
+        "permissions_pending lists those of the sessions that you gave a task.",
+    )
+}
+
+pub(super) fn once_only(id: &ApprovalId) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!(
+            "Approval {id} can be allowed once and as it is; only the user edits or grants more."
+        ),
+        "Allow it as it is, or deny it and say what to do instead.",
+    )
+}
+
+pub(super) fn wider_than_own(id: &ApprovalId, team: &TeamName, why: &str) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!("{team} may not do that itself, so it cannot allow approval {id}. {why}"),
+        "Deny it and say what to do instead, or leave it to the user.",
+    )
+}
+
+pub(super) fn passed_on(id: &ApprovalId, above: Option<&TeamName>) -> Problem {
+    let whom = above.map_or_else(
+        || "the user".to_owned(),
+        |team| format!("the session of {team} that gave you your task"),
+    );
+    Problem::new(
+        Code::Forbidden,
+        format!(
+            "You would be asked yourself for what approval {id} wants, so it was passed on to {whom}."
+        ),
+        "Nothing more is to be done; permissions_pending no longer lists it.",
     )
 }

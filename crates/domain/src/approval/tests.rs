@@ -1,9 +1,12 @@
+mod more;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     config::Team,
     decision::{Surface, Verb},
+    grant::Offers,
     ids::Party,
     problem::Code,
     request::{Asker, Circumstances, ToolRequest},
@@ -37,6 +40,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
     Asked {
         ticket: Ticket(ticket),
         tool_use_id: request.tool_use_id.clone(),
+        asks: Asks::AtPrompt,
         view: ApprovalView {
             id: ApprovalId(id.into()),
             team: asker.team.clone(),
@@ -48,6 +52,8 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
             input: request.input.clone(),
             summary: request.summary(),
             why: "mode".into(),
+            offers: Offers::default(),
+            forwarded_to: None,
             circumstances: Circumstances::default(),
             digest: request.digest(&asker),
             created_at: now(),
@@ -69,7 +75,7 @@ fn id(text: &str) -> ApprovalId {
 }
 
 fn allow() -> Answer {
-    Answer::Allow { input: None }
+    Answer::ALLOW_ONCE
 }
 
 fn answered(ticket: u64, of: &str, answer: Answer) -> Event {
@@ -77,8 +83,9 @@ fn answered(ticket: u64, of: &str, answer: Answer) -> Event {
         ticket: Ticket(ticket),
         id: id(of),
         answer,
-        human: human(Surface::Tray),
+        by: Answerer::Human(human(Surface::Tray)),
         policy: Some(policy_of(&Team::at("/p"))),
+        grant: None,
     }
 }
 
@@ -103,7 +110,7 @@ fn book(shown: &[&str]) -> Book {
 /// The draft of a decision that is now to be recorded.
 fn recorded(effects: &[Effect]) -> &Draft {
     match effects {
-        [Effect::Disarm(_), Effect::Record(_, draft)] => draft,
+        [Effect::Disarm(_), Effect::Record(_, draft, None)] => draft,
         other => panic!("one decision to record, and nobody told yet: {other:?}"),
     }
 }
@@ -176,7 +183,7 @@ fn the_first_answer_wins_and_the_others_learn_who_it_was() {
             "Approval a was already denied by ann (tray)."
         );
         // Neither does anything else decide it a second time.
-        assert_eq!(book.step(Event::Expired(id("a")), now()), vec![]);
+        assert_eq!(book.step(Event::Due(id("a")), now()), vec![]);
         assert_eq!(book.step(Event::Withdrawn(session(1), "x"), now()), vec![]);
         book.step(Event::Recorded(id("a"), true), now());
     }
@@ -310,7 +317,7 @@ fn the_last_asker_who_goes_withdraws_it() {
 #[test]
 fn timeout_withdrawal_and_shutdown_deny_what_waits() {
     let cases = [
-        (Event::Expired(id("a")), "timeout"),
+        (Event::Due(id("a")), "timeout"),
         (
             Event::Withdrawn(session(1), "interrupted"),
             "withdrawn:interrupted",
@@ -340,7 +347,10 @@ fn timeout_withdrawal_and_shutdown_deny_what_waits() {
 #[test]
 fn an_edit_is_an_object_is_recorded_and_cannot_pass_a_deny_rule() {
     let mut book = book(&["a", "b"]);
-    let edit = |input: Value| Answer::Allow { input: Some(input) };
+    let edit = |input: Value| Answer::Allow {
+        input: Some(input),
+        remember: None,
+    };
     for bad in [json!([]), json!("x"), json!(null), json!({})] {
         let effects = book.step(answered(9, "a", edit(bad.clone())), now());
         assert!(
@@ -358,9 +368,13 @@ fn an_edit_is_an_object_is_recorded_and_cannot_pass_a_deny_rule() {
         let event = Event::Answered {
             ticket: Ticket(9),
             id: id("a"),
-            answer: Answer::Allow { input },
-            human: human(Surface::Cli),
+            answer: Answer::Allow {
+                input,
+                remember: None,
+            },
+            by: Answerer::Human(human(Surface::Cli)),
             policy,
+            grant: None,
         };
         let effects = book.step(event, now());
         assert!(
@@ -504,7 +518,7 @@ mod property {
                 },
             ),
             5 => Event::Gone(Ticket(u64::from(flag) + of.as_bytes()[0] as u64 * 2)),
-            6 => Event::Expired(id(of)),
+            6 => Event::Due(id(of)),
             7 => Event::Recorded(id(of), flag),
             _ => Event::Withdrawn(session(1), "x"),
         })
@@ -527,7 +541,7 @@ mod property {
                 };
                 for effect in book.step(event, now()) {
                     match effect {
-                        Effect::Record(id, draft) => {
+                        Effect::Record(id, draft, _) => {
                             prop_assert!(recording.insert(id.clone(), draft.decision).is_none(), "decided twice");
                             prop_assert!(draft.decision == Verb::Deny || answered_allow.contains_key(&id));
                         }

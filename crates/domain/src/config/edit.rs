@@ -10,7 +10,7 @@ use super::{
     changes::plain,
     parse::{BYTE_ORDER_MARK, SYNTAX, parse},
 };
-use crate::ids::TeamName;
+use crate::{decision::RuleList, ids::TeamName};
 
 /// Fields to set (`Some`) or to remove (`None`), by their names in the file; `outer.inner` is the
 /// field of an object that stands there, and leaves the object's other fields as they are.
@@ -39,6 +39,15 @@ pub enum Change {
     RemoveTeam {
         /// Its name.
         team: TeamName,
+    },
+    /// More rules for a team, behind those that it has.
+    AddRules {
+        /// Its name.
+        team: TeamName,
+        /// In which list.
+        list: RuleList,
+        /// Those that are not in it yet.
+        rules: Vec<String>,
     },
     /// Other settings.
     Settings {
@@ -138,6 +147,28 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
                 .and_then(|teams| teams.get(team.as_str()));
             prop.ok_or_else(|| EditError::NoSuchTeam(team.clone()))?
                 .remove();
+        }
+        Change::AddRules { team, list, rules } => {
+            let no_such_team = || EditError::NoSuchTeam(team.clone());
+            let teams = root.object_value("teams").ok_or_else(no_such_team)?;
+            let object = teams.object_value(team.as_str()).ok_or_else(no_such_team)?;
+            let holds = before.teams.get(team).ok_or_else(no_such_team)?;
+            let policy = object.object_value_or_set("approvalPolicy");
+            let name = list.to_string();
+            match policy.array_value(&name) {
+                // Its own rules stay as they are written, with the comments between them.
+                Some(written) => {
+                    let known = holds.approval_policy.list(*list);
+                    for rule in rules.iter().filter(|rule| !known.contains(rule)) {
+                        written.append(CstInputValue::String(rule.clone()));
+                    }
+                }
+                None => {
+                    let all = holds.approval_policy.own_with(*list, rules);
+                    let all = all.into_iter().map(CstInputValue::String).collect();
+                    policy.append(&name, CstInputValue::Array(all));
+                }
+            }
         }
         Change::Settings { fields } => {
             set(

@@ -5,7 +5,7 @@ use jsonc_parser::{
 };
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigProblem, read::Reader, shape};
+use super::{Config, ConfigProblem, read::Reader, shape, sources};
 use crate::target::check_extra;
 
 /// What a file's text says.
@@ -67,7 +67,8 @@ pub fn parse(text: &str, vars: impl Fn(&str) -> Option<String>) -> Parsed {
     let mut problems = reader.problems;
     if problems.is_empty() {
         match serde_json::from_value(plain) {
-            Ok(config) => {
+            Ok(mut config) => {
+                sources::note(&mut config, text, &root);
                 return Parsed {
                     config: Some(config),
                     problems,
@@ -94,8 +95,8 @@ pub fn parse(text: &str, vars: impl Fn(&str) -> Option<String>) -> Parsed {
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Gives each team what it leaves out and `settings.defaults` has: field by field, also inside
-/// objects, so that a team with its own `autoApprove` keeps the template's `deny`. A list is one
-/// value.
+/// objects. A list is one value, but for the rules of `approvalPolicy`: those of the template come
+/// first, so that no team loses a rule that holds for all.
 fn fill_in(mut root: Value) -> Value {
     if let Value::Object(root) = &mut root {
         root.remove("$schema");
@@ -130,8 +131,25 @@ fn fill(own: &mut Map<String, Value>, template: &Map<String, Value>) {
             (None, _) => {
                 own.insert(key.clone(), value.clone());
             }
+            (Some(Value::Object(own)), Value::Object(template)) if key == "approvalPolicy" => {
+                add_rules(own, template);
+            }
             (Some(Value::Object(own)), Value::Object(template)) => fill(own, template),
             (Some(_), _) => {}
+        }
+    }
+}
+
+fn add_rules(own: &mut Map<String, Value>, template: &Map<String, Value>) {
+    for (list, rules) in template {
+        match (own.get_mut(list), rules) {
+            (Some(Value::Array(own)), Value::Array(rules)) => {
+                own.splice(0..0, rules.iter().cloned());
+            }
+            (Some(_), _) => {}
+            (None, _) => {
+                own.insert(list.clone(), rules.clone());
+            }
         }
     }
 }

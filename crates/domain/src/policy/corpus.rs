@@ -56,6 +56,7 @@ fn policy() -> Policy {
                 "Edit(/secret/**)",
                 "Read(/private/**)",
             ]),
+            ..ApprovalPolicy::default()
         },
         ..Team::at("/p")
     };
@@ -100,9 +101,9 @@ fn the_corpus() {
         let input = json!({"command": command(text)});
         let verdict = policy.evaluate(&ToolRequest::new("Bash".into(), input, "t".into()).unwrap());
         let (got, why) = match &verdict {
-            Verdict::Allow(by) => ("allow", by.to_string()),
-            Verdict::Ask(why) => ("ask", why.clone()),
-            Verdict::Deny(by, _) => ("deny", by.to_string()),
+            Verdict::Allow { by, .. } => ("allow", by.to_string()),
+            Verdict::Ask { why } | Verdict::Forward { why } => ("ask", why.clone()),
+            Verdict::Deny { by, .. } => ("deny", by.to_string()),
         };
         if got != expected {
             wrong.push(format!("{text}\n    expected {expected}, got {got}: {why}"));

@@ -158,11 +158,11 @@ proptest! {
         let mut rules = team(Ask, &[], &[], &[]);
         rules.approval_policy.auto_approve = auto;
         let policy = Policy::of(&rules, place());
-        if let Verdict::Allow(by) = policy.evaluate(&bash(&command)) {
+        if let Verdict::Allow { by, .. } = policy.evaluate(&bash(&command)) {
             let script = shell::Script::read(&command);
             let exact = policy.auto_approve.iter().any(|rule| rule.command().is_some_and(|it| it.is(&command)));
             prop_assert!(exact || script.doubts.is_empty(), "{:?} {by}", script.doubts);
-            for run in script.runs.iter().filter(|run| run.kind == Kind::Program && run.within.is_none()) {
+            for run in script.runs.iter().filter(|run| run.kind == shell::Kind::Program && run.within.is_none()) {
                 let text = command::shown(&run.words);
                 prop_assert!(exact || policy.auto_approve.iter().any(|rule| rule.command().is_some_and(|it| it.covers(&text))));
             }
@@ -224,11 +224,14 @@ fn nothing_nested_or_long_overflows_or_takes_long() {
             };
             let text = format!("{}git log{}", open.repeat(times), close.repeat(times));
             assert!(
-                !matches!(policy.evaluate(&bash(&text)), Verdict::Deny(..)),
+                !matches!(policy.evaluate(&bash(&text)), Verdict::Deny { .. }),
                 "{open}"
             );
         }
     }
     let long = format!("git log {}", "a ".repeat(10_000));
-    assert!(matches!(policy.evaluate(&bash(&long)), Verdict::Allow(_)));
+    assert!(matches!(
+        policy.evaluate(&bash(&long)),
+        Verdict::Allow { .. }
+    ));
 }

@@ -41,6 +41,8 @@ pub(crate) const IRIS: &str = "mcp__iris__";
 pub struct Rule {
     text: String,
     pattern: Pattern,
+    /// Where it stands, for people: `autoApprove, line 12 of the config`.
+    place: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,7 +161,21 @@ impl Rule {
         Ok(Self {
             text: text.to_owned(),
             pattern,
+            place: String::new(),
         })
+    }
+
+    /// The same, that stands there.
+    pub(super) fn standing(self, place: String) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The rule in a sentence, with its place.
+    pub fn quoted(&self) -> String {
+        if self.place.is_empty() {
+            return format!("`{}`", self.text);
+        }
+        format!("`{}` ({})", self.text, self.place)
     }
 
     fn name(text: &str) -> Result<Pattern, RuleError> {

@@ -22,7 +22,7 @@ pub struct Suggestions {
 }
 
 /// Programs that run whatever they are given: a rule for one of them would be a rule for anything.
-const RUN_ANYTHING: [&str; 42] = [
+pub(super) const RUN_ANYTHING: [&str; 42] = [
     "sh",
     "bash",
     "dash",

@@ -12,6 +12,7 @@ pub(super) fn team(mode: GrantPermission, deny: &[&str], require: &[&str], auto:
             deny: own(deny),
             require_approval: own(require),
             auto_approve: own(auto),
+            ..ApprovalPolicy::default()
         },
         ..Team::at("/p")
     }
@@ -23,17 +24,25 @@ fn request(tool: &str) -> ToolRequest {
 
 fn says(team: &Team, tool: &str) -> String {
     match Policy::of(team, Place::default()).evaluate(&request(tool)) {
-        Verdict::Allow(by) => format!("allow {by}"),
-        Verdict::Deny(by, message) => {
+        Verdict::Allow { by, why } => {
+            assert!(!why.is_empty(), "the human learns why it was allowed");
+            format!("allow {by}")
+        }
+        Verdict::Deny { by, message, why } => {
+            assert!(!why.is_empty(), "the human learns why it was denied");
             assert!(
                 message.starts_with("Denied by Iris"),
                 "the agent learns who denied: {message}"
             );
             format!("deny {by}")
         }
-        Verdict::Ask(why) => {
+        Verdict::Ask { why } => {
             assert!(!why.is_empty(), "the human learns why they are asked");
             "ask".into()
+        }
+        Verdict::Forward { why } => {
+            assert!(!why.is_empty(), "the human learns why they are asked");
+            "forward".into()
         }
     }
 }
@@ -55,7 +64,7 @@ fn the_order_is_deny_require_auto_mode() {
     for (mode, expected) in [
         (No, "deny mode:no"),
         (Ask, "ask"),
-        (Forward, "deny mode:forward"),
+        (Forward, "forward"),
         (Yes, "allow mode:yes"),
     ] {
         assert_eq!(says(&team(mode, &[], &[], &[]), "Bash"), expected);
@@ -165,7 +174,7 @@ prop_compose! {
     ) -> Team {
         Team {
             grant_permission,
-            approval_policy: ApprovalPolicy { deny, require_approval, auto_approve },
+            approval_policy: ApprovalPolicy { deny, require_approval, auto_approve, ..ApprovalPolicy::default() },
             ..Team::at("/p")
         }
     }
@@ -174,7 +183,7 @@ prop_compose! {
 fn allows(team: &Team, request: &ToolRequest) -> bool {
     matches!(
         Policy::of(team, Place::default()).evaluate(request),
-        Verdict::Allow(_)
+        Verdict::Allow { .. }
     )
 }
 
@@ -192,14 +201,14 @@ proptest! {
     #[test]
     fn an_allow_names_a_rule_that_is_there_or_the_mode(team in any_team(), tool in any_tool()) {
         match Policy::of(&team, Place::default()).evaluate(&request(&tool)) {
-            Verdict::Allow(AllowedBy::Rule(list, rule)) => {
+            Verdict::Allow { by: AllowedBy::Rule(list, rule), .. } => {
                 prop_assert_eq!(list, RuleList::AutoApprove);
                 prop_assert!(team.approval_policy.auto_approve.contains(&rule));
                 prop_assert!(Rule::parse(&rule).unwrap().matches(&tool));
             }
-            Verdict::Allow(AllowedBy::ModeYes) => prop_assert_eq!(team.grant_permission, Yes),
-            Verdict::Allow(AllowedBy::Human(_)) => prop_assert!(false, "no human was there"),
-            Verdict::Deny(..) | Verdict::Ask(_) => {}
+            Verdict::Allow { by: AllowedBy::ModeYes, .. } => prop_assert_eq!(team.grant_permission, Yes),
+            Verdict::Allow { by, .. } => prop_assert!(false, "nobody else was there: {by}"),
+            Verdict::Deny { .. } | Verdict::Ask { .. } | Verdict::Forward { .. } => {}
         }
     }
 
@@ -258,7 +267,7 @@ fn the_sentence_names_the_first_part_that_no_rule_covers() {
         ("eval x", "because `eval` runs what it puts together"),
         ("git log 'x", "because it cannot be read as a shell command"),
     ] {
-        let Verdict::Ask(why) = policy.evaluate(&bash(command)) else {
+        let Verdict::Ask { why } = policy.evaluate(&bash(command)) else {
             panic!("{command}")
         };
         assert!(why.contains(says), "{command}: {why}");
@@ -274,7 +283,7 @@ fn all_rules_that_allowed_a_part_are_named() {
         &["Bash(make)", "Bash(git log:*)", "Edit(/out/**)", "Bash(ls)"],
     );
     let verdict = Policy::of(&team, place()).evaluate(&bash("git log > out/x; ls; ls"));
-    let Verdict::Allow(by) = verdict else {
+    let Verdict::Allow { by, .. } = verdict else {
         panic!("{verdict:?}")
     };
     assert_eq!(
@@ -302,9 +311,9 @@ fn what_a_deny_rule_cannot_see_is_asked_even_where_all_is_allowed() {
         for (mode, auto) in [(Ask, &["Bash"][..]), (Yes, &[])] {
             let team = team(mode, &["Bash(git push:*)", "Edit(/secret)"], &[], auto);
             let got = match Policy::of(&team, place()).evaluate(&bash(command)) {
-                Verdict::Allow(_) => "allow",
-                Verdict::Ask(_) => "ask",
-                Verdict::Deny(..) => "deny",
+                Verdict::Allow { .. } => "allow",
+                Verdict::Ask { .. } | Verdict::Forward { .. } => "ask",
+                Verdict::Deny { .. } => "deny",
             };
             assert_eq!(got, expected, "{command} {mode:?}");
         }
@@ -325,7 +334,7 @@ fn what_a_deny_rule_cannot_see_is_asked_even_where_all_is_allowed() {
 pub(super) fn allows_at(team: &Team, request: &ToolRequest) -> bool {
     matches!(
         Policy::of(team, place()).evaluate(request),
-        Verdict::Allow(_)
+        Verdict::Allow { .. }
     )
 }
 
@@ -409,9 +418,9 @@ fn rules_with_arguments_for_other_tools() {
     ] {
         let request = ToolRequest::new(tool.into(), input.clone(), "t".into()).unwrap();
         let got = match Policy::of(&rules, place()).evaluate(&request) {
-            Verdict::Allow(_) => "allow",
-            Verdict::Ask(_) => "ask",
-            Verdict::Deny(..) => "deny",
+            Verdict::Allow { .. } => "allow",
+            Verdict::Ask { .. } | Verdict::Forward { .. } => "ask",
+            Verdict::Deny { .. } => "deny",
         };
         assert_eq!(got, expected, "{tool} {input}");
     }

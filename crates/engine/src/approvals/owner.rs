@@ -1,5 +1,6 @@
 //! The task that owns the book of approvals and executes its effects.
 
+mod grants;
 mod health;
 
 use std::{
@@ -11,12 +12,13 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use iris_domain::{
     Problem,
-    approval::{Asked, Book, Effect, Event, Ticket, deny_by_iris, waited},
+    approval::{Answerer, Asked, Book, Effect, Event, Ticket, deny_by_iris, waited},
     audit::Draft,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
-    ids::{ApprovalId, SessionId},
+    grant::{GrantView, Live},
+    ids::{ApprovalId, GrantId, SessionId},
     request::ToolRequest,
-    snapshot::EndedApproval,
+    snapshot::{EndedApproval, MissedView},
 };
 use jiff::Timestamp;
 use tokio::{
@@ -28,7 +30,9 @@ use super::{ApprovalsView, policies::Policies};
 use crate::{
     clock, short_id,
     store::{Store, StoreError, WaitingRecord},
+    tokens::Tokens,
 };
+use grants::Grants;
 
 /// How many messages are taken before what changed is shown: a burst is one change.
 const BURST: usize = 256;
@@ -40,9 +44,19 @@ pub(super) enum Message {
         ticket: Ticket,
         id: ApprovalId,
         answer: Answer,
-        human: Human,
+        by: Answerer,
         reply: oneshot::Sender<Result<EndedApproval, Problem>>,
     },
+    Missed {
+        ticket: Ticket,
+        id: ApprovalId,
+        allow: Option<Human>,
+        reply: oneshot::Sender<Result<MissedView, Problem>>,
+    },
+    /// These grants allowed a request with this heart.
+    Hit(String, String),
+    Revoke(GrantId, oneshot::Sender<Result<GrantView, Problem>>),
+    Extend(GrantId, oneshot::Sender<Result<GrantView, Problem>>),
     Gone(Ticket),
     Withdraw(SessionId, &'static str),
     /// A caller's own row was or was not written.
@@ -73,6 +87,8 @@ pub(super) struct Owner {
     book: Book,
     askers: HashMap<Ticket, oneshot::Sender<Reply>>,
     answerers: HashMap<Ticket, oneshot::Sender<Result<EndedApproval, Problem>>>,
+    missers: HashMap<Ticket, oneshot::Sender<Result<MissedView, Problem>>>,
+    grants: Grants,
     /// In flight together, so that they share a commit. First in, first queued.
     writes: FuturesUnordered<BoxFuture<'static, Written>>,
     timers: BTreeSet<(Instant, ApprovalId)>,
@@ -90,9 +106,11 @@ impl Owner {
     pub(super) fn new(
         policies: Policies,
         store: Store,
+        tokens: Tokens,
         inbox: mpsc::UnboundedReceiver<Message>,
     ) -> Self {
         Self {
+            grants: Grants::new(policies.clone(), tokens),
             policies,
             store,
             inbox,
@@ -100,6 +118,7 @@ impl Owner {
             book: Book::default(),
             askers: HashMap::new(),
             answerers: HashMap::new(),
+            missers: HashMap::new(),
             writes: FuturesUnordered::new(),
             timers: BTreeSet::new(),
             armed: HashMap::new(),
@@ -113,6 +132,10 @@ impl Owner {
 
     pub(super) fn watch(&self) -> watch::Receiver<Arc<ApprovalsView>> {
         self.view.subscribe()
+    }
+
+    pub(super) fn watch_grants(&self) -> watch::Receiver<Arc<[Live]>> {
+        self.grants.watch()
     }
 
     /// Gives each approval that the last Iris did not see to its end its row.
@@ -129,25 +152,23 @@ impl Owner {
                     wait_ms: waited(asked.time, now),
                     ..asked
                 };
-                let ended = ended(&waiting.id, &row);
-                (
-                    waiting.id.clone(),
-                    ended,
-                    store.end_waiting(waiting.id, row).await,
-                )
+                let outcome = store.end_waiting(waiting.id.clone(), row.clone(), None);
+                (waiting.id, row, outcome.await)
             }
         });
-        for (id, ended, outcome) in futures::future::join_all(rows).await {
+        for (id, row, outcome) in futures::future::join_all(rows).await {
+            let ended = ended(&id, &row);
             match outcome {
                 Ok(seq) => tracing::warn!(approval = %id, seq,
                     "An approval waited when Iris last ended; it is recorded as lost."),
                 // It stays in the store as waiting, and the next start tries again.
                 Err(error) => self.wrote(Err(error)),
             }
-            match ended {
-                Some(ended) => self.book.remember(ended),
+            let missed = self.book.remember_lost(id.clone(), &row);
+            match ended.zip(missed) {
+                Some((ended, ())) => self.book.remember(ended),
                 None => {
-                    tracing::error!(approval = %id, "The record of a lost approval names no team.")
+                    tracing::error!(approval = %id, "The record of a lost approval names no team or session.")
                 }
             }
         }
@@ -160,7 +181,8 @@ impl Owner {
         let mut messages = Vec::new();
         loop {
             let timer = self.timers.first().map(|(at, _)| *at);
-            let wake = [timer, self.probe].into_iter().flatten().min();
+            let wake = [timer, self.probe, self.grants.next_end()];
+            let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 received = self.inbox.recv_many(&mut messages, BURST) => {
                     if received == 0 {
@@ -174,6 +196,7 @@ impl Owner {
                         self.written(written);
                     }
                 }
+                over = self.grants.changed() => self.grants_ended(over),
                 () = clock::reached(wake) => self.time_passed(Instant::now()),
             }
             self.show();
@@ -215,19 +238,50 @@ impl Owner {
                 ticket,
                 id,
                 answer,
-                human,
+                by,
                 reply,
             } => {
+                let asked = self.book.asked_of(&id);
+                let grant = match asked.map(|asked| self.grants.of_answer(asked, &answer, &by)) {
+                    Some(Err(problem)) => return send(reply, Err(problem)),
+                    Some(Ok(grant)) => grant,
+                    // It is told that there is no such approval.
+                    None => None,
+                };
+                let policy = asked.and_then(|asked| self.policies.now().of(&asked.view.team));
                 self.answerers.insert(ticket, reply);
-                let team = self.book.team(&id);
-                let policy = team.and_then(|team| self.policies.now().of(team));
                 self.step(Event::Answered {
                     ticket,
                     id,
                     answer,
-                    human,
+                    by,
                     policy,
+                    grant,
                 });
+            }
+            Message::Missed {
+                ticket,
+                id,
+                allow,
+                reply,
+            } => {
+                self.missers.insert(ticket, reply);
+                self.step(Event::Missed { ticket, id, allow });
+            }
+            Message::Hit(ids, summary) => {
+                self.changed |= self.grants.hit(&ids, &summary, clock::now());
+            }
+            Message::Revoke(id, reply) => {
+                let revoked = self.grants.revoke(&id);
+                self.changed |= revoked.is_ok();
+                self.show();
+                send(reply, revoked);
+            }
+            Message::Extend(id, reply) => {
+                let extended = self.grants.extend(&id, clock::now());
+                self.changed |= extended.is_ok();
+                self.show();
+                send(reply, extended);
             }
             Message::Gone(ticket) => {
                 self.askers.remove(&ticket);
@@ -270,12 +324,14 @@ impl Owner {
                     }
                 });
             }
-            Effect::Record(id, draft) => {
+            Effect::Record(id, draft, granted) => {
                 tracing::info!(team = draft.team, session = draft.session, approval = %id,
                     decision = draft.decision.as_str(), by = draft.decided_by, "An approval is decided.");
                 let store = self.store.clone();
                 self.write(async move {
-                    let outcome = store.end_waiting(id.clone(), *draft).await.map(drop);
+                    let granted = granted.map(|row| *row);
+                    let outcome = store.end_waiting(id.clone(), *draft, granted);
+                    let outcome = outcome.await.map(drop);
                     Written {
                         event: Some(Event::Recorded(id, outcome.is_ok())),
                         outcome,
@@ -295,8 +351,17 @@ impl Owner {
                     self.timers.remove(&(at, id));
                 }
             }
+            Effect::Grant(grant) => {
+                self.grants.add(*grant);
+                // What it was given to may have ended while its row was written.
+                let over = self.grants.swept();
+                self.grants_ended(over);
+                self.changed = true;
+            }
             Effect::Publish => self.changed = true,
-            Effect::Reply(..) | Effect::Refuse(..) | Effect::Answer(..) => self.outbox.push(effect),
+            Effect::Reply(..) | Effect::Refuse(..) | Effect::Answer(..) | Effect::Missed(..) => {
+                self.outbox.push(effect);
+            }
         }
     }
 
@@ -321,12 +386,29 @@ impl Owner {
                 break;
             }
             self.armed.remove(&id);
-            self.step(Event::Expired(id));
+            self.step(Event::Due(id));
         }
+        let over = self.grants.expired(clock::now());
+        self.grants_ended(over);
         if self.probe.is_some_and(|at| at <= now) {
             self.probe = None;
             let failed = self.problem.as_ref().map_or(0, |(_, failed)| *failed);
             self.write(health::probe(self.store.clone(), failed));
+        }
+    }
+
+    /// Writes down that grants are over. They are, whether or not that can be written.
+    fn grants_ended(&mut self, rows: Vec<Draft>) {
+        self.changed |= !rows.is_empty();
+        for row in rows {
+            let store = self.store.clone();
+            self.write(async move {
+                let outcome = store.append(row).await.map(drop);
+                Written {
+                    event: Some(Event::Noted),
+                    outcome,
+                }
+            });
         }
     }
 
@@ -336,6 +418,8 @@ impl Owner {
             self.view.send_replace(Arc::new(ApprovalsView {
                 pending: self.book.pending(),
                 recent: self.book.recent(),
+                missed: self.book.missed(),
+                grants: self.grants.views(),
                 problem: self.problem.as_ref().map(|(problem, _)| problem.clone()),
             }));
         }
@@ -350,7 +434,13 @@ impl Owner {
                         send(answerer, outcome);
                     }
                 }
+                Effect::Missed(ticket, outcome) => {
+                    if let Some(misser) = self.missers.remove(&ticket) {
+                        send(misser, outcome);
+                    }
+                }
                 Effect::KeepWaiting(..)
+                | Effect::Grant(_)
                 | Effect::Record(..)
                 | Effect::Arm(..)
                 | Effect::Disarm(_)

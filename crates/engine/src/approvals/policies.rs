@@ -8,12 +8,15 @@ use std::{
 };
 
 use iris_domain::{
+    Problem,
     config::{Config, Team},
     ids::TeamName,
     policy::{Place, Policy},
+    problem::Code,
 };
 use tokio::sync::watch;
 
+use super::Approvals;
 use crate::config_file::expand;
 
 /// What the paths of a config start from.
@@ -114,6 +117,21 @@ impl Policies {
         }
     }
 
+    /// That of a team with these settings.
+    pub fn of_team(&self, team: &Team) -> Policy {
+        Policy::of(team, self.ground.place(team))
+    }
+
+    /// Those of another config.
+    pub fn of_config(&self, config: Config) -> Parsed {
+        Parsed::new(Arc::new(config), &self.ground)
+    }
+
+    /// Says when the config is another one.
+    pub fn changes(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.clone()
+    }
+
     /// Those of the config that holds now: never older than the last change that was published.
     pub fn now(&self) -> Arc<Parsed> {
         let config = self.config.borrow().clone();
@@ -123,6 +141,39 @@ impl Policies {
             *parsed = Arc::new(Parsed::new(config, &self.ground));
         }
         Arc::clone(&parsed)
+    }
+}
+
+impl Approvals {
+    /// The policy of a team.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team.
+    pub fn policy(&self, team: &TeamName) -> Result<Arc<Policy>, Problem> {
+        self.policies.now().of(team).ok_or_else(|| {
+            Problem::new(
+                Code::NotFound,
+                format!("There is no team {team}."),
+                "`iris team list` lists the teams.",
+            )
+        })
+    }
+
+    /// The policy that a team with these settings would have.
+    pub fn policy_of(&self, team: &Team) -> Policy {
+        self.policies.of_team(team)
+    }
+
+    /// The policies that hold, by team.
+    pub fn policies_now(&self) -> impl Fn(&TeamName) -> Option<Arc<Policy>> + use<> {
+        let policies = self.policies.now();
+        move |team| policies.of(team)
+    }
+
+    /// The policies of another config, by team.
+    pub fn policies_of(&self, config: Config) -> impl Fn(&TeamName) -> Option<Arc<Policy>> + use<> {
+        let policies = self.policies.of_config(config);
+        move |team| policies.of(team)
     }
 }
 

@@ -1,3 +1,5 @@
+mod grants;
+
 use std::{collections::HashMap, time::Duration};
 
 use iris_domain::{
@@ -8,7 +10,7 @@ use iris_domain::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{home::Home, store::AuditQuery};
+use crate::{home::Home, secrets::Secret, store::AuditQuery};
 
 /// No event here takes longer, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,6 +19,7 @@ struct House {
     folder: tempfile::TempDir,
     config: watch::Sender<Arc<Config>>,
     store: Store,
+    tokens: Tokens,
     approvals: Approvals,
     tasks: TaskTracker,
 }
@@ -47,10 +50,12 @@ impl House {
         let config = watch::Sender::new(config);
         let tasks = TaskTracker::new();
         let store = opened.store;
+        let tokens = Tokens::new(Secret::random());
         let approvals = Approvals::start(
             config.subscribe(),
             crate::approvals::Ground::default(),
             store.clone(),
+            tokens.clone(),
             opened.lost,
             &tasks,
         )
@@ -59,6 +64,7 @@ impl House {
             folder,
             config,
             store,
+            tokens,
             approvals,
             tasks,
         }
@@ -127,7 +133,7 @@ fn human(surface: Surface) -> Human {
     }
 }
 
-const ALLOW: Answer = Answer::Allow { input: None };
+const ALLOW: Answer = Answer::ALLOW_ONCE;
 const DENY: Answer = Answer::Deny { message: None };
 
 async fn decided(call: tokio::task::JoinHandle<Decision>) -> Decision {
@@ -198,7 +204,7 @@ async fn the_policy_decides_without_asking_and_is_recorded() {
         team.approval_policy = ApprovalPolicy {
             auto_approve: vec!["Bash".into()],
             require_approval: vec![],
-            deny: vec![],
+            ..ApprovalPolicy::default()
         };
     }))
     .await;
@@ -239,6 +245,7 @@ async fn an_edited_input_runs_and_is_recorded() {
             &view.id,
             Answer::Allow {
                 input: Some(json!("pwd")),
+                remember: None,
             },
         )
         .await
@@ -250,6 +257,7 @@ async fn an_edited_input_runs_and_is_recorded() {
             &view.id,
             Answer::Allow {
                 input: Some(edit.clone()),
+                remember: None,
             },
         )
         .await
@@ -323,6 +331,7 @@ async fn a_thousand_answered_at_once_from_three_surfaces_are_each_decided_once()
                 Surface::Window,
                 Answer::Allow {
                     input: Some(json!({"edited": 1})),
+                    remember: None,
                 },
             ),
         ] {

@@ -45,6 +45,13 @@ pub(super) enum Command {
         /// Told when the changed config holds, or why it does not.
         reply: oneshot::Sender<Result<(), Problem>>,
     },
+    /// Say what a change would make of the file.
+    Preview {
+        /// Which.
+        change: Change,
+        /// The file's text now, and then; or why it cannot be changed so.
+        reply: oneshot::Sender<Result<(String, String), Problem>>,
+    },
     /// End.
     Close,
 }
@@ -130,6 +137,11 @@ impl Keeper {
                             tracing::debug!("who asked for a config change did not wait for it");
                         }
                     }
+                    Some(Command::Preview { change, reply }) => {
+                        if reply.send(self.preview(&change)).is_err() {
+                            tracing::debug!("who asked for a preview did not wait for it");
+                        }
+                    }
                     Some(Command::Close) | None => return,
                 },
                 Some(()) = self.pokes.recv() => burst = Some(Burst::more(burst)),
@@ -206,12 +218,11 @@ impl Keeper {
 
     async fn accept(&self, config: Config, cause: Cause) {
         let changes = config::changes(&self.config.borrow(), &config);
-        if !changes.is_empty() {
-            if cause != Cause::Start {
-                self.record_changes(&changes, cause).await;
-            }
-            self.config.send_replace(Arc::new(config));
+        if !changes.is_empty() && cause != Cause::Start {
+            self.record_changes(&changes, cause).await;
         }
+        // Also when only the lines moved on which the rules stand.
+        self.config.send_replace(Arc::new(config));
         let mended = self
             .problem
             .send_if_modified(|problem| problem.take().is_some());
@@ -307,6 +318,12 @@ impl Keeper {
         ))
     }
 
+    fn preview(&self, change: &Change) -> Result<(String, String), Problem> {
+        let text = self.seen.clone()?.unwrap_or_default();
+        let after = config::edit(&text, change, self.vars()).map_err(refused)?;
+        Ok((text, after))
+    }
+
     /// A local team's new folder must be one.
     async fn check_folder(&self, change: &Change, after: &Config) -> Result<(), Problem> {
         let (name, fields) = match change {
@@ -316,7 +333,9 @@ impl Keeper {
                 rename,
                 fields,
             } => (rename.as_ref().unwrap_or(team), fields),
-            Change::RemoveTeam { .. } | Change::Settings { .. } => return Ok(()),
+            Change::RemoveTeam { .. } | Change::AddRules { .. } | Change::Settings { .. } => {
+                return Ok(());
+            }
         };
         let Some(team) = after.teams.get(name) else {
             return Ok(());

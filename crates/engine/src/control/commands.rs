@@ -10,7 +10,7 @@ use iris_domain::{
     audit::{Draft, Kind},
     connection_test::StepState,
     decision::{Answer, Human, Surface, Verb},
-    ids::{ApprovalId, Party, TeamName},
+    ids::{ApprovalId, GrantId, Party, TeamName},
     problem::Code,
     prompt::PromptId,
     snapshot::Snapshot,
@@ -53,7 +53,26 @@ impl EngineCommands {
 
     async fn answer(&self, id: &str, answer: Answer) -> Result<Value, Problem> {
         let id = named(&self.snapshot(), id)?;
-        to_json(&self.engine.approvals.answer(id, answer, cli()).await?)
+        to_json(&self.engine.answer(id, answer, cli()).await?)
+    }
+
+    /// The missed request that a typed id means.
+    fn missed(&self, typed: &str) -> Result<ApprovalId, Problem> {
+        let snapshot = self.snapshot();
+        let ids = snapshot.missed.iter().map(|missed| missed.id.0.as_str());
+        // One that is not there is told of by who is asked for it.
+        Ok(ApprovalId(
+            chosen(typed, ids)?.unwrap_or_else(|| typed.to_owned()),
+        ))
+    }
+
+    /// The grant that a typed id means.
+    fn grant(&self, typed: &str) -> Result<GrantId, Problem> {
+        let snapshot = self.snapshot();
+        let ids = snapshot.grants.iter().map(|grant| grant.id.0.as_str());
+        Ok(GrantId(
+            chosen(typed, ids)?.unwrap_or_else(|| typed.to_owned()),
+        ))
     }
 
     async fn answer_prompt(
@@ -132,8 +151,29 @@ impl Commands for EngineCommands {
                     .collect();
                 to_json(&items)
             }
-            Command::Approve { id, input } => self.answer(&id, Answer::Allow { input }).await,
+            Command::Approve {
+                id,
+                input,
+                remember,
+            } => self.answer(&id, Answer::Allow { input, remember }).await,
             Command::Deny { id, message } => self.answer(&id, Answer::Deny { message }).await,
+            Command::Missed {} => to_json(&self.snapshot().missed),
+            Command::MissedAllow { id } => {
+                let id = self.missed(&id)?;
+                to_json(&engine.approvals.allow_missed(id, cli()).await?)
+            }
+            Command::MissedDismiss { id } => {
+                to_json(&engine.approvals.dismiss_missed(self.missed(&id)?).await?)
+            }
+            Command::Grants {} => to_json(&self.snapshot().grants),
+            Command::GrantRevoke { id } => {
+                let id = self.grant(&id)?;
+                to_json(&engine.approvals.revoke_grant(id, cli()).await?)
+            }
+            Command::GrantExtend { id } => {
+                let id = self.grant(&id)?;
+                to_json(&engine.approvals.extend_grant(id, cli()).await?)
+            }
             Command::Prompts {} => to_json(&self.snapshot().prompts),
             Command::Answer {
                 id,
@@ -343,6 +383,8 @@ mod tests {
             teams: Vec::new(),
             approvals: Vec::new(),
             recent,
+            missed: Vec::new(),
+            grants: Vec::new(),
             prompts: Vec::new(),
             problems: Vec::new(),
         }

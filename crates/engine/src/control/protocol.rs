@@ -3,6 +3,7 @@
 use iris_domain::{
     Problem,
     connection_test::TestStep,
+    grant::{Offers, Remember},
     ids::{ApprovalId, Party, SessionId, TeamName},
     request::Circumstances,
     snapshot::{ApprovalView, LinkView, Snapshot, TeamState, TeamView},
@@ -38,6 +39,9 @@ pub enum Command {
         /// Runs instead of what was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<Value>,
+        /// Allow what is like it from now on, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remember: Option<Remember>,
     },
     /// Denies a request; answers with the ended approval.
     Deny {
@@ -46,6 +50,30 @@ pub enum Command {
         /// Told to the agent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+    },
+    /// What was missed: a list of [`iris_domain::snapshot::MissedView`].
+    Missed {},
+    /// Allows the next try of a missed request; answers with it.
+    MissedAllow {
+        /// As for `Approve`.
+        id: String,
+    },
+    /// Takes a missed request off the list; answers with it.
+    MissedDismiss {
+        /// As for `Approve`.
+        id: String,
+    },
+    /// What was granted and holds: a list of [`iris_domain::grant::GrantView`].
+    Grants {},
+    /// Takes a grant back; answers with it.
+    GrantRevoke {
+        /// As for `Approve`.
+        id: String,
+    },
+    /// Gives a grant five minutes more; answers with it.
+    GrantExtend {
+        /// As for `Approve`.
+        id: String,
     },
     /// What ssh asks: a list of [`iris_domain::prompt::PromptView`].
     Prompts {},
@@ -140,6 +168,12 @@ impl Command {
             Self::Pending {} => "pending",
             Self::Approve { .. } => "approve",
             Self::Deny { .. } => "deny",
+            Self::Missed {} => "missed",
+            Self::MissedAllow { .. } => "missedAllow",
+            Self::MissedDismiss { .. } => "missedDismiss",
+            Self::Grants {} => "grants",
+            Self::GrantRevoke { .. } => "grantRevoke",
+            Self::GrantExtend { .. } => "grantExtend",
             Self::Prompts {} => "prompts",
             Self::Answer { .. } => "answer",
             Self::SecretsList {} => "secretsList",
@@ -168,6 +202,12 @@ impl Command {
             | Self::Pending {}
             | Self::Approve { .. }
             | Self::Deny { .. }
+            | Self::Missed {}
+            | Self::MissedAllow { .. }
+            | Self::MissedDismiss { .. }
+            | Self::Grants {}
+            | Self::GrantRevoke { .. }
+            | Self::GrantExtend { .. }
             | Self::Prompts {}
             | Self::Answer { .. }
             | Self::SecretsList {}
@@ -312,6 +352,13 @@ pub struct PendingItem {
     pub input: Value,
     /// The heart of the input in one line.
     pub summary: String,
+    /// Why Iris asks.
+    pub why: String,
+    /// What can be granted with an answer.
+    pub offers: Offers,
+    /// The team whose session is asked first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forwarded_to: Option<TeamName>,
     /// What Claude Code says beside the call.
     #[serde(flatten)]
     pub circumstances: Circumstances,
@@ -332,6 +379,9 @@ impl From<&ApprovalView> for PendingItem {
             tool: view.tool.clone(),
             input: view.input.clone(),
             summary: view.summary.clone(),
+            why: view.why.clone(),
+            offers: view.offers.clone(),
+            forwarded_to: view.forwarded_to.clone(),
             circumstances: view.circumstances.clone(),
             created_at: view.created_at,
             expires_at: view.expires_at,
@@ -354,6 +404,7 @@ mod tests {
                 Command::Approve {
                     id: "k3".into(),
                     input: None,
+                    remember: None,
                 },
             ),
             (

@@ -324,6 +324,7 @@ fn as_a_child() {
     let command = Command::Approve {
         id: "k3".into(),
         input: None,
+        remember: None,
     };
     match Client::new(&Home::at(home)).call(&command) {
         Ok(value) => println!("the child was answered: {value}"),

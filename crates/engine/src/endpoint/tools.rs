@@ -1,6 +1,7 @@
 //! The tools: their names, their schemas, and who may call which.
 
 mod date;
+mod forwarded;
 mod permission;
 mod teams;
 mod wire;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use iris_domain::{
     Problem,
+    decision::{Decision, DeniedBy},
     ids::{Party, TeamName},
     problem::Code,
     request::ToolRequest,
@@ -46,6 +48,10 @@ pub(super) struct Tools {
 pub(super) enum Name {
     /// Claude Code asks whether a tool may run.
     PermissionsApprove,
+    /// What the agents that the caller gave a task want to do.
+    PermissionsPending,
+    /// Allows or denies one of these.
+    PermissionsDecide,
     /// The configured teams.
     ListTeams,
     /// How teams are.
@@ -62,8 +68,10 @@ pub(super) enum Name {
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::PermissionsApprove,
+        Self::PermissionsPending,
+        Self::PermissionsDecide,
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
@@ -90,6 +98,8 @@ impl Name {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::PermissionsApprove => "permissions__approve",
+            Self::PermissionsPending => "permissions_pending",
+            Self::PermissionsDecide => "permissions_decide",
             Self::ListTeams => "list_teams",
             Self::TeamStatus => "team_status",
             Self::TeamWake => "team_wake",
@@ -124,6 +134,23 @@ impl Name {
                 schema::of::<permission::Arguments>(),
             )
             .with_annotations(acts("Ask for permission", false, true, false)),
+            Self::PermissionsPending => Tool::new(
+                self.as_str(),
+                "Lists the tool calls for which agents that you gave a task wait for your permission \
+                 (teams with grantPermission: forward). Look here when such an agent does not answer.",
+                schema::of::<Nothing>(),
+            )
+            .with_raw_output_schema(schema::of::<forwarded::Pending>())
+            .with_annotations(reads("Permissions that wait for you")),
+            Self::PermissionsDecide => Tool::new(
+                self.as_str(),
+                "Allows or denies one tool call from permissions_pending, once and as it is. You can \
+                 allow only what your own team's rules let you do yourself; everything else goes on \
+                 to the user.",
+                schema::of::<forwarded::DecideArguments>(),
+            )
+            .with_raw_output_schema(schema::of::<forwarded::Decided>())
+            .with_annotations(acts("Decide a permission", true, false, false)),
             Self::ListTeams => Tool::new(
                 self.as_str(),
                 "Lists every configured team.",
@@ -187,14 +214,19 @@ impl Tools {
         name: Name,
         arguments: JsonObject,
     ) -> CallToolResult {
-        let arguments = match self.admit(caller, name, arguments) {
+        let arguments = match self.admit(caller, name, arguments).await {
             Ok(arguments) => arguments,
             Err(problem) => return failed(name, &problem),
         };
         let done = match name {
             Name::PermissionsApprove => {
-                return permission::approve(self, caller, arguments).await;
+                // Large: the other tools' calls need not carry its size.
+                return Box::pin(permission::approve(self, caller, arguments)).await;
             }
+            Name::PermissionsPending => {
+                read(name, arguments).and_then(|Nothing {}| self.forwarded_to(caller, name))
+            }
+            Name::PermissionsDecide => self.decide(caller, name, read(name, arguments)).await,
             Name::ListTeams => read(name, arguments)
                 .and_then(|Nothing {}| result(&teams::list(&self.snapshot.borrow()))),
             Name::TeamStatus => self.status(caller, read(name, arguments)),
@@ -208,9 +240,10 @@ impl Tools {
         done.unwrap_or_else(|problem| failed(name, &problem))
     }
 
-    /// What the caller's team may call, and its deny rules, on arrival: whether its permission
-    /// prompt was asked first is the caller's word only. The prompt itself may always be asked.
-    fn admit(
+    /// What the caller's team may call, and its rules, on arrival: whether its permission prompt was
+    /// asked first is the caller's word only. What a human must allow waits for them here, unless they
+    /// just did so at the prompt. The prompt itself may always be asked.
+    async fn admit(
         &self,
         caller: &Caller,
         name: Name,
@@ -228,12 +261,15 @@ impl Tools {
         let tool = format!("mcp__{SERVER}__{}", name.as_str());
         let request = ToolRequest::new(tool, Value::Object(arguments), "direct".to_owned())
             .map_err(|error| unusable(name, &error.to_string()))?;
-        if let Some(why) = self.approvals.forbids(&asker.team, &request) {
-            self.refusals.call(caller, name.as_str(), "rule:deny", &why);
-            self.callbacks.failed(caller);
+        if let Some(Decision::Deny { by, message }) =
+            self.approvals.arrived(asker, request.clone()).await
+        {
+            if let DeniedBy::Rule(..) | DeniedBy::Mode(_) = by {
+                self.callbacks.failed(caller);
+            }
             return Err(Problem::new(
                 Code::Forbidden,
-                why,
+                message,
                 "Use another tool, or say what you need this one for.",
             ));
         }

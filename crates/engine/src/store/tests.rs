@@ -19,6 +19,7 @@ fn draft(team: &str, n: u64) -> Draft {
         decision: Verb::Allow,
         decided_by: "mode:yes".into(),
         policy_hash: "p".into(),
+        why: String::new(),
         wait_ms: n,
     }
 }
@@ -178,7 +179,7 @@ async fn what_waits_is_found_by_the_next_start_until_it_is_ended() {
         "an id is used once"
     );
     store
-        .end_waiting(ApprovalId("a".into()), draft("alpha", 2))
+        .end_waiting(ApprovalId("a".into()), draft("alpha", 2), None)
         .await
         .unwrap();
     // Not closed: as after a crash.

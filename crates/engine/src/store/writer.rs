@@ -25,7 +25,7 @@ const BATCH_MAX: usize = 512;
 pub(super) enum Op {
     Append(String),
     Keep(ApprovalId, String),
-    End(ApprovalId, String),
+    End(ApprovalId, Vec<String>),
     SaveSession(Box<SessionRecord>),
     NoteGroup(i32, u64),
     ForgetGroup(i32),
@@ -223,11 +223,15 @@ impl Writer {
 fn apply(connection: &Connection, head: &mut Head, op: &Op) -> rusqlite::Result<Option<u64>> {
     match op {
         Op::Append(row) => append(connection, head, row).map(Some),
-        Op::End(id, row) => {
+        Op::End(id, rows) => {
             connection
                 .prepare_cached("DELETE FROM waiting WHERE id = ?1")?
                 .execute([&id.0])?;
-            append(connection, head, row).map(Some)
+            let mut last = None;
+            for row in rows {
+                last = Some(append(connection, head, row)?);
+            }
+            Ok(last)
         }
         Op::Keep(id, draft) => {
             connection

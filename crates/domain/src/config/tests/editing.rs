@@ -431,6 +431,58 @@ fn files() -> impl Strategy<Value = String> {
     )
 }
 
+fn add_rules(name: &str, rules: &[&str]) -> Change {
+    Change::AddRules {
+        team: team(name),
+        list: crate::decision::RuleList::AutoApprove,
+        rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+    }
+}
+
+#[test]
+fn rules_are_added_behind_those_that_are_there() {
+    let text = r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "autoApprove": [
+  "Read", // quick
+  "Bash(ls:*)"
+] } } } }"#;
+    let after = edited(text, &add_rules("a", &["Bash(git log:*)", "Read"]));
+    assert_eq!(
+        good(&after).teams[&team("a")].approval_policy.auto_approve,
+        ["Read", "Bash(ls:*)", "Bash(git log:*)"]
+    );
+    assert!(after.contains("// quick"), "{after}");
+    assert_eq!(
+        edited(&after, &add_rules("a", &["Read"])),
+        after,
+        "nothing to add"
+    );
+}
+
+#[test]
+fn a_first_rule_keeps_what_iris_has_without_any() {
+    let text = r#"{ "teams": { "a": { "path": "x" } } }"#;
+    let after = edited(text, &add_rules("a", &["Read"]));
+    let policy = &good(&after).teams[&team("a")].approval_policy;
+    assert_eq!(policy.auto_approve, ["mcp__iris__*", "Read"]);
+    assert_eq!(
+        policy.require_approval,
+        ApprovalPolicy::default().require_approval
+    );
+    let text = r#"{ "settings": { "defaults": { "approvalPolicy": { "autoApprove": ["Glob"] } } },
+        "teams": { "a": { "path": "x" } } }"#;
+    let after = edited(text, &add_rules("a", &["Read"]));
+    let policy = &good(&after).teams[&team("a")].approval_policy;
+    assert_eq!(policy.auto_approve, ["Glob", "Read"]);
+    assert!(matches!(
+        edit(text, &add_rules("b", &["Read"]), vars),
+        Err(EditError::NoSuchTeam(_))
+    ));
+    assert!(matches!(
+        edit(text, &add_rules("a", &["Bash("]), vars),
+        Err(EditError::WouldBreak(_))
+    ));
+}
+
 proptest! {
     /// After an edit, the config differs where the edit says, and nowhere else.
     #[test]
@@ -463,7 +515,7 @@ proptest! {
                 Change::RemoveTeam { team } => {
                     expected.teams.remove(team);
                 }
-                Change::Settings { .. } => unreachable!("not generated"),
+                Change::AddRules { .. } | Change::Settings { .. } => unreachable!("not generated"),
             }
             prop_assert_eq!(&after, &expected, "{:?}\n{}\n{}", change, text, result);
             for comment in ["// top", "/* p */", "// open", "// close", "// end"] {

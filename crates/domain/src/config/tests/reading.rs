@@ -77,7 +77,11 @@ fn every_field_is_read() {
 #[test]
 fn what_the_types_write_is_read_back() {
     for text in [FULL, "{}", r#"{ "teams": { "a": { "path": "x" } } }"#] {
-        let config = good(text);
+        let mut config = good(text);
+        // The rules for all teams are with each team's own: read once more, they would be added again.
+        if let Some(defaults) = &mut config.settings.defaults {
+            defaults.approval_policy = None;
+        }
         let written = serde_json::to_string_pretty(&config).expect("a config serialises");
         assert_eq!(good(&written), config, "{written}");
     }
@@ -118,9 +122,10 @@ fn the_template_fills_in_field_by_field() {
         ["Bash"],
         "a deny rule of the template does not vanish"
     );
-    assert!(
-        here.approval_policy.auto_approve.is_empty(),
-        "a list is one value"
+    assert_eq!(
+        here.approval_policy.auto_approve,
+        ["Read"],
+        "nor does any other that holds for all teams"
     );
     assert!(here.add_dirs.is_empty(), "an empty list is a value");
     assert_eq!((here.env["A"].as_str(), here.env["B"].as_str()), ("1", "3"));
@@ -261,4 +266,39 @@ fn the_values_of_env_are_not_shown_in_logs() {
         shown.contains(r#""B":"…""#) && shown.contains(r#""path":"x""#),
         "{shown}"
     );
+}
+
+#[test]
+fn every_rule_knows_where_it_stands() {
+    let config = good(
+        r#"{
+  "settings": { "defaults": { "approvalPolicy": {
+    "deny": ["Bash(rm:*)"]
+  } } },
+  "teams": {
+    "a": { "path": "x", "approvalPolicy": {
+      "deny": [
+        // never
+        "WebFetch"
+      ],
+      "autoApprove": []
+    } }
+  }
+}"#,
+    );
+    let policy = &config.teams[&team("a")].approval_policy;
+    use crate::decision::RuleList::{AutoApprove, Deny, RequireApproval};
+    assert_eq!(policy.deny, ["Bash(rm:*)", "WebFetch"]);
+    assert_eq!(
+        policy.place(Deny, 0),
+        "deny of all teams, line 3 of the config"
+    );
+    assert_eq!(policy.place(Deny, 1), "deny, line 9 of the config");
+    assert_eq!(
+        policy.place(RequireApproval, 0),
+        "requireApproval, unless the config says otherwise"
+    );
+    assert_eq!(policy.own_with(Deny, &["X".into()]), ["WebFetch", "X"]);
+    assert_eq!(policy.own_with(AutoApprove, &["X".into()]), ["X"]);
+    assert_eq!(policy.own_with(RequireApproval, &[]).len(), 3);
 }

@@ -68,6 +68,8 @@ impl Iris {
             teams: Vec::new(),
             approvals: Vec::new(),
             recent: Vec::new(),
+            missed: Vec::new(),
+            grants: Vec::new(),
             prompts: Vec::new(),
             problems: Vec::new(),
         };
@@ -79,6 +81,7 @@ impl Iris {
             config.clone(),
             crate::approvals::Ground::default(),
             store.clone(),
+            tokens.clone(),
             Vec::new(),
             &tasks,
         )
@@ -264,6 +267,7 @@ async fn a_rule_answers_at_once_and_a_human_when_they_do() {
     let edited = json!({ "command": "make test" });
     let allow = Answer::Allow {
         input: Some(edited.clone()),
+        remember: None,
     };
     iris.approvals
         .answer(pending.id, allow, human.clone())
@@ -308,7 +312,7 @@ async fn hanging_up_withdraws_the_request() {
     };
     let late = iris
         .approvals
-        .answer(pending.id, Answer::Allow { input: None }, human)
+        .answer(pending.id, Answer::ALLOW_ONCE, human)
         .await;
     assert!(late.is_err(), "nobody is there to be allowed: {late:?}");
 }

@@ -58,6 +58,8 @@ fn snapshot() -> Snapshot {
         ],
         approvals: vec![],
         recent: vec![],
+        missed: vec![],
+        grants: vec![],
         prompts: Vec::new(),
         problems: vec![],
     }
@@ -241,6 +243,11 @@ fn arguments_are_held_to_the_schema() {
             Name::PermissionsApprove,
             json!({ "tool_name": "Bash", "input": {}, "tool_use_id": "t" }),
         ),
+        (Name::PermissionsPending, json!({})),
+        (
+            Name::PermissionsDecide,
+            json!({ "id": "k3", "decision": "deny", "message": "no" }),
+        ),
         (Name::ListTeams, json!({})),
         (
             Name::TeamStatus,
@@ -260,7 +267,12 @@ fn arguments_are_held_to_the_schema() {
                 Name::PermissionsApprove => {
                     read::<permission::Arguments>(name, arguments).map(drop)
                 }
-                Name::ListTeams | Name::GetDate => read::<Nothing>(name, arguments).map(drop),
+                Name::ListTeams | Name::GetDate | Name::PermissionsPending => {
+                    read::<Nothing>(name, arguments).map(drop)
+                }
+                Name::PermissionsDecide => {
+                    read::<forwarded::DecideArguments>(name, arguments).map(drop)
+                }
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
                 Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
                 Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),

@@ -127,6 +127,53 @@ async fn what_nobody_answered_is_allowed_for_the_next_try() {
     iris.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_decides_for_another_session() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .team("lead", json!({ "grantPermission": "yes" }))
+        .team("other", json!({ "grantPermission": "yes" }))
+        .team("worker", json!({ "grantPermission": "forward" }))
+        .serve()
+        .await;
+    let task = sends("worker", "FAKE:bash touch one");
+    iris.send_in_background("lead", &task).response().await;
+    let pending = iris.pending_one().await;
+    assert_eq!(pending.forwarded_to.as_deref(), Some("lead"));
+    let decide = json!({ "id": pending.id, "decision": "allow" });
+    for (team, tool, input) in [
+        ("other", "permissions_decide", &decide),
+        // Nor by being the permission tool itself, of somebody else's call.
+        (
+            "other",
+            "permissions__approve",
+            &json!({ "tool_name": "Bash", "input": pending.input, "tool_use_id": pending.id }),
+        ),
+    ] {
+        let said = calls(&iris, team, tool, input).await;
+        assert!(
+            !said.contains(r#""decision":"allow""#),
+            "{team} {tool}: {said}"
+        );
+    }
+    let seen = calls(&iris, "other", "permissions_pending", &json!({})).await;
+    assert!(!seen.contains(&pending.id), "{seen}");
+    assert_eq!(
+        iris.pending_one().await.id,
+        pending.id,
+        "it goes on waiting"
+    );
+    let rows = iris.audit().await;
+    assert!(
+        rows.iter()
+            .any(|row| row.tool == "permissions_decide" && row.decided_by == "forward"),
+        "the attempt is on record: {rows:#?}"
+    );
+    iris.deny(&pending, "no").await;
+    iris.stop();
+}
+
 /// The script that sends a message, and does not wait for the answer.
 fn sends(to: &str, message: &str) -> String {
     let input = json!({ "toTeam": to, "message": message, "timeout": 1000 });

@@ -349,7 +349,7 @@ mod properties {
             let (mut said, mut ran, mut ticket) = (0_u32, 0_u32, 0_u64);
             let mut when = now();
             for (kind, at, flag) in steps {
-                when = when + jiff::SignedDuration::from_secs(1);
+                when += jiff::SignedDuration::from_secs(1);
                 let known = ids.get(at).cloned();
                 let event = match (kind, known) {
                     (0 | 1, _) => {

@@ -8,11 +8,14 @@ mod command;
 mod facts;
 mod glob;
 mod path;
+mod real;
 mod risk;
 mod rule;
 mod shell;
 mod suggest;
 mod web;
+
+use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -30,6 +33,7 @@ use rule::Holds;
 
 pub(crate) use glob::glob_matches;
 pub use path::Place;
+pub use real::{Follow, LookedUp, Real};
 pub(crate) use rule::IRIS;
 pub use rule::{IRIS_TOOLS, Rule, RuleError};
 pub use suggest::{Suggestions, suggest};
@@ -88,16 +92,16 @@ impl Verdict {
     }
 }
 
-/// A team's rules and mode, parsed.
+/// A team's rules and mode, parsed. A copy shares the rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    deny: Vec<Rule>,
-    require_approval: Vec<Rule>,
-    auto_approve: Vec<Rule>,
+    deny: Arc<[Rule]>,
+    require_approval: Arc<[Rule]>,
+    auto_approve: Arc<[Rule]>,
     mode: GrantPermission,
     /// Why the rules cannot be trusted to be complete; everything that no rule denies asks.
     broken: Option<String>,
-    hash: String,
+    hash: Arc<str>,
     place: Place,
 }
 
@@ -143,14 +147,34 @@ impl Policy {
         .to_string();
         let hash = hex(&Sha256::digest(text.as_bytes()));
         Self {
-            deny,
-            require_approval,
-            auto_approve,
+            deny: deny.into(),
+            require_approval: require_approval.into(),
+            auto_approve: auto_approve.into(),
             mode: team.grant_permission,
             broken,
-            hash,
+            hash: hash.into(),
             place,
         }
+    }
+
+    /// The same policy, that learns in this way where paths lead. Where that cannot be told it stays so.
+    #[must_use]
+    pub fn knowing(&self, real: Real) -> Self {
+        let real = self.place.real.as_ref().map(|_| real);
+        let place = Place {
+            folder: self.place.folder.clone(),
+            home: self.place.home.clone(),
+            real,
+        };
+        Self {
+            place,
+            ..self.clone()
+        }
+    }
+
+    /// Looks where all the paths of a request lead, and decides nothing.
+    pub fn look(&self, request: &ToolRequest) {
+        Facts::of(request, &self.place).what();
     }
 
     /// What it says to this request, without any grant. Total: it never fails and never panics.
@@ -236,7 +260,7 @@ impl Policy {
         grants: &[&Live],
     ) -> Result<(AllowedBy, String), Uncovered> {
         let own: Vec<&Rule> = self.auto_approve.iter().collect();
-        let uncovered = match allow::by(&own, facts, &self.place) {
+        let uncovered = match allow::by(&own, facts) {
             Ok(used) => {
                 let rules = used.iter().filter_map(|at| own.get(*at));
                 let (texts, quoted): (Vec<&str>, Vec<String>) =
@@ -262,7 +286,7 @@ impl Policy {
         }
         let granted = grants.iter().flat_map(|live| &live.rules);
         let all: Vec<&Rule> = own.iter().copied().chain(granted).collect();
-        let used = allow::by(&all, facts, &self.place)?;
+        let used = allow::by(&all, facts)?;
         let mut by: Vec<&Live> = Vec::new();
         for at in used.iter().filter_map(|at| at.checked_sub(own.len())) {
             match owners.get(at) {

@@ -6,6 +6,7 @@
 
 mod forwarded;
 mod grants;
+mod looks;
 mod owner;
 mod policies;
 
@@ -23,13 +24,13 @@ use iris_domain::{
     display,
     grant::{GrantView, Live, Offers},
     ids::{ApprovalId, Party, SessionId, TeamName},
-    policy::Verdict,
+    policy::{Policy, Verdict},
     problem::Code,
     request::{Asker, Circumstances, TOOL_NAME_MAX, ToolRequest, digest_of},
     snapshot::{ApprovalView, EndedApproval, MissedView},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
@@ -38,7 +39,8 @@ use crate::{
     store::{Store, StoreError, WaitingRecord},
     tokens::Tokens,
 };
-use owner::{Message, Owner, Reply};
+use looks::Looks;
+use owner::{Message, Owner, Reply, Rules};
 use policies::Policies;
 
 pub use policies::Ground;
@@ -65,6 +67,7 @@ pub struct ApprovalsView {
 #[derive(Debug, Clone)]
 pub struct Approvals {
     policies: Policies,
+    looks: Looks,
     store: Store,
     tokens: Tokens,
     view: watch::Receiver<Arc<ApprovalsView>>,
@@ -87,6 +90,7 @@ impl Approvals {
         tasks: &TaskTracker,
     ) -> Self {
         let (inbox, messages) = mpsc::unbounded_channel();
+        let looks = Looks::new(ground.follow);
         let policies = Policies::of(config, ground);
         let mut owner = Owner::new(policies.clone(), store.clone(), tokens.clone(), messages);
         owner.record_lost(lost).await;
@@ -94,6 +98,7 @@ impl Approvals {
         tasks.spawn(owner.run());
         Self {
             policies,
+            looks,
             store,
             tokens,
             view,
@@ -163,7 +168,10 @@ impl Approvals {
             let row = row(&asker, &request, digest, asked_at);
             return self.record(row, deny_by_iris("team", GONE)).await;
         };
-        let verdict = policy.evaluate_with(&request, &self.held_by(&asker).refs());
+        let held = self.held_by(&asker);
+        let decide = |policy: &Policy| policy.evaluate_with(&request, &held.refs());
+        let seen = self.looks.seen(&asker.team, &policy, decide).await;
+        let verdict = seen.verdict();
         let decided = |why: String| Draft {
             policy_hash: policy.hash().to_owned(),
             why,
@@ -205,7 +213,7 @@ impl Approvals {
             input: request.input.clone(),
             summary: request.summary(),
             why,
-            offers: Offers::of(&policy, &request),
+            offers: Offers::of(&seen.policy, &request),
             forwarded_to,
             circumstances,
             digest: digest.clone(),
@@ -300,15 +308,47 @@ impl Approvals {
         answer: Answer,
         by: Answerer,
     ) -> Result<EndedApproval, Problem> {
+        let rules = match &answer {
+            Answer::Allow { input, .. } => self.rules_for(&id, input.as_ref()).await?,
+            // No rule can hold against it.
+            Answer::Deny { .. } => None,
+        };
         let ticket = self.ticket();
         self.asked(|reply| Message::Answer {
             ticket,
             id,
             answer,
             by,
+            rules,
             reply,
         })
         .await
+    }
+
+    /// The rules that may hold against an answer that allows this, knowing where its paths lead. `None`:
+    /// nothing waits under this id, or its team is gone, of which the owner tells.
+    async fn rules_for(
+        &self,
+        id: &ApprovalId,
+        input: Option<&Value>,
+    ) -> Result<Option<Rules>, Problem> {
+        let Ok(view) = self.waiting(id) else {
+            return Ok(None);
+        };
+        let Some(hold) = self.policies.now().of(&view.team) else {
+            return Ok(None);
+        };
+        let runs = ToolRequest {
+            tool: view.tool,
+            input: input.cloned().unwrap_or(view.input),
+            tool_use_id: String::new(),
+        };
+        let seen = self.looks.seen(&view.team, &hold, |p| p.look(&runs)).await;
+        let (_, policy) = seen.certain()?;
+        Ok(Some(Rules {
+            hold,
+            knowing: Arc::new(policy),
+        }))
     }
 
     async fn asked<T>(

@@ -146,6 +146,7 @@ impl Engine {
         let ground = Ground {
             home: env.home_dir(),
             base: home.root().to_owned(),
+            ..Ground::default()
         };
         let approvals = Approvals::start(
             config.watch(),

@@ -25,9 +25,9 @@ impl Engine {
         what: &Scope,
         input: Option<Value>,
     ) -> Result<Preview, Problem> {
-        let offers = self.approvals.offers(id, input.clone())?;
+        let offers = self.approvals.offers(id, input.clone()).await?;
         let (team, request) = self.approvals.request(id, input)?;
-        let policy = self.approvals.policy(&team)?;
+        let policy = self.approvals.policy_knowing(&team, &request).await?;
         let rules = match what {
             // A grant of one input needs no rule, but `always` does.
             Scope::Exact {} => rules_of(&offers, what).unwrap_or_default(),
@@ -42,8 +42,9 @@ impl Engine {
             Scope::Rules { .. } | Scope::Tool {} => Live::of_rules(rules),
         };
         would_hold(&policy, &request, &live)?;
+        let looks = self.approvals.policy(&team)?;
         let past = self.past(Some(&team), PREVIEW_MAX).await?;
-        let matched = off_thread(move || replay::matched(&policy, &live, &past)).await?;
+        let matched = off_thread(move || replay::matched(&looks, &live, &past)).await?;
         let config = if texts.is_empty() {
             None
         } else {

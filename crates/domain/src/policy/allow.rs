@@ -4,7 +4,7 @@ use super::{
     Uncovered,
     command::cover,
     facts::{Command, Facts, What},
-    path::{Looked, Place},
+    path::Looked,
     quote,
     rule::{Access, Rule},
     shell::Kind,
@@ -12,27 +12,19 @@ use super::{
 
 /// The places in `rules` of those that allow every part of it, each once, in order; or the first
 /// part that none allows.
-pub(super) fn by(
-    rules: &[&Rule],
-    facts: &Facts<'_>,
-    place: &Place,
-) -> Result<Vec<usize>, Uncovered> {
+pub(super) fn by(rules: &[&Rule], facts: &Facts<'_>) -> Result<Vec<usize>, Uncovered> {
     if let Some(at) = rules.iter().position(|rule| rule.covers(facts)) {
         return Ok(vec![at]);
     }
     match facts.what() {
-        What::Command(command) => every_part(rules, command, place),
+        What::Command(command) => every_part(rules, command),
         What::NoCommand | What::Files(..) | What::Address(_) | What::Agent(_) | What::Other => {
             Err(Uncovered::default())
         }
     }
 }
 
-fn every_part(
-    rules: &[&Rule],
-    command: &Command<'_>,
-    place: &Place,
-) -> Result<Vec<usize>, Uncovered> {
+fn every_part(rules: &[&Rule], command: &Command<'_>) -> Result<Vec<usize>, Uncovered> {
     let patterns: Vec<_> = rules
         .iter()
         .enumerate()
@@ -59,16 +51,13 @@ fn every_part(
         }
         // Without a rule of its own, `cd` is let through within the team's folder only.
         let stays = || {
-            run.words.get(1).is_some_and(|word| {
-                word.value
-                    .as_deref()
-                    .is_some_and(|path| path != "-" && place.look(path, false).in_folder())
-            })
+            let enters = command.enters.get(at).and_then(Option::as_ref);
+            enters.is_some_and(Looked::in_folder)
         };
         let free = match run.kind {
             Kind::Program => false,
             Kind::Transparent => true,
-            Kind::Free => !run.words.first().is_some_and(|word| word.is("cd")) || stays(),
+            Kind::Free => !run.is_cd() || stays(),
         };
         if !free {
             return Err(Uncovered(format!("No rule covers `{}`", quote(shown))));

@@ -65,9 +65,18 @@ fn policy() -> Policy {
         Place {
             folder: "/p".into(),
             home: Some("/home/u".into()),
-            real: Some(real),
+            real: Some(Real::Now(real)),
         },
     )
+}
+
+/// Each line of the corpus: what is expected, and the command.
+fn lines() -> impl Iterator<Item = (&'static str, String)> {
+    let lines = CORPUS.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| {
+        let (expected, text) = line.split_once('\t').unwrap();
+        (expected, command(text))
+    })
 }
 
 fn command(text: &str) -> String {
@@ -92,13 +101,39 @@ fn command(text: &str) -> String {
 }
 
 #[test]
+fn what_was_looked_up_before_is_as_good_as_looking_now_and_one_look_is_enough() {
+    let (now, mut looks) = (policy(), 0);
+    for (_, text) in lines() {
+        let input = json!({ "command": text });
+        let request = ToolRequest::new("Bash".into(), input, "t".into()).unwrap();
+        let nothing = Arc::new(LookedUp::default());
+        let blind = now.knowing(Real::Before(Arc::clone(&nothing)));
+        let first = blind.evaluate(&request);
+        let wanted = nothing.missing();
+        looks += usize::from(!wanted.is_empty());
+        if wanted.is_empty() {
+            assert_eq!(first, now.evaluate(&request), "{text}: it needs no disk");
+        } else if let Verdict::Deny { .. } = first {
+            let denied = matches!(now.evaluate(&request), Verdict::Deny { .. });
+            assert!(denied, "{text}: what is denied unseen is denied");
+        }
+        let known = wanted.into_iter().map(|path| (path.clone(), real(&path)));
+        let known = Arc::new(LookedUp::new(known.collect()));
+        let seen = now.knowing(Real::Before(Arc::clone(&known)));
+        assert_eq!(seen.evaluate(&request), now.evaluate(&request), "{text}");
+        seen.look(&request);
+        assert!(known.missing().is_empty(), "{text}: {:?}", known.missing());
+    }
+    assert!(looks > 20, "only {looks} commands of the corpus have paths");
+}
+
+#[test]
 fn the_corpus() {
     let policy = policy();
     let mut wrong = Vec::new();
     let mut count = 0;
-    for line in CORPUS.lines().filter(|line| !line.starts_with('#')) {
-        let (expected, text) = line.split_once('\t').unwrap();
-        let input = json!({"command": command(text)});
+    for (expected, text) in lines() {
+        let input = json!({ "command": text });
         let verdict = policy.evaluate(&ToolRequest::new("Bash".into(), input, "t".into()).unwrap());
         let (got, why) = match &verdict {
             Verdict::Allow { by, .. } => ("allow", by.to_string()),

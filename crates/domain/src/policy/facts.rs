@@ -44,6 +44,8 @@ pub(super) struct Command<'r> {
     pub texts: Vec<String>,
     pub readings: Vec<Readings>,
     pub files: Vec<Opened>,
+    /// For each of its commands the folder that a `cd` enters, where that can be told.
+    pub enters: Vec<Option<Looked>>,
 }
 
 /// A file that the shell opens.
@@ -177,7 +179,12 @@ impl<'r> Command<'r> {
                 }
             })
             .collect();
+        let enters = script.runs.iter().map(|run| {
+            let path = run.words.get(1).filter(|_| run.is_cd())?.value.as_deref();
+            Some(place.look(path.filter(|path| *path != "-")?, false))
+        });
         Self {
+            enters: enters.collect(),
             text,
             texts: script.runs.iter().map(|run| shown(&run.words)).collect(),
             readings: script.runs.iter().map(Readings::of).collect(),

@@ -1,38 +1,16 @@
 //! Which files a rule speaks of: gitignore's patterns, from a base.
 
-use std::fmt;
+use super::real::Real;
 
 /// Where a team works: what the paths of its rules and requests mean.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Place {
     /// The team's folder, absolute; empty where it is not known (`~/…` on another host).
     pub folder: String,
     /// The home directory, absolute.
     pub home: Option<String>,
-    /// Follows symbolic links; what does not exist is kept behind what does. `None`: not possible
-    /// here (another host), so only what is written counts.
-    pub real: Option<fn(&str) -> Option<String>>,
-}
-
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        let same = match (self.real, other.real) {
-            (Some(a), Some(b)) => std::ptr::fn_addr_eq(a, b),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        same && self.folder == other.folder && self.home == other.home
-    }
-}
-
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place")
-            .field("folder", &self.folder)
-            .field("home", &self.home)
-            .field("follows_links", &self.real.is_some())
-            .finish()
-    }
+    /// Where paths lead. `None`: that cannot be told here (another host), so only what is written counts.
+    pub real: Option<Real>,
 }
 
 /// A path's parts, without `.`, `..` and empty ones.
@@ -70,9 +48,8 @@ impl Place {
             _ => format!("{}/{path}", self.folder),
         };
         let real = |path: &str| {
-            self.real
-                .and_then(|real| real(path))
-                .map(|path| parts(&path))
+            let real = self.real.as_ref()?;
+            real.of(path).map(|path| parts(&path))
         };
         let child = |mut parts: Parts| {
             if below {

@@ -51,6 +51,13 @@ pub(super) struct Run {
     pub other: Option<Vec<Word>>,
 }
 
+impl Run {
+    /// Whether it changes the directory, as the shell does by itself.
+    pub fn is_cd(&self) -> bool {
+        self.kind == Kind::Free && self.words.first().is_some_and(|word| word.is("cd"))
+    }
+}
+
 /// A file that the shell itself opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct File {

@@ -5,7 +5,7 @@ use iris_domain::{
     approval::Answerer,
     decision::Answer,
     ids::ApprovalId,
-    policy::Verdict,
+    policy::{Policy, Verdict},
     request::{Asker, ToolRequest},
     snapshot::{ApprovalView, EndedApproval},
 };
@@ -44,7 +44,12 @@ impl Approvals {
                     input: asked.input.clone(),
                     tool_use_id: String::new(),
                 };
-                policy.evaluate_with(&request, &self.held_by(by).refs())
+                let held = self.held_by(by);
+                let decide = |policy: &Policy| policy.evaluate_with(&request, &held.refs());
+                self.looks
+                    .seen(&by.team, &policy, decide)
+                    .await
+                    .verdict()
             }
             // It is told that there is nothing for it, without a word about what there is.
             (None, _) | (_, None) => Verdict::Ask {

@@ -7,6 +7,7 @@ use iris_domain::{
     decision::{AllowedBy, Human, who},
     grant::{GrantView, Offers},
     ids::{ApprovalId, GrantId, Party, SessionId, TeamName},
+    policy::Policy,
     problem::Code,
     request::ToolRequest,
     snapshot::MissedView,
@@ -20,14 +21,15 @@ impl Approvals {
     /// What can be granted with an answer to this approval, with this input in place of its own.
     ///
     /// # Errors
-    /// `NotFound`; `InvalidInput`: it is no input of a tool.
-    pub fn offers(&self, id: &ApprovalId, input: Option<Value>) -> Result<Offers, Problem> {
+    /// `NotFound`; `InvalidInput`: it is no input of a tool; `Storage`: a disk does not answer.
+    pub async fn offers(&self, id: &ApprovalId, input: Option<Value>) -> Result<Offers, Problem> {
         let approval = self.waiting(id)?;
         if input.is_none() {
             return Ok(approval.offers);
         }
         let (team, request) = self.request(id, input)?;
-        Ok(Offers::of(&*self.policy(&team)?, &request))
+        let policy = self.policy_knowing(&team, &request).await?;
+        Ok(Offers::of(&policy, &request))
     }
 
     /// What runs if this approval is answered with this input in place of its own, and whose agent asks.
@@ -52,12 +54,26 @@ impl Approvals {
         Ok((approval.team, request))
     }
 
+    /// The team's policy, knowing where the paths of this request lead.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team; `Storage`: a disk does not answer.
+    pub(crate) async fn policy_knowing(
+        &self,
+        team: &TeamName,
+        request: &ToolRequest,
+    ) -> Result<Policy, Problem> {
+        let policy = self.policy(team)?;
+        let seen = self.looks.seen(team, &policy, |p| p.look(request)).await;
+        seen.certain().map(|(_, policy)| policy)
+    }
+
     /// A human allows the agent's next try of a request that was missed, once, within
     /// [`iris_domain::approval::NEXT_TRY`].
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden`: a deny rule holds against it; `Storage`: it could not be recorded, so
-    /// nothing is allowed.
+    /// `NotFound`; `Forbidden`: a deny rule holds against it; `Storage`: a disk does not answer, or it could
+    /// not be recorded, so nothing is allowed.
     pub async fn allow_missed(&self, id: ApprovalId, human: Human) -> Result<MissedView, Problem> {
         let missed = self.view.borrow().missed.clone();
         let Some(view) = missed.into_iter().find(|missed| missed.id == id) else {
@@ -68,10 +84,14 @@ impl Approvals {
             input: view.input.clone(),
             tool_use_id: String::new(),
         };
-        let policy = self.policies.now().of(&view.team);
-        let by = match policy.map(|policy| policy.denies(&request)) {
+        let by = match self.policies.now().of(&view.team) {
             None => Some(GONE.to_owned()),
-            Some(denied) => denied.map(|(by, _)| who(&by.to_string())),
+            Some(policy) => {
+                let denies = |policy: &Policy| policy.denies(&request);
+                let seen = self.looks.seen(&view.team, &policy, denies).await;
+                let (denied, _) = seen.certain()?;
+                denied.map(|(by, _)| who(&by.to_string()))
+            }
         };
         if let Some(by) = by {
             return Err(Problem::new(

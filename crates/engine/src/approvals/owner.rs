@@ -17,6 +17,8 @@ use iris_domain::{
     decision::{Answer, Decision, DeniedBy, Human, Verb},
     grant::{GrantView, Live},
     ids::{ApprovalId, GrantId, SessionId},
+    policy::Policy,
+    problem::Code,
     request::ToolRequest,
     snapshot::{EndedApproval, MissedView},
 };
@@ -45,6 +47,8 @@ pub(super) enum Message {
         id: ApprovalId,
         answer: Answer,
         by: Answerer,
+        /// For an answer that allows.
+        rules: Option<Rules>,
         reply: oneshot::Sender<Result<EndedApproval, Problem>>,
     },
     Missed {
@@ -62,6 +66,14 @@ pub(super) enum Message {
     /// A caller's own row was or was not written.
     Wrote(Result<(), StoreError>),
     Shutdown(oneshot::Sender<()>),
+}
+
+/// The rules of a team as they were when somebody looked where the paths of a request lead.
+pub(super) struct Rules {
+    /// Those that held.
+    pub hold: Arc<Policy>,
+    /// The same, knowing that.
+    pub knowing: Arc<Policy>,
 }
 
 /// What an asker gets.
@@ -239,16 +251,24 @@ impl Owner {
                 id,
                 answer,
                 by,
+                rules,
                 reply,
             } => {
                 let asked = self.book.asked_of(&id);
-                let grant = match asked.map(|asked| self.grants.of_answer(asked, &answer, &by)) {
+                let policy = match asked.map(|asked| self.rules_now(asked, &answer, rules)) {
                     Some(Err(problem)) => return send(reply, Err(problem)),
-                    Some(Ok(grant)) => grant,
+                    Some(Ok(policy)) => policy,
                     // It is told that there is no such approval.
                     None => None,
                 };
-                let policy = asked.and_then(|asked| self.policies.now().of(&asked.view.team));
+                let grant = asked
+                    .zip(policy.as_deref())
+                    .map(|(asked, policy)| self.grants.of_answer(asked, &answer, &by, policy));
+                let grant = match grant {
+                    Some(Err(problem)) => return send(reply, Err(problem)),
+                    Some(Ok(grant)) => grant,
+                    None => None,
+                };
                 self.answerers.insert(ticket, reply);
                 self.step(Event::Answered {
                     ticket,
@@ -293,6 +313,29 @@ impl Owner {
                 self.closers.push(done);
                 self.step(Event::Shutdown);
             }
+        }
+    }
+
+    /// The rules that an answer is held against: those that hold now, if they are those with which
+    /// somebody looked at the disk. `None`: there is no such team any more.
+    fn rules_now(
+        &self,
+        asked: &Asked,
+        answer: &Answer,
+        rules: Option<Rules>,
+    ) -> Result<Option<Arc<Policy>>, Problem> {
+        let now = self.policies.now().of(&asked.view.team);
+        match (now, rules, answer) {
+            (None, ..) => Ok(None),
+            (now, _, Answer::Deny { .. }) => Ok(now),
+            (Some(now), Some(rules), Answer::Allow { .. }) if Arc::ptr_eq(&now, &rules.hold) => {
+                Ok(Some(rules.knowing))
+            }
+            (Some(_), _, Answer::Allow { .. }) => Err(Problem::new(
+                Code::Conflict,
+                "The rules were changed at this very moment.",
+                "Look at it again, and answer once more.",
+            )),
         }
     }
 

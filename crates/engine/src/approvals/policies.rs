@@ -11,7 +11,7 @@ use iris_domain::{
     Problem,
     config::{Config, Team},
     ids::TeamName,
-    policy::{Place, Policy},
+    policy::{Follow, Place, Policy, Real},
     problem::Code,
 };
 use tokio::sync::watch;
@@ -20,15 +20,33 @@ use super::Approvals;
 use crate::config_file::expand;
 
 /// What the paths of a config start from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ground {
     /// The home directory here.
     pub home: Option<PathBuf>,
     /// The config file's folder.
     pub base: PathBuf,
+    /// Tells where a path leads.
+    pub follow: Follow,
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self {
+            home: None,
+            base: PathBuf::new(),
+            follow: real,
+        }
+    }
 }
 
 impl Ground {
+    /// The policies of the teams of a config, by team. They look at the disk themselves.
+    pub fn policies(&self, config: Config) -> impl Fn(&TeamName) -> Option<Arc<Policy>> + use<> {
+        let policies = Parsed::new(Arc::new(config), self);
+        move |team| policies.of(team)
+    }
+
     /// Where a team works. What cannot be told stays unknown: rules with paths then allow nothing.
     fn place(&self, team: &Team) -> Place {
         if team.remote.is_some() {
@@ -46,7 +64,7 @@ impl Ground {
                 .and_then(text)
                 .unwrap_or_default(),
             home: self.home.clone().and_then(text),
-            real: Some(real),
+            real: Some(Real::Now(self.follow)),
         }
     }
 }
@@ -122,9 +140,9 @@ impl Policies {
         Policy::of(team, self.ground.place(team))
     }
 
-    /// Those of another config.
-    pub fn of_config(&self, config: Config) -> Parsed {
-        Parsed::new(Arc::new(config), &self.ground)
+    /// What their paths start from.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// Says when the config is another one.
@@ -145,7 +163,7 @@ impl Policies {
 }
 
 impl Approvals {
-    /// The policy of a team.
+    /// The policy of a team. It looks at the disk itself: not for the thread that serves calls.
     ///
     /// # Errors
     /// `NotFound`: there is no such team.
@@ -172,8 +190,7 @@ impl Approvals {
 
     /// The policies of another config, by team.
     pub fn policies_of(&self, config: Config) -> impl Fn(&TeamName) -> Option<Arc<Policy>> + use<> {
-        let policies = self.policies.of_config(config);
-        move |team| policies.of(team)
+        self.policies.ground().policies(config)
     }
 }
 

@@ -16,7 +16,7 @@ fn place() -> Place {
     Place {
         folder: "/p".into(),
         home: Some("/home/u".into()),
-        real: Some(real),
+        real: Some(Real::Now(real)),
     }
 }
 

@@ -126,6 +126,14 @@ pub enum Command {
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),
+    /// Say what would happen to a request of a team's agents, and why; nothing is asked
+    ///
+    /// The verdict is allow, deny or ask. What was granted to the whole team counts while Iris runs;
+    /// without a running Iris the config file tells.
+    Explain(Explain),
+    /// Try other rules on the requests of the past
+    #[command(subcommand)]
+    Policy(Policy),
     /// Print the headers for Iris's MCP server, for Claude Code's headersHelper
     Headers,
     /// Register Iris's MCP server with your Claude Code
@@ -333,6 +341,34 @@ pub enum Config {
     Schema,
 }
 
+/// A request that nobody makes.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Whose agents.
+    pub team: TeamName,
+    /// The tool: `Bash`, `Edit`, `mcp__github__create_issue`, …
+    pub tool: String,
+    /// The tool's input, a JSON object; `-` reads it from stdin.
+    #[arg(value_name = "INPUT_JSON")]
+    pub input: String,
+}
+
+/// Commands on rules.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Say what a draft of the config would newly allow, ask and deny of what was asked
+    Replay {
+        /// The draft: a whole config file.
+        file: PathBuf,
+        /// The requests of this team only.
+        #[arg(long)]
+        team: Option<TeamName>,
+        /// The last so many requests; 0 is all.
+        #[arg(long, default_value_t = 500)]
+        limit: u32,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -384,6 +420,10 @@ mod tests {
             "config check",
             "config check file.json",
             "config schema",
+            "explain api Bash {}",
+            "explain api Bash - --json",
+            "policy replay draft.json",
+            "policy replay draft.json --team api --limit 0 --json",
             "headers",
             "install",
             "uninstall",
@@ -412,6 +452,8 @@ mod tests {
             "approve k3 --rule Read",
             "grants revoke",
             "secrets set npm value",
+            "explain api Bash",
+            "policy replay",
             "team start console",
             "team start a/b",
             "audit --limit x",

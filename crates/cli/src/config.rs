@@ -1,6 +1,12 @@
 //! `iris config`: works without a running Iris.
 
-use iris_domain::{Problem, config, problem::Code};
+use std::path::Path;
+
+use iris_domain::{
+    Problem,
+    config::{self, Parsed},
+    problem::Code,
+};
 use serde_json::json;
 
 use crate::{Context, DONE, FAILED, args::Config};
@@ -10,31 +16,20 @@ pub fn config(context: &Context, command: Config) -> Result<u8, Problem> {
         Config::Check { file } => {
             let default = file.is_none();
             let path = file.unwrap_or_else(|| context.home.config());
-            let shown = path.display().to_string();
-            let text = match std::fs::read_to_string(&path) {
-                Ok(text) => text,
+            match read(&path) {
+                Ok(text) => check(context, &path, &text),
                 // No file is an empty config, but a file that was named must be there.
-                Err(error) if default && error.kind() == std::io::ErrorKind::NotFound => {
+                Err(problem) if default && problem.code == Code::NotFound => {
+                    let shown = path.display();
                     context
                         .out
                         .show(&json!({ "ok": true, "problems": [] }), || {
                             format!("{shown} is not there; the defaults hold.")
                         })?;
-                    return Ok(DONE);
+                    Ok(DONE)
                 }
-                Err(error) => {
-                    let code = match error.kind() {
-                        std::io::ErrorKind::NotFound => Code::NotFound,
-                        _ => Code::Storage,
-                    };
-                    return Err(Problem::new(
-                        code,
-                        format!("cannot read {shown}: {error}"),
-                        "Give the path of a config file that you may read.",
-                    ));
-                }
-            };
-            check(context, &shown, &text)
+                Err(problem) => Err(problem),
+            }
         }
         Config::Schema => {
             context.out.line(&config::schema());
@@ -43,8 +38,50 @@ pub fn config(context: &Context, command: Config) -> Result<u8, Problem> {
     }
 }
 
-fn check(context: &Context, shown: &str, text: &str) -> Result<u8, Problem> {
-    let parsed = config::parse(text, |name| context.env.text(name).map(str::to_owned));
+/// The text of a config file.
+pub fn read(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let code = match error.kind() {
+            std::io::ErrorKind::NotFound => Code::NotFound,
+            _ => Code::Storage,
+        };
+        Problem::new(
+            code,
+            format!("cannot read {}: {error}", path.display()),
+            "Give the path of a config file that you may read.",
+        )
+    })
+}
+
+/// What a config file's text says; `None`: it has errors, and all of them are told.
+pub fn checked(
+    context: &Context,
+    path: &Path,
+    text: &str,
+) -> Result<Option<config::Config>, Problem> {
+    let parsed = parsed(context, text);
+    if parsed.config.is_none() {
+        tell(context, path, &parsed)?;
+    }
+    Ok(parsed.config)
+}
+
+fn check(context: &Context, path: &Path, text: &str) -> Result<u8, Problem> {
+    let parsed = parsed(context, text);
+    tell(context, path, &parsed)?;
+    Ok(if parsed.config.is_some() {
+        DONE
+    } else {
+        FAILED
+    })
+}
+
+fn parsed(context: &Context, text: &str) -> Parsed {
+    config::parse(text, |name| context.env.text(name).map(str::to_owned))
+}
+
+fn tell(context: &Context, path: &Path, parsed: &Parsed) -> Result<(), Problem> {
+    let shown = path.display();
     let ok = parsed.problems.is_empty() && parsed.config.is_some();
     let problems: Vec<_> = parsed
         .problems
@@ -82,6 +119,5 @@ fn check(context: &Context, shown: &str, text: &str) -> Result<u8, Problem> {
                 })
                 .collect();
             iris_domain::display::visible(&lines.join("\n"))
-        })?;
-    Ok(if ok { DONE } else { FAILED })
+        })
 }

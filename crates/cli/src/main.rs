@@ -8,6 +8,7 @@ mod grants;
 mod install;
 mod links;
 mod output;
+mod policy;
 mod prompts;
 mod records;
 #[cfg(test)]
@@ -106,6 +107,8 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Interrupt { team } => commands::interrupt(&context, team),
         Command::Audit(audit) => records::audit(&context, audit),
         Command::Config(command) => config::config(&context, command),
+        Command::Explain(explain) => policy::explain(&context, explain),
+        Command::Policy(command) => policy::policy(&context, command),
         Command::Headers => commands::headers(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),

@@ -4,7 +4,7 @@ use iris_domain::{Problem, audit::Row, problem::Code};
 use iris_engine::{
     control::Command,
     runtime,
-    store::{AuditQuery, ChainCheck, Store, StoreError},
+    store::{AuditQuery, ChainCheck, Store},
 };
 
 use crate::{
@@ -97,22 +97,21 @@ fn verify(context: &Context) -> Result<u8, Problem> {
 
 /// Opens the database under the home's lock, so that no Iris starts meanwhile. `None`: there is no
 /// database yet.
-fn directly<T>(
+pub fn directly<T, E: Into<Problem>>(
     context: &Context,
-    work: impl AsyncFnOnce(&Store) -> Result<T, StoreError>,
+    work: impl AsyncFnOnce(&Store) -> Result<T, E>,
 ) -> Result<Option<T>, Problem> {
     if !context.home.database().exists() {
         return Ok(None);
     }
-    let unreadable = |error: StoreError| error.problem();
     let _lock = context.home.lock()?;
     runtime()?.block_on(async {
-        let opened = Store::open(&context.home).await.map_err(unreadable)?;
+        let opened = Store::open(&context.home).await.map_err(Problem::from)?;
         if let Some(problem) = &opened.problem {
             context.out.problem(problem);
         }
         let result = work(&opened.store).await;
         opened.store.close().await;
-        result.map(Some).map_err(unreadable)
+        result.map(Some).map_err(Into::into)
     })
 }

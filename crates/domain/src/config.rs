@@ -8,11 +8,13 @@
 mod changes;
 mod debug;
 mod edit;
+mod lists;
 mod parse;
 mod placeholder;
 mod problem;
 mod read;
 mod remote;
+mod rules;
 mod schema;
 mod shape;
 mod sources;
@@ -30,6 +32,7 @@ pub use self::{
     parse::{Parsed, parse},
     problem::ConfigProblem,
     remote::{RateLimit, RemoteOptions, ReverseMcpPermissions, StrictHostKeyChecking},
+    rules::{ListView, RuleView, RulesView},
     schema::schema,
     sources::{RuleSource, RuleSources},
 };

@@ -185,6 +185,13 @@ impl Live {
             && self.expires_at.is_none_or(|at| now < at)
     }
 
+    /// Whether it holds in every conversation of this team.
+    pub fn holds_for_all_of(&self, team: &TeamName, now: Timestamp) -> bool {
+        self.team.as_ref() == Some(team)
+            && self.session.is_none()
+            && self.expires_at.is_none_or(|at| now < at)
+    }
+
     /// Whether it was given for this input, byte for byte.
     pub fn is_exactly(&self, request: &ToolRequest) -> bool {
         self.exact.as_ref().is_some_and(|(tool, digest)| {

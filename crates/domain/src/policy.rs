@@ -34,8 +34,7 @@ use rule::Holds;
 pub(crate) use glob::glob_matches;
 pub use path::Place;
 pub use real::{Follow, LookedUp, Real};
-pub(crate) use rule::IRIS;
-pub use rule::{IRIS_TOOLS, Rule, RuleError};
+pub use rule::{IRIS, IRIS_TOOLS, Rule, RuleError};
 pub use suggest::{Suggestions, suggest};
 
 /// What the policy says to a request. `why` is for people: which rule, where it stands, or what is

@@ -43,7 +43,7 @@ use looks::Looks;
 use owner::{Message, Owner, Reply, Rules};
 use policies::Policies;
 
-pub use policies::Ground;
+pub use policies::{Ground, no_such_team};
 
 /// Told to an agent whose team was removed.
 const GONE: &str = "this team is no longer in the config. Stop here.";

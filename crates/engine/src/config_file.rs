@@ -5,6 +5,7 @@
 
 mod disk;
 mod keeper;
+mod rules_edit;
 mod team_edit;
 mod team_path;
 mod watcher;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use iris_domain::{
     Problem,
-    config::{Change, Config},
+    config::{Change, Config, RulesView},
     decision::RuleList,
     ids::TeamName,
     problem::Code,
@@ -26,12 +27,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
+pub use self::rules_edit::RulesEdit;
 pub use self::team_edit::{
     EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit,
 };
 pub(crate) use self::team_path::check_directory;
 pub use self::team_path::expand;
-use crate::{environment::Environment, home::Home, store::Store};
+use crate::{approvals::no_such_team, environment::Environment, home::Home, store::Store};
 
 /// Edits that may wait for the one before: humans make them, one at a time.
 const EDITS_WAITING: usize = 16;
@@ -160,12 +162,60 @@ impl ConfigFile {
         self.ask(|reply| Command::Preview { change, reply }).await
     }
 
+    /// Other rules for all teams; returns when the changed config holds. `InvalidInput`: one cannot be used;
+    /// `Config`: the file has errors.
+    pub async fn edit_common_rules(&self, edit: RulesEdit) -> Result<(), Problem> {
+        self.change(common_rules(edit)).await
+    }
+
+    /// What [`ConfigFile::edit_common_rules`] would make of the file's text.
+    pub async fn preview_common(&self, edit: RulesEdit) -> Result<String, Problem> {
+        self.preview(common_rules(edit)).await
+    }
+
+    /// What [`ConfigFile::edit_team`] would make of the file's text.
+    pub async fn preview_team(
+        &self,
+        name: TeamName,
+        mut edit: TeamEdit,
+    ) -> Result<String, Problem> {
+        let rename = edit.name.take();
+        self.preview(Change::EditTeam {
+            team: name,
+            rename,
+            fields: edit.fields(),
+        })
+        .await
+    }
+
+    async fn preview(&self, change: Change) -> Result<String, Problem> {
+        let (_, after) = self.ask(|reply| Command::Preview { change, reply }).await?;
+        Ok(after)
+    }
+
     /// Stops watching and editing. The config that holds stays readable.
     pub async fn close(&self) {
         if self.commands.send(Command::Close).await.is_err() {
             tracing::debug!("the config file was closed already");
         }
         self.commands.closed().await;
+    }
+
+    /// The rules of a team, its own and those that hold besides; `None`: of a new team.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team.
+    pub fn rules_of(&self, team: Option<&TeamName>) -> Result<RulesView, Problem> {
+        let config = self.config.borrow();
+        match team {
+            None => Ok(RulesView::of_new_team(&config)),
+            Some(name) => RulesView::of_team(&config, name).ok_or_else(|| no_such_team(name)),
+        }
+    }
+
+    /// The rules that hold for all teams.
+    pub fn common_rules(&self) -> RulesView {
+        RulesView::of_all_teams(&self.config.borrow())
     }
 
     async fn change(&self, change: Change) -> Result<(), Problem> {
@@ -189,5 +239,11 @@ impl ConfigFile {
             .await
             .map_err(|_closed| shutting_down())?;
         answer.await.map_err(|_closed| shutting_down())?
+    }
+}
+
+fn common_rules(edit: RulesEdit) -> Change {
+    Change::Settings {
+        fields: edit.fields("defaults."),
     }
 }

@@ -14,7 +14,7 @@ pub mod home;
 pub mod links;
 pub mod logs;
 mod network;
-mod preview;
+pub mod preview;
 pub mod process;
 pub mod prompts;
 pub mod remote;

@@ -77,6 +77,12 @@ pub enum StoreError {
     Closed,
 }
 
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        error.problem()
+    }
+}
+
 impl StoreError {
     /// As a user is told.
     pub fn problem(&self) -> Problem {

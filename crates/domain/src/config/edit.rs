@@ -8,12 +8,14 @@ use serde_json::Value;
 use super::{
     Config, ConfigProblem,
     changes::plain,
+    lists,
     parse::{BYTE_ORDER_MARK, SYNTAX, parse},
 };
 use crate::{decision::RuleList, ids::TeamName};
 
 /// Fields to set (`Some`) or to remove (`None`), by their names in the file; `outer.inner` is the
-/// field of an object that stands there, and leaves the object's other fields as they are.
+/// field of an object that stands there, and leaves the object's other fields as they are. A list of rules
+/// (`approvalPolicy.deny`; in the settings `defaults.approvalPolicy.deny`) is changed rule by rule.
 pub type Set = Vec<(Cow<'static, str>, Option<Value>)>;
 
 /// A change to the config file.
@@ -126,11 +128,13 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
             let teams = root.object_value("teams").ok_or_else(no_such_team)?;
             let prop = teams.get(team.as_str()).ok_or_else(no_such_team)?;
             let object = prop.object_value().ok_or_else(no_such_team)?;
-            set(
-                &object,
-                fields,
-                &before.teams.get(team).map(plain).unwrap_or_default(),
-            );
+            let holds = before.teams.get(team).ok_or_else(no_such_team)?;
+            let (rules, fields) = rules_in(fields, "");
+            set(&object, &fields, &plain(holds));
+            for (list, wanted) in rules {
+                let held = holds.approval_policy.own(list);
+                lists::set(&object, list, &held, wanted.as_deref());
+            }
             if let Some(name) = rename.as_ref().filter(|name| *name != team) {
                 if before.teams.contains_key(name) {
                     return Err(EditError::NameTaken(name.clone()));
@@ -160,25 +164,55 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
                 Some(written) => {
                     let known = holds.approval_policy.list(*list);
                     for rule in rules.iter().filter(|rule| !known.contains(rule)) {
-                        written.append(CstInputValue::String(rule.clone()));
+                        written.append(lists::written(rule));
                     }
                 }
                 None => {
                     let all = holds.approval_policy.own_with(*list, rules);
-                    let all = all.into_iter().map(CstInputValue::String).collect();
+                    let all = all.iter().map(|rule| lists::written(rule)).collect();
                     policy.append(&name, CstInputValue::Array(all));
                 }
             }
         }
         Change::Settings { fields } => {
-            set(
-                &root.object_value_or_set("settings"),
-                fields,
-                &plain(&before.settings),
-            );
+            let object = root.object_value_or_set("settings");
+            let (rules, fields) = rules_in(fields, "defaults.");
+            set(&object, &fields, &plain(&before.settings));
+            let template = before.settings.defaults.as_ref();
+            let policy = template.and_then(|defaults| defaults.approval_policy.as_ref());
+            for (list, wanted) in rules {
+                let held = policy.map(|policy| policy.list(list)).unwrap_or_default();
+                let defaults = match (&wanted, object.object_value("defaults")) {
+                    (_, Some(defaults)) => defaults,
+                    (Some(_), None) => object.object_value_or_set("defaults"),
+                    (None, None) => continue,
+                };
+                lists::set(&defaults, list, held, wanted.as_deref());
+            }
         }
     }
     Ok(())
+}
+
+/// The rules of a list that an edit sets, or that it removes the list.
+type Rules = (RuleList, Option<Vec<String>>);
+
+/// The lists of rules among the fields, and the other fields.
+fn rules_in(fields: &Set, before: &str) -> (Vec<Rules>, Set) {
+    let mut rules = Vec::new();
+    let mut others = Set::new();
+    for (name, value) in fields {
+        let list = name.strip_prefix(before).and_then(lists::named);
+        let texts = value.as_ref().map(|value| {
+            let items = value.as_array().into_iter().flatten();
+            items.filter_map(Value::as_str).map(str::to_owned).collect()
+        });
+        match list {
+            Some(list) => rules.push((list, texts)),
+            None => others.push((name.clone(), value.clone())),
+        }
+    }
+    (rules, others)
 }
 
 fn set(object: &CstObject, fields: &Set, holds: &Value) {
@@ -207,12 +241,8 @@ fn set_inside(object: &CstObject, outer: &str, inner: &str, value: Option<&Value
     match (object.object_value(outer), value) {
         (Some(nested), _) => {
             set_one(&nested, inner, value, holds);
-            let says_nothing = |text: String| {
-                text.chars()
-                    .all(|c| matches!(c, '{' | '}') || c.is_whitespace())
-            };
             if value.is_none()
-                && says_nothing(nested.to_string())
+                && says_nothing(&nested.to_string())
                 && let Some(prop) = object.get(outer)
             {
                 prop.remove();
@@ -230,6 +260,12 @@ fn set_inside(object: &CstObject, outer: &str, inner: &str, value: Option<&Value
     }
 }
 
+/// Whether an object is empty: there is no comment in it either.
+pub(super) fn says_nothing(text: &str) -> bool {
+    text.chars()
+        .all(|c| matches!(c, '{' | '}') || c.is_whitespace())
+}
+
 /// What a new team has.
 fn object_of(fields: &Set) -> CstInputValue {
     let mut all: Vec<(String, CstInputValue)> = Vec::new();
@@ -239,7 +275,14 @@ fn object_of(fields: &Set) -> CstInputValue {
             all.push((name.to_string(), input(value)));
             continue;
         };
-        let field = (inner.to_owned(), input(value));
+        let value = match (lists::named(name), value) {
+            (Some(_), Value::Array(rules)) => {
+                let rules = rules.iter().filter_map(Value::as_str);
+                CstInputValue::Array(rules.map(lists::written).collect())
+            }
+            _ => input(value),
+        };
+        let field = (inner.to_owned(), value);
         match all.iter_mut().find(|(name, _)| name == outer) {
             Some((_, CstInputValue::Object(nested))) => nested.push(field),
             Some(_) | None => all.push((outer.to_owned(), CstInputValue::Object(vec![field]))),

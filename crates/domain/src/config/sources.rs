@@ -47,6 +47,18 @@ impl ApprovalPolicy {
         }
     }
 
+    /// The rules of a list that stand in the team's own settings; in those of a template, its own.
+    pub(super) fn own(&self, list: RuleList) -> Vec<String> {
+        let sources = self.sources.of(list);
+        let rules = self.list(list).iter().enumerate();
+        let is_own = |at: &usize| match sources.get(*at) {
+            Some(RuleSource::Team(_)) => true,
+            Some(RuleSource::Defaults(_) | RuleSource::BuiltIn) | None => false,
+        };
+        let own = rules.filter(|(at, _)| is_own(at));
+        own.map(|(_, rule)| rule.clone()).collect()
+    }
+
     /// What a list is to be in the team's own settings when these rules are added to it: its own,
     /// and where nobody said anything those that Iris has then.
     pub fn own_with(&self, list: RuleList, added: &[String]) -> Vec<String> {
@@ -70,7 +82,7 @@ impl PartialEq for RuleSources {
 }
 
 impl RuleSources {
-    fn of(&self, list: RuleList) -> &[RuleSource] {
+    pub(super) fn of(&self, list: RuleList) -> &[RuleSource] {
         match list {
             RuleList::Deny => &self.deny,
             RuleList::RequireApproval => &self.require_approval,
@@ -87,31 +99,41 @@ pub(super) fn note(config: &mut Config, source: &str, root: &ast::Value) {
     let template = root
         .get_object("settings")
         .and_then(|settings| settings.get_object("defaults"));
+    if let Some(defaults) = &mut config.settings.defaults
+        && let Some(policy) = &mut defaults.approval_policy
+    {
+        note_policy(policy, |list| {
+            let known = lines(template, list, source).into_iter();
+            known.map(RuleSource::Defaults).collect()
+        });
+    }
     let teams = root.get_object("teams");
     for (name, team) in &mut config.teams {
         let own = teams.and_then(|teams| teams.get_object(TeamName::as_str(name)));
-        let lines = |list| {
+        note_policy(&mut team.approval_policy, |list| {
             let defaults = lines(template, list, source)
                 .into_iter()
                 .map(RuleSource::Defaults);
             let own = lines(own, list, source).into_iter().map(RuleSource::Team);
-            defaults.chain(own).collect::<Vec<_>>()
-        };
-        let policy = &mut team.approval_policy;
-        let sources = |list: RuleList| {
-            let known = lines(list);
-            if known.is_empty() {
-                vec![RuleSource::BuiltIn; policy.list(list).len()]
-            } else {
-                known
-            }
-        };
-        policy.sources = RuleSources {
-            deny: sources(RuleList::Deny),
-            require_approval: sources(RuleList::RequireApproval),
-            auto_approve: sources(RuleList::AutoApprove),
-        };
+            defaults.chain(own).collect()
+        });
     }
+}
+
+fn note_policy(policy: &mut ApprovalPolicy, lines: impl Fn(RuleList) -> Vec<RuleSource>) {
+    let sources = |list: RuleList| {
+        let known = lines(list);
+        if known.is_empty() {
+            vec![RuleSource::BuiltIn; policy.list(list).len()]
+        } else {
+            known
+        }
+    };
+    policy.sources = RuleSources {
+        deny: sources(RuleList::Deny),
+        require_approval: sources(RuleList::RequireApproval),
+        auto_approve: sources(RuleList::AutoApprove),
+    };
 }
 
 fn lines(owner: Option<&ast::Object>, list: RuleList, source: &str) -> Vec<usize> {

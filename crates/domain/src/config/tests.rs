@@ -2,6 +2,7 @@ mod docs;
 mod editing;
 mod mistakes;
 mod reading;
+mod rules;
 
 use super::*;
 

@@ -33,7 +33,7 @@ pub const IRIS_TOOLS: [&str; 20] = [
 ];
 
 /// How agents see the names of Iris's tools begin.
-pub(crate) const IRIS: &str = "mcp__iris__";
+pub const IRIS: &str = "mcp__iris__";
 
 /// A rule. Names are case-sensitive; `*` in one stands for any text; `mcp__SERVER` is every tool of
 /// that MCP server (as in Claude Code's own rules).

@@ -46,10 +46,7 @@ impl Approvals {
                 };
                 let held = self.held_by(by);
                 let decide = |policy: &Policy| policy.evaluate_with(&request, &held.refs());
-                self.looks
-                    .seen(&by.team, &policy, decide)
-                    .await
-                    .verdict()
+                self.looks.seen(&by.team, &policy, decide).await.verdict()
             }
             // It is told that there is nothing for it, without a word about what there is.
             (None, _) | (_, None) => Verdict::Ask {

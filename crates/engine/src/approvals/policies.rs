@@ -10,14 +10,16 @@ use std::{
 use iris_domain::{
     Problem,
     config::{Config, Team},
+    grant::Live,
     ids::TeamName,
-    policy::{Follow, Place, Policy, Real},
+    policy::{Follow, Place, Policy, Real, Verdict},
     problem::Code,
+    request::ToolRequest,
 };
 use tokio::sync::watch;
 
 use super::Approvals;
-use crate::config_file::expand;
+use crate::{clock, config_file::expand};
 
 /// What the paths of a config start from.
 #[derive(Debug, Clone)]
@@ -135,11 +137,6 @@ impl Policies {
         }
     }
 
-    /// That of a team with these settings.
-    pub fn of_team(&self, team: &Team) -> Policy {
-        Policy::of(team, self.ground.place(team))
-    }
-
     /// What their paths start from.
     pub fn ground(&self) -> &Ground {
         &self.ground
@@ -162,24 +159,43 @@ impl Policies {
     }
 }
 
+/// Told who names a team that is not there.
+pub fn no_such_team(team: &TeamName) -> Problem {
+    Problem::new(
+        Code::NotFound,
+        format!("There is no team {team}."),
+        "`iris team list` lists the teams.",
+    )
+}
+
 impl Approvals {
     /// The policy of a team. It looks at the disk itself: not for the thread that serves calls.
     ///
     /// # Errors
     /// `NotFound`: there is no such team.
     pub fn policy(&self, team: &TeamName) -> Result<Arc<Policy>, Problem> {
-        self.policies.now().of(team).ok_or_else(|| {
-            Problem::new(
-                Code::NotFound,
-                format!("There is no team {team}."),
-                "`iris team list` lists the teams.",
-            )
-        })
+        self.policies
+            .now()
+            .of(team)
+            .ok_or_else(|| no_such_team(team))
     }
 
-    /// The policy that a team with these settings would have.
-    pub fn policy_of(&self, team: &Team) -> Policy {
-        self.policies.of_team(team)
+    /// What the rules say to this request of the team's agents, with the grants that hold for all of
+    /// them. Nothing is asked and nothing is recorded.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team.
+    pub async fn verdict(
+        &self,
+        team: &TeamName,
+        request: &ToolRequest,
+    ) -> Result<Verdict, Problem> {
+        let policy = self.policy(team)?;
+        let (all, now) = (Arc::clone(&self.grants.borrow()), clock::now());
+        let held = all.iter().filter(|live| live.holds_for_all_of(team, now));
+        let held: Vec<&Live> = held.collect();
+        let decide = |policy: &Policy| policy.evaluate_with(request, &held);
+        Ok(self.looks.seen(team, &policy, decide).await.verdict())
     }
 
     /// The policies that hold, by team.

@@ -12,6 +12,7 @@ use iris_domain::{
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
+use super::rules_edit::RulesEdit;
 use crate::secrets::{KEYCHAIN, Spoken};
 
 /// A change that a surface makes. `None`: left as it is; an empty text, an empty list and a zero
@@ -47,12 +48,14 @@ pub struct TeamEdit {
     pub claude_path: Option<String>,
     /// Variables of its agent's environment; those that are not here stay.
     pub env: Option<BTreeMap<String, EnvEdit>>,
+    /// Its own rules.
+    pub approval_policy: Option<RulesEdit>,
 }
 
 /// `None`: left as it is; `Some(None)`, in JSON `null`: removed.
 pub type Removable<T> = Option<Option<T>>;
 
-fn removable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn removable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Removable<T>, D::Error> {
     Option::deserialize(deserializer).map(Some)
@@ -170,6 +173,8 @@ impl TeamEdit {
             reverse_mcp_rate_limit: team.reverse_mcp_rate_limit.map(RateLimitEdit::of),
             claude_path: team.claude_path.clone(),
             env: Some(env.map(|(k, v)| (k.clone(), EnvEdit::of(v))).collect()),
+            // A surface that edits them asks for where they stand, too.
+            approval_policy: None,
         }
     }
 
@@ -244,6 +249,7 @@ impl TeamEdit {
             ("claudePath", self.claude_path.map(text)),
         ];
         let variables = self.env.unwrap_or_default().into_iter();
+        let rules = self.approval_policy.unwrap_or_default().fields("");
         fields
             .into_iter()
             .filter_map(|(name, value)| Some((name.into(), value?)))
@@ -251,6 +257,7 @@ impl TeamEdit {
                 let value = edit.value()?;
                 Some((format!("env.{name}").into(), value))
             }))
+            .chain(rules)
             .collect()
     }
 }

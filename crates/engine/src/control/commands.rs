@@ -24,7 +24,7 @@ use super::{
     AnswerReply, Command, PendingItem, StatusReply, TestReply,
     server::{Commands, Peer},
 };
-use crate::{Engine, clock, secrets::Spoken};
+use crate::{Engine, clock, preview, secrets::Spoken};
 
 /// Rows of refused calls per [`REFUSAL_PERIOD`]: enough to see an agent try, too few to fill a disk.
 const REFUSALS_MAX: u32 = 20;
@@ -224,6 +224,13 @@ impl Commands for EngineCommands {
                     .await
                     .map_err(|error| error.problem())?,
             ),
+            Command::Explain { team, tool, input } => {
+                let request = preview::request(&tool, input)?;
+                to_json(&engine.explain(&team, &request).await?)
+            }
+            Command::PolicyReplay { draft, team, limit } => {
+                to_json(&engine.replay(&draft, team, limit).await?)
+            }
             Command::Headers {} => Ok(json!({
                 "Authorization": format!("Bearer {}", engine.tokens.console().expose()),
             })),

@@ -154,6 +154,25 @@ pub enum Command {
     },
     /// Checks the audit chain: [`crate::store::ChainCheck`].
     AuditVerify {},
+    /// What would happen to a request: [`iris_domain::replay::Explained`].
+    Explain {
+        /// Of whose agents.
+        team: TeamName,
+        /// The tool.
+        tool: String,
+        /// Its input.
+        input: Value,
+    },
+    /// What another config would have decided otherwise: [`iris_domain::replay::Replay`].
+    PolicyReplay {
+        /// Its text.
+        draft: String,
+        /// Of this team's requests only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<TeamName>,
+        /// Of the last so many; 0: of all.
+        limit: u32,
+    },
     /// The headers that the console's MCP client sends.
     Headers {},
     /// Shows the window.
@@ -189,6 +208,8 @@ impl Command {
             Self::Interrupt { .. } => "interrupt",
             Self::Audit { .. } => "audit",
             Self::AuditVerify {} => "auditVerify",
+            Self::Explain { .. } => "explain",
+            Self::PolicyReplay { .. } => "policyReplay",
             Self::Headers {} => "headers",
             Self::Show {} => "show",
         }
@@ -217,6 +238,7 @@ impl Command {
             | Self::TeamList {}
             | Self::TeamRemove { .. }
             | Self::Interrupt { .. }
+            | Self::Explain { .. }
             | Self::Headers {}
             | Self::Show {} => true,
             Self::TeamStart { .. }
@@ -224,7 +246,8 @@ impl Command {
             | Self::TeamTest { .. }
             | Self::Send { .. }
             | Self::Audit { .. }
-            | Self::AuditVerify {} => false,
+            | Self::AuditVerify {}
+            | Self::PolicyReplay { .. } => false,
         }
     }
 }

@@ -63,7 +63,10 @@ impl Engine {
         let offers = self.approvals.offers(&id, input.clone()).await?;
         let rules = rules_of(&offers, what)?;
         let request = self.approvals.request(&id, input.clone())?;
-        let policy = self.approvals.policy_knowing(&request.0, &request.1).await?;
+        let policy = self
+            .approvals
+            .policy_knowing(&request.0, &request.1)
+            .await?;
         would_hold(&policy, &request.1, &Live::of_rules(rules.clone()))?;
         let rules: Vec<String> = rules.iter().map(|rule| rule.text().to_owned()).collect();
         let by = AllowedBy::Human(human.clone()).to_string();

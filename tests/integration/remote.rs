@@ -5,6 +5,7 @@ mod credentials;
 mod desktop;
 mod faults;
 mod flaps;
+mod freeze;
 mod hostile;
 mod limits;
 mod network;

@@ -34,6 +34,13 @@ pub fn status(context: &Context) -> Result<u8, Problem> {
 
 fn status_text(status: &StatusReply, now: Timestamp) -> String {
     let mut text = format!("Iris {} at {}\n", status.version, status.endpoint);
+    if let Some(frozen) = &status.frozen {
+        let proof = frozen.proof.clone().unwrap_or_default();
+        text.push_str(&format!(
+            "FROZEN: {}. `iris thaw` lets it go on.\n",
+            proof.words()
+        ));
+    }
     for problem in &status.problems {
         text.push_str(&format!("{}\n", problem_text(problem)));
     }
@@ -52,7 +59,10 @@ fn status_text(status: &StatusReply, now: Timestamp) -> String {
             };
             [
                 team.name.to_string(),
-                team.state.as_str().to_owned(),
+                match team.frozen {
+                    Some(_) => "frozen".to_owned(),
+                    None => team.state.as_str().to_owned(),
+                },
                 team.host.clone(),
                 waiting,
             ]
@@ -460,7 +470,9 @@ mod tests {
         let status = StatusReply {
             version: "1.2.3".into(),
             endpoint: "http://127.0.0.1:1/mcp".into(),
+            frozen: None,
             teams: vec![iris_engine::control::StatusTeam {
+                frozen: None,
                 name: "api".parse().unwrap(),
                 state: iris_domain::snapshot::TeamState::Trouble,
                 host: "local".into(),

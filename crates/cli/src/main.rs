@@ -13,6 +13,7 @@ mod records;
 #[cfg(test)]
 mod samples;
 mod serve;
+mod stopping;
 
 use std::process::ExitCode;
 
@@ -109,7 +110,10 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Headers => commands::headers(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
-        Command::Tunnel(command) => links::tunnel(&context, &command),
+        Command::Freeze { team } => stopping::freeze(&context, team),
+        Command::Thaw { team } => stopping::thaw(&context, team),
+        Command::Key(command) => stopping::key(&context, command),
+        Command::Tunnel(command) => links::tunnel(&context, command),
         Command::Doctor { team: None } => doctor::doctor(&context),
         Command::Doctor { team: Some(team) } => links::test(&context, team),
     }

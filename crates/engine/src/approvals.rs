@@ -16,7 +16,9 @@ use std::sync::{
 
 use iris_domain::{
     Problem,
-    approval::{AUDIT, Answerer, Asked, Asks, SHUTDOWN, Ticket, deny_by_iris, not_waiting, waited},
+    approval::{
+        AUDIT, Answerer, Asked, Asks, FROZEN, SHUTDOWN, Ticket, deny_by_iris, not_waiting, waited,
+    },
     audit::{Draft, Kind},
     config::Config,
     decision::{AllowedBy, Answer, Decision, DeniedBy, Human, Verb},
@@ -35,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock,
+    freeze::Freeze,
     store::{Store, StoreError, WaitingRecord},
     tokens::Tokens,
 };
@@ -67,6 +70,7 @@ pub struct Approvals {
     policies: Policies,
     store: Store,
     tokens: Tokens,
+    freeze: Freeze,
     view: watch::Receiver<Arc<ApprovalsView>>,
     /// The grants, as the policy sees them.
     grants: watch::Receiver<Arc<[Live]>>,
@@ -83,12 +87,14 @@ impl Approvals {
         ground: Ground,
         store: Store,
         tokens: Tokens,
+        freeze: Freeze,
         lost: Vec<WaitingRecord>,
         tasks: &TaskTracker,
     ) -> Self {
         let (inbox, messages) = mpsc::unbounded_channel();
         let policies = Policies::of(config, ground);
-        let mut owner = Owner::new(policies.clone(), store.clone(), tokens.clone(), messages);
+        let asked = (policies.clone(), freeze.clone());
+        let mut owner = Owner::new(asked, store.clone(), tokens.clone(), messages);
         owner.record_lost(lost).await;
         let (view, grants) = (owner.watch(), owner.watch_grants());
         tasks.spawn(owner.run());
@@ -96,6 +102,7 @@ impl Approvals {
             policies,
             store,
             tokens,
+            freeze,
             view,
             grants,
             inbox,
@@ -128,7 +135,8 @@ impl Approvals {
     /// nothing to write that the prompt did not write. Dropping the future withdraws it.
     pub async fn arrived(&self, asker: &Asker, mut request: ToolRequest) -> Option<Decision> {
         let policies = self.policies.now();
-        if let Some(policy) = policies.of(&asker.team)
+        if !self.freeze.is_frozen(&asker.team)
+            && let Some(policy) = policies.of(&asker.team)
             && let Verdict::Allow { .. } =
                 policy.evaluate_with(&request, &self.held_by(asker).refs())
         {
@@ -163,6 +171,10 @@ impl Approvals {
             let row = row(&asker, &request, digest, asked_at);
             return self.record(row, deny_by_iris("team", GONE)).await;
         };
+        if self.freeze.is_frozen(&asker.team) {
+            let row = row(&asker, &request, digest, asked_at);
+            return self.record(row, deny_by_iris("frozen", FROZEN)).await;
+        }
         let verdict = policy.evaluate_with(&request, &self.held_by(&asker).refs());
         let decided = |why: String| Draft {
             policy_hash: policy.hash().to_owned(),
@@ -329,6 +341,11 @@ impl Approvals {
     /// The session's process ended or was interrupted: its requests are withdrawn.
     pub fn withdraw(&self, session: SessionId, why: &'static str) {
         self.tell(Message::Withdraw(session, why));
+    }
+
+    /// The team, or with `None` everything, is frozen: what waits is denied.
+    pub(crate) fn freeze(&self, team: Option<TeamName>) {
+        self.tell(Message::Freeze(team));
     }
 
     /// What surfaces show.

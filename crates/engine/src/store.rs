@@ -270,6 +270,14 @@ impl Store {
             .await
     }
 
+    /// The conversations of this home.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn session_ids(&self) -> Result<Vec<SessionId>, StoreError> {
+        self.read(read::session_ids).await
+    }
+
     /// Keeps a conversation's record (insert or replace by pair).
     ///
     /// # Errors

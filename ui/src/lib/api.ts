@@ -5,6 +5,7 @@ import { listen } from '@tauri-apps/api/event';
 
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
+import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
@@ -117,6 +118,10 @@ export interface Api {
   send(team: TeamName, text: string, timeoutMs: number): Promise<SendOutcome>;
   /** Stops the running turn; the agent stays. */
   interrupt(team: TeamName): Promise<void>;
+  /** Stops the agents of a team, or all, where they stand. */
+  freeze(team?: TeamName): Promise<FrozenView>;
+  /** Lets them go on. */
+  thaw(team?: TeamName): Promise<void>;
   addTeam(name: TeamName, edit: TeamEdit): Promise<void>;
   editTeam(name: TeamName, edit: TeamEdit): Promise<void>;
   removeTeam(name: TeamName): Promise<void>;
@@ -162,6 +167,8 @@ export const desktop: Api = {
   sleep: (team) => invoke('sleep', { team }),
   send: (team, text, timeoutMs) => invoke('send', { team, text, timeoutMs }),
   interrupt: (team) => invoke('interrupt', { team }),
+  freeze: (team) => invoke('freeze', { team }),
+  thaw: (team) => invoke('thaw', { team }),
   addTeam: (name, edit) => invoke('add_team', { name, edit }),
   editTeam: (name, edit) => invoke('edit_team', { name, edit }),
   removeTeam: (name) => invoke('remove_team', { name }),

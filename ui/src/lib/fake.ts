@@ -4,6 +4,7 @@ import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
+import type { FrozenView } from '../bindings/FrozenView';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
 import type { PromptView } from '../bindings/PromptView';
@@ -168,6 +169,21 @@ export class FakeApi implements Api {
   async interrupt(team: TeamName): Promise<void> {
     await this.#call('interrupt', team);
     this.#change(team, { state: 'idle' });
+  }
+
+  async freeze(team?: TeamName): Promise<FrozenView> {
+    await this.#call('freeze', team);
+    const proof = { found: 7, stopped: 7, tookMs: 412, unreached: [] };
+    const frozen: FrozenView = { since: new Date().toISOString(), by: 'human:window:you', proof };
+    const teams = this.state.teams.map((t) => (team === undefined || t.name === team ? { ...t, frozen } : t));
+    this.publish(team === undefined ? { frozen, teams } : { teams });
+    return frozen;
+  }
+
+  async thaw(team?: TeamName): Promise<void> {
+    await this.#call('thaw', team);
+    const teams = this.state.teams.map((t) => (team === undefined || t.name === team ? { ...t, frozen: undefined } : t));
+    this.publish({ frozen: team === undefined ? undefined : this.state.frozen, teams });
   }
 
   async addTeam(name: TeamName, edit: TeamEdit): Promise<void> {

@@ -1,4 +1,5 @@
 // What the core writes down, in words for people.
+import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { MessageStatus } from '../bindings/MessageStatus';
 import type { PromptKind } from '../bindings/PromptKind';
@@ -120,6 +121,15 @@ export function secretWords(name: string): { what: string; of: string } {
 }
 
 /** What became of a task, truthfully. */
+/** What the process tables showed: `7 of 7 processes stopped in 0.4 s.` */
+export function frozenWords({ proof }: FrozenView): string {
+  if (!proof) return 'Agents are being stopped.';
+  const unreached = proof.unreached ?? [];
+  const cut = unreached.length > 0 ? ` ${unreached.join(', ')} could not be looked at: the agents there were cut off.` : '';
+  if (proof.found === 0 && cut === '') return 'No agent was running.';
+  return `${proof.stopped} of ${proof.found} processes stopped in ${(proof.tookMs / 1000).toFixed(1)} s.${cut}`;
+}
+
 export const STATUSES: Record<MessageStatus, { title: string; says: string }> = {
   answered: { title: 'Answered', says: '' },
   queued: { title: 'Queued', says: 'Iris has the task; the agent has not got it yet.' },

@@ -9,6 +9,9 @@ use crate::{
 
 /// Told to an agent whose request comes, or waits, when Iris ends.
 pub const SHUTDOWN: &str = "it is shutting down, so nobody can be asked. Stop here.";
+/// Told to an agent whose request comes, or waits, while it is frozen.
+pub const FROZEN: &str = "the user froze you and stopped everything. Do not try again by yourself: say where you \
+     stand, and wait for what the user says.";
 pub(super) const SWAPPED: &str =
     "a call with this tool_use_id already waits with another input. Make a new call.";
 pub(super) const LIMIT: &str =

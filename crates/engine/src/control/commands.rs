@@ -198,6 +198,13 @@ impl Commands for EngineCommands {
                 engine.config.remove_team(team).await.map(|()| json!({}))
             }
             Command::TeamTest { team } => self.test(team, &steps).await,
+            Command::Freeze { team } => to_json(&engine.freeze(team, cli()).await?),
+            Command::Thaw { team } => engine.thaw(team, cli()).await.map(|()| json!({})),
+            Command::KeyRevoke { team } => to_json(&engine.revoke_keys(team, cli()).await?),
+            Command::KeyRotate { team } => to_json(&engine.rotate_keys(team, cli()).await?),
+            Command::TunnelKill { team } => {
+                engine.kill_tunnel(team, cli()).await.map(|()| json!({}))
+            }
             Command::Send {
                 team,
                 text,
@@ -386,6 +393,7 @@ mod tests {
             recent,
             missed: Vec::new(),
             grants: Vec::new(),
+            frozen: None,
             prompts: Vec::new(),
             problems: Vec::new(),
         }

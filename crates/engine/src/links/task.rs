@@ -57,6 +57,8 @@ pub(super) enum Told {
     /// The host takes no more sessions on this connection.
     Full(Arc<Connection>),
     Nudge,
+    /// The tunnel of this team is closed.
+    Cut(TeamName),
     /// Somebody wants to see a proof now; answered when it is under way.
     Prove(oneshot::Sender<()>),
     /// A run was cut off; its far end is ended.
@@ -187,6 +189,12 @@ impl Task {
             Told::Seat(reply) => self.seat(reply),
             Told::Full(connection) => self.lines.is_full(&connection),
             Told::Nudge => self.step(Event::Nudged),
+            Told::Cut(team) => {
+                for wish in self.wishes.values_mut().filter(|wish| wish.team == team) {
+                    wish.tunnel = None;
+                }
+                self.close_unwanted();
+            }
             Told::Prove(heard) => {
                 self.step(Event::Nudged);
                 self.publish();

@@ -16,7 +16,7 @@ use super::{Agent, Place, Supervisor, exited, place};
 use crate::{claude, clock, process::Ended, store::StoreError, teams::start::Start};
 
 impl Supervisor {
-    fn configured(&self) -> Option<Team> {
+    pub(super) fn configured(&self) -> Option<Team> {
         let config = self.deps.config.borrow();
         config.teams.get(&self.record.to).cloned()
     }

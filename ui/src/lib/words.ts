@@ -8,6 +8,9 @@ import type { TeamState } from '../bindings/TeamState';
 import type { Verb } from '../bindings/Verb';
 import { visible } from './display';
 
+/** The tool with which an agent lays a plan before the person. */
+export const PLAN_TOOL = 'ExitPlanMode';
+
 const SURFACES: Record<Surface, string> = {
   notification: 'in the notification',
   tray: 'in the tray menu',
@@ -30,6 +33,10 @@ export function decider(decidedBy: string): string {
       return second in SURFACES ? `by you ${SURFACES[second as Surface]}` : `by you (${visible(second)})`;
     case 'rule':
       return `by the ${visible(second)} rule ${visible(rest.join(':'))}`;
+    case 'grant':
+      return `by the grant ${visible(second)}`;
+    case 'session':
+      return `by the session of team ${visible(second)} that gave the task`;
     case 'mode':
       return `by the team’s mode “${visible(second)}”`;
     case 'timeout':
@@ -74,7 +81,7 @@ export const MODES: Record<GrantPermission, { label: string; says: string }> = {
   no: { label: 'Deny everything', says: 'What no rule decides is denied, and the agent is told so.' },
   forward: {
     label: 'Forward to the sender',
-    says: 'What no rule decides goes to whoever gave the task. Iris cannot do that yet: it denies and tells the agent why.',
+    says: 'What no rule decides goes to the session that gave the task; it can allow what it may do itself. Everything else, and what it leaves unanswered, comes to you.',
   },
 };
 

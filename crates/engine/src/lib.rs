@@ -13,6 +13,7 @@ pub mod environment;
 pub mod home;
 pub mod links;
 pub mod logs;
+pub mod metrics;
 mod network;
 mod preview;
 pub mod process;

@@ -21,6 +21,7 @@ mod home;
 mod journeys;
 mod kit;
 mod launcher;
+mod limits;
 mod prompts;
 mod remote;
 mod secrets;

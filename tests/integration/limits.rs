@@ -30,7 +30,9 @@ fn expression<'t>(text: &'t str, name: &str) -> Option<&'t str> {
         let value = line.strip_prefix(name)?.strip_prefix(": ")?;
         // Not the field's type.
         let value = value.strip_suffix(',')?;
-        value.contains(|c: char| c.is_ascii_digit()).then_some(value)
+        value
+            .contains(|c: char| c.is_ascii_digit())
+            .then_some(value)
     })
 }
 
@@ -89,7 +91,12 @@ fn the_table_of_limits_is_true() {
 fn a_wrong_value_would_be_found() {
     let text = "pub const A_MAX: usize = 2 * B_MAX;\nconst B_MAX: u64 = 4 * 1024;\n\
                 const C: Duration = Duration::from_secs(15 * 60);\n    pub head: Duration,\n    head: Duration::from_secs(5),";
-    for (name, is) in [("A_MAX", "8 KiB"), ("B_MAX", "4 KiB"), ("C", "900 s"), ("head", "5 s")] {
+    for (name, is) in [
+        ("A_MAX", "8 KiB"),
+        ("B_MAX", "4 KiB"),
+        ("C", "900 s"),
+        ("head", "5 s"),
+    ] {
         assert_eq!(value(text, expression(text, name).unwrap()), written(is));
     }
     assert_eq!(expression(text, "D"), None);

@@ -23,6 +23,7 @@ mod kit;
 mod launcher;
 mod limits;
 mod prompts;
+mod races;
 mod remote;
 mod secrets;
 mod self_approval;

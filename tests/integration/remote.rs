@@ -8,6 +8,7 @@ mod flaps;
 mod hostile;
 mod limits;
 mod network;
+mod replay;
 mod restarts;
 mod sign_in;
 

@@ -38,7 +38,9 @@ use self::{
     limits::Limits,
     server::Server,
 };
-use crate::{approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls, tokens::Tokens};
+use crate::{
+    approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls, tokens::Tokens,
+};
 
 /// What the endpoint serves with.
 #[derive(Debug, Clone)]

@@ -50,7 +50,9 @@ impl Book {
     ) -> Result<Outcome, Problem> {
         let entry = self.waiting_entry(id)?;
         let view = &entry.asked.view;
-        if let Answer::Deny { message: Some(words) } = &answer
+        if let Answer::Deny {
+            message: Some(words),
+        } = &answer
             && words.len() > WORDS_MAX
         {
             return Err(telling::too_many_words());

@@ -52,7 +52,14 @@ impl EngineCommands {
     }
 
     async fn answer(&self, id: &str, answer: Answer) -> Result<Value, Problem> {
-        let id = named(&self.snapshot(), id)?;
+        let id = match named(&self.snapshot(), id) {
+            // The snapshot has the latest of those that ended; who is asked knows more of them, and
+            // tells a late caller who answered.
+            Err(problem) if problem.code == Code::NotFound && !id.trim().is_empty() => {
+                ApprovalId(id.trim().to_lowercase())
+            }
+            named => named?,
+        };
         to_json(&self.engine.answer(id, answer, cli()).await?)
     }
 

@@ -253,7 +253,10 @@ impl<H: ServerHandler + Answers> Guard<H> {
             Ok(text) => answer_of(StatusCode::OK, metrics::CONTENT_TYPE, text),
             Err(error) => {
                 tracing::error!(%error, "the metrics could not be written");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "Iris failed; its log says more")
+                plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Iris failed; its log says more",
+                )
             }
         }
     }
@@ -308,10 +311,7 @@ fn health(method: &Method) -> Response<Body> {
 }
 
 fn not_allowed(method: &'static str) -> Response<Body> {
-    let mut response = plain(
-        StatusCode::METHOD_NOT_ALLOWED,
-        &format!("{method} only"),
-    );
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, &format!("{method} only"));
     response
         .headers_mut()
         .insert(ALLOW, http::HeaderValue::from_static(method));

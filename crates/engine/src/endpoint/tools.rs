@@ -27,7 +27,9 @@ use super::{
     refusals::Refusals,
     schema,
 };
-use crate::{approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller};
+use crate::{
+    approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+};
 
 /// What the tools work on.
 pub(super) struct Tools {

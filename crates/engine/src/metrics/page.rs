@@ -84,9 +84,7 @@ fn state(snapshot: &Snapshot, now: Timestamp) -> Registry {
             team: team(),
             state: state.replace(' ', "_"),
         };
-        pending
-            .get_or_create(&of_team)
-            .set(f64::from(view.waiting));
+        pending.get_or_create(&of_team).set(f64::from(view.waiting));
         teams.get_or_create(&in_state(view.state.as_str())).set(1.0);
         for session in &view.sessions {
             let state = in_state(session.state.as_str());
@@ -106,13 +104,21 @@ fn state(snapshot: &Snapshot, now: Timestamp) -> Registry {
         "Requests that wait for an answer",
         pending,
     );
-    registry.register("iris_team_state", "1 for the state that a team is in", teams);
+    registry.register(
+        "iris_team_state",
+        "1 for the state that a team is in",
+        teams,
+    );
     registry.register(
         "iris_sessions",
         "Conversations that were woken in this run, by state",
         sessions,
     );
-    registry.register("iris_link_state", "1 for the state that a link is in", links);
+    registry.register(
+        "iris_link_state",
+        "1 for the state that a link is in",
+        links,
+    );
     registry.register(
         "iris_link_rtt_seconds",
         "The round trip of the last proof through the link",

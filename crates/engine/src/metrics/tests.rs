@@ -124,7 +124,10 @@ fn the_page_says_what_was_counted_and_what_is() {
         r#"iris_problems{code="storage"} 2.0"#,
         "iris_approval_oldest_seconds 0.0",
     ] {
-        assert!(page.lines().any(|it| it == line), "{line} is not in\n{page}");
+        assert!(
+            page.lines().any(|it| it == line),
+            "{line} is not in\n{page}"
+        );
     }
 }
 
@@ -182,9 +185,20 @@ fn every_alert_is_about_metrics_that_are_there() {
             used.insert(base.to_owned());
         }
     }
-    assert!(alerts >= 8 && used.len() >= 8, "{alerts} alerts on {used:?}");
-    assert_eq!(ALERTS.matches("summary: ").count(), alerts, "each says what it is");
-    assert_eq!(ALERTS.matches("description: ").count(), alerts, "and what to do");
+    assert!(
+        alerts >= 8 && used.len() >= 8,
+        "{alerts} alerts on {used:?}"
+    );
+    assert_eq!(
+        ALERTS.matches("summary: ").count(),
+        alerts,
+        "each says what it is"
+    );
+    assert_eq!(
+        ALERTS.matches("description: ").count(),
+        alerts,
+        "and what to do"
+    );
 }
 
 #[test]
@@ -202,12 +216,18 @@ fn what_decided_is_two_labels_and_no_text_of_anybody() {
         ),
         (allow(AllowedBy::Grant("g1,g2".into())), ("grant", "")),
         (allow(AllowedBy::ModeYes), ("mode", "yes")),
-        (allow(AllowedBy::Human(human(Surface::Tray))), ("human", "tray")),
+        (
+            allow(AllowedBy::Human(human(Surface::Tray))),
+            ("human", "tray"),
+        ),
         (
             allow(AllowedBy::Human(human(Surface::Notification))),
             ("human", "notification"),
         ),
-        (deny(DeniedBy::Human(human(Surface::Window))), ("human", "window")),
+        (
+            deny(DeniedBy::Human(human(Surface::Window))),
+            ("human", "window"),
+        ),
         (deny(DeniedBy::Human(human(Surface::Cli))), ("human", "cli")),
         (
             allow(AllowedBy::Session(team(), SessionId(uuid::Uuid::nil()))),

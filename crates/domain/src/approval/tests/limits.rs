@@ -22,7 +22,11 @@ fn an_answer_that_is_too_large_leaves_it_waiting() {
             "{effects:?}"
         );
     }
-    assert_eq!(book.pending().len(), 1, "it waits for an answer that can be used");
+    assert_eq!(
+        book.pending().len(),
+        1,
+        "it waits for an answer that can be used"
+    );
     let most = Answer::Deny {
         message: Some("x".repeat(WORDS_MAX)),
     };

@@ -35,7 +35,10 @@ async fn a_scraper_reads_the_metrics_and_can_do_nothing_else() {
     }
     let raw = Raw::post("/metrics", served.port).bearer(&scraper);
     let answer = served.send(raw.body("{}")).await;
-    assert!(answer.status == 405 && answer.has_header("allow: get"), "{answer:?}");
+    assert!(
+        answer.status == 405 && answer.has_header("allow: get"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -62,7 +65,12 @@ async fn nobody_else_reads_the_metrics_and_who_tries_is_counted() {
     assert_eq!(served.send(page).await.status, 403, "a web page");
 
     let page = read(&served, &scraper).await;
-    for why in ["token:missing", "token:unknown", "token:elsewhere", "origin"] {
+    for why in [
+        "token:missing",
+        "token:unknown",
+        "token:elsewhere",
+        "origin",
+    ] {
         let line = format!(r#"iris_refused_total{{kind="auth",why="{why}"}} 1"#);
         assert!(page.body.lines().any(|it| it == line), "{line}: {page:?}");
     }

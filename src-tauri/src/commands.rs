@@ -125,7 +125,8 @@ async fn allow_missed(shell: State<'_, Shell>, id: ApprovalId) -> Answered<Misse
 /// Takes a missed request off the list.
 #[tauri::command]
 async fn dismiss_missed(shell: State<'_, Shell>, id: ApprovalId) -> Answered<MissedView> {
-    shell.engine.approvals.dismiss_missed(id).await
+    let approvals = &shell.engine.approvals;
+    approvals.dismiss_missed(id, human(Surface::Window)).await
 }
 
 /// Starts a team's agent.

@@ -17,6 +17,7 @@ mod cli;
 mod config;
 mod cut_short;
 mod desktop;
+mod grants;
 mod home;
 mod journeys;
 mod kit;

@@ -76,16 +76,14 @@ fn scope(context: &Context, approval: &Approval) -> Result<Scope, Problem> {
             let items: Vec<PendingItem> = context.client().ask(&Command::Pending {})?;
             let typed = approval.id.trim().to_lowercase();
             let item = items.into_iter().find(|item| item.id.0.starts_with(&typed));
-            // One that does not wait is told of by the answer itself.
-            let offers = item.map(|item| item.offers);
-            match offers.map(|offers| (offers.suggested, offers.exact)) {
-                Some((rules, _)) if !rules.is_empty() => Ok(Scope::Rules { rules }),
-                Some((_, exact)) if exact.is_empty() => Err(Problem::new(
+            match item.map(|item| item.offers.suggested) {
+                Some(rules) if !rules.is_empty() => Ok(Scope::Rules { rules }),
+                Some(_) => Err(Problem::new(
                     Code::InvalidInput,
                     "Iris has no rule to suggest for it.",
                     "Use `--what exact`, or give the rule with `--rule`.",
                 )),
-                Some((_, rules)) => Ok(Scope::Rules { rules }),
+                // That it does not wait is told by the answer itself.
                 None => Ok(Scope::Exact {}),
             }
         }

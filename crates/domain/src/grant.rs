@@ -253,6 +253,14 @@ impl Grant {
         })
     }
 
+    /// Whether it would let through what it is given for.
+    ///
+    /// # Errors
+    /// `InvalidInput`: it would not, with what to do instead.
+    pub fn holds(&self, policy: &Policy) -> Result<(), Problem> {
+        would_hold(policy, &self.given_for, &self.live())
+    }
+
     fn live(&self) -> Live {
         let (rules, exact) = match &self.covers {
             Covers::Exact { tool, digest } => (Vec::new(), Some((tool.clone(), digest.clone()))),
@@ -320,6 +328,27 @@ impl GrantView {
             return display::one_line(&exact, display::SUMMARY_MAX);
         }
         self.rules.join(" + ")
+    }
+}
+
+/// Whether a grant like this would let the request through.
+///
+/// # Errors
+/// `InvalidInput`: it would not, with what to do instead.
+pub fn would_hold(policy: &Policy, request: &ToolRequest, live: &Live) -> Result<(), Problem> {
+    match policy.evaluate_with(request, &[live]) {
+        Verdict::Allow { .. } => Ok(()),
+        Verdict::Ask { why } | Verdict::Forward { why } if !live.rules.is_empty() => Err(invalid(
+            format!(
+                "it would not have allowed what is asked here. {}",
+                why.trim_end_matches('.')
+            ),
+            "Change the rule so that it covers the whole request, or allow it once.",
+        )),
+        verdict => Err(invalid(
+            verdict.why().trim_end_matches('.'),
+            "Allow it once; what a rule always asks, no grant allows.",
+        )),
     }
 }
 

@@ -117,13 +117,12 @@ struct OfHost {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let waits: Histograms<Waited> =
-            Family::new_with_constructor(|| Histogram::new(WAITS.into_iter()));
+        let waits: Histograms<Waited> = Family::new_with_constructor(|| Histogram::new(WAITS));
         let mut counted = Counted {
             decisions: Family::default(),
             waits,
             rows: Family::default(),
-            commits: Histogram::new(COMMITS.into_iter()),
+            commits: Histogram::new(COMMITS),
             failed_writes: Counter::default(),
             refused: Family::default(),
             answers: Family::default(),

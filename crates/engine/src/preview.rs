@@ -4,9 +4,8 @@ use iris_domain::{
     Problem,
     config::{Config, Team},
     decision::RuleList,
-    grant::{Live, Scope, rules_of},
+    grant::{Live, Scope, rules_of, would_hold},
     ids::{ApprovalId, TeamName},
-    policy::Verdict,
     problem::Code,
     replay::{self, Edited, Explained, PREVIEW_MAX, Past, Preview, Replay},
     request::{ToolRequest, canonical, digest_of},
@@ -27,44 +26,29 @@ impl Engine {
         input: Option<Value>,
     ) -> Result<Preview, Problem> {
         let offers = self.approvals.offers(id, input.clone())?;
-        let view = self.approvals.waiting(id)?;
-        let policy = self.approvals.policy(&view.team)?;
+        let (team, request) = self.approvals.request(id, input)?;
+        let policy = self.approvals.policy(&team)?;
         let rules = match what {
             // A grant of one input needs no rule, but `always` does.
             Scope::Exact {} => rules_of(&offers, what).unwrap_or_default(),
             Scope::Rules { .. } | Scope::Tool {} => rules_of(&offers, what)?,
         };
         let texts: Vec<String> = rules.iter().map(|rule| rule.text().to_owned()).collect();
-        let input = input.unwrap_or(view.input);
         let live = match what {
             Scope::Exact {} => Live {
-                exact: Some((view.tool.clone(), digest_of(&canonical(&input)))),
+                exact: Some((request.tool.clone(), digest_of(&canonical(&request.input)))),
                 ..Live::default()
             },
             Scope::Rules { .. } | Scope::Tool {} => Live::of_rules(rules),
         };
-        let request = ToolRequest {
-            tool: view.tool,
-            input,
-            tool_use_id: String::new(),
-        };
-        if !matches!(
-            policy.evaluate_with(&request, &[&live]),
-            Verdict::Allow { .. }
-        ) {
-            return Err(Problem::new(
-                Code::InvalidInput,
-                "This rule would not have allowed what is asked here.",
-                "Change the rule so that it covers the whole request, or allow it once.",
-            ));
-        }
-        let past = self.past(Some(&view.team), PREVIEW_MAX).await?;
+        would_hold(&policy, &request, &live)?;
+        let past = self.past(Some(&team), PREVIEW_MAX).await?;
         let matched = off_thread(move || replay::matched(&policy, &live, &past)).await?;
         let config = if texts.is_empty() {
             None
         } else {
             let list = RuleList::AutoApprove;
-            let edited = self.config.preview_rules(view.team, list, texts.clone());
+            let edited = self.config.preview_rules(team, list, texts.clone());
             let (before, after) = edited.await?;
             Some(Edited { before, after })
         };

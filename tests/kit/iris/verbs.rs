@@ -29,6 +29,8 @@ pub struct Pending {
     pub input: Value,
     /// The heart of the input.
     pub summary: String,
+    /// The team whose session is asked first.
+    pub forwarded_to: Option<String>,
     /// When it was asked.
     pub created_at: String,
     /// When it is denied if nobody answers.

@@ -23,10 +23,25 @@ impl Approvals {
     /// `NotFound`; `InvalidInput`: it is no input of a tool.
     pub fn offers(&self, id: &ApprovalId, input: Option<Value>) -> Result<Offers, Problem> {
         let approval = self.waiting(id)?;
-        let Some(input) = input else {
+        if input.is_none() {
             return Ok(approval.offers);
-        };
-        let request = ToolRequest::new(approval.tool.clone(), input, "edited".to_owned());
+        }
+        let (team, request) = self.request(id, input)?;
+        Ok(Offers::of(&*self.policy(&team)?, &request))
+    }
+
+    /// What runs if this approval is answered with this input in place of its own, and whose agent asks.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput`: it is no input of a tool.
+    pub fn request(
+        &self,
+        id: &ApprovalId,
+        input: Option<Value>,
+    ) -> Result<(TeamName, ToolRequest), Problem> {
+        let approval = self.waiting(id)?;
+        let input = input.unwrap_or(approval.input);
+        let request = ToolRequest::new(approval.tool, input, "edited".to_owned());
         let request = request.map_err(|error| {
             Problem::new(
                 Code::InvalidInput,
@@ -34,8 +49,7 @@ impl Approvals {
                 "Give the whole input as a JSON object, as it is shown, with your changes.",
             )
         })?;
-        let policy = self.policies.now().of(&approval.team);
-        Ok(policy.map_or_else(Offers::default, |policy| Offers::of(&policy, &request)))
+        Ok((approval.team, request))
     }
 
     /// A human allows the agent's next try of a request that was missed, once, within
@@ -82,9 +96,19 @@ impl Approvals {
     /// A human does not want to see a missed request any more.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn dismiss_missed(&self, id: ApprovalId) -> Result<MissedView, Problem> {
-        self.missed(id, None).await
+    /// `NotFound`; `Storage`: it is gone, and that could not be recorded.
+    pub async fn dismiss_missed(
+        &self,
+        id: ApprovalId,
+        human: Human,
+    ) -> Result<MissedView, Problem> {
+        let view = self.missed(id, None).await?;
+        let by = AllowedBy::Human(human).to_string();
+        let details = json!({ "approval": view.id, "tool": view.tool });
+        let session = Some(view.session);
+        self.operation("missed.dismissed", &view.team, session, &by, details)
+            .await?;
+        Ok(view)
     }
 
     async fn missed(&self, id: ApprovalId, allow: Option<Human>) -> Result<MissedView, Problem> {

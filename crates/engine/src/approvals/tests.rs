@@ -1,6 +1,5 @@
 mod faults;
 mod grants;
-
 use std::{collections::HashMap, time::Duration};
 
 use iris_domain::{
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{home::Home, secrets::Secret, store::AuditQuery};
 
-/// No event here takes longer, unless it never comes.
+/// What comes, comes sooner.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct House {
@@ -134,9 +133,6 @@ fn human(surface: Surface) -> Human {
     }
 }
 
-const ALLOW: Answer = Answer::ALLOW_ONCE;
-const DENY: Answer = Answer::Deny { message: None };
-
 async fn decided(call: tokio::task::JoinHandle<Decision>) -> Decision {
     tokio::time::timeout(PATIENCE, call)
         .await
@@ -163,7 +159,7 @@ async fn a_human_allows_and_denies_and_both_are_recorded_first() {
     );
     assert!(view.id.0.len() == 6 && view.id.0.chars().all(|c| c.is_ascii_alphanumeric()));
     assert!(view.expires_at.is_some_and(|at| at > view.created_at));
-    let ended = house.answer(&view.id, ALLOW).await.unwrap();
+    let ended = house.answer(&view.id, Answer::ALLOW_ONCE).await.unwrap();
     assert_eq!(ended.decided_by, "human:cli:ann");
     assert_eq!(
         house.rows().await,
@@ -188,11 +184,14 @@ async fn a_human_allows_and_denies_and_both_are_recorded_first() {
     };
     assert_eq!(message, "ann denied Bash: not today");
 
-    let late = house.answer(&view.id, ALLOW).await.unwrap_err();
+    let late = house
+        .answer(&view.id, Answer::ALLOW_ONCE)
+        .await
+        .unwrap_err();
     assert_eq!(late.code, Code::AlreadyDecided);
     assert!(late.message.contains("ann (cli)"), "{late}");
     let unknown = house
-        .answer(&ApprovalId("zzzzzz".into()), ALLOW)
+        .answer(&ApprovalId("zzzzzz".into()), Answer::ALLOW_ONCE)
         .await
         .unwrap_err();
     assert_eq!(unknown.code, Code::NotFound);
@@ -326,8 +325,8 @@ async fn a_thousand_answered_at_once_from_three_surfaces_are_each_decided_once()
     let mut answers = Vec::new();
     for view in &pending {
         for (surface, answer) in [
-            (Surface::Notification, ALLOW),
-            (Surface::Tray, DENY),
+            (Surface::Notification, Answer::ALLOW_ONCE),
+            (Surface::Tray, Answer::DENY),
             (
                 Surface::Window,
                 Answer::Allow {
@@ -387,7 +386,7 @@ async fn joined_callers_get_one_decision_and_only_the_last_to_go_withdraws() {
         1,
         "the second still waits"
     );
-    house.answer(&view.id, ALLOW).await.unwrap();
+    house.answer(&view.id, Answer::ALLOW_ONCE).await.unwrap();
     assert_eq!(decided(second).await.by(), "human:cli:ann");
 
     let alone = house.ask("t2");
@@ -438,7 +437,7 @@ async fn nobody_answers_in_time() {
     let call = house.ask("t2");
     let view = house.pending(1).await.remove(0);
     assert_eq!(view.expires_at, None, "0 waits for ever");
-    house.answer(&view.id, DENY).await.unwrap();
+    house.answer(&view.id, Answer::DENY).await.unwrap();
     decided(call).await;
     house.config.send_replace(config(|config, _| {
         config.settings.permission_timeout = u64::MAX
@@ -449,7 +448,7 @@ async fn nobody_answers_in_time() {
         view.expires_at, None,
         "longer than the calendar is for ever"
     );
-    house.answer(&view.id, DENY).await.unwrap();
+    house.answer(&view.id, Answer::DENY).await.unwrap();
     decided(call).await;
 }
 
@@ -468,7 +467,7 @@ async fn shutting_down_denies_and_records_what_waits() {
     }
     assert_eq!(decided(house.ask("t3")).await.by(), "iris:shutdown");
     let late = house
-        .answer(&ApprovalId("aaaaaa".into()), ALLOW)
+        .answer(&ApprovalId("aaaaaa".into()), Answer::ALLOW_ONCE)
         .await
         .unwrap_err();
     assert_eq!(late.code, Code::Unavailable);
@@ -512,7 +511,7 @@ async fn what_waited_when_iris_died_is_recorded_as_lost() {
             .count(),
         2
     );
-    let late = next.answer(&ids[0], ALLOW).await.unwrap_err();
+    let late = next.answer(&ids[0], Answer::ALLOW_ONCE).await.unwrap_err();
     assert_eq!(
         late.code,
         Code::AlreadyDecided,

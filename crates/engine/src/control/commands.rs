@@ -170,7 +170,8 @@ impl Commands for EngineCommands {
                 to_json(&engine.approvals.allow_missed(id, cli()).await?)
             }
             Command::MissedDismiss { id } => {
-                to_json(&engine.approvals.dismiss_missed(self.missed(&id)?).await?)
+                let id = self.missed(&id)?;
+                to_json(&engine.approvals.dismiss_missed(id, cli()).await?)
             }
             Command::Grants {} => to_json(&self.snapshot().grants),
             Command::GrantRevoke { id } => {

@@ -4,7 +4,7 @@ use iris_domain::{
     Problem,
     audit::{Draft, Kind},
     decision::{AllowedBy, Answer, Human, RuleList},
-    grant::{Lifetime, Remember, rules_of},
+    grant::{Lifetime, Live, Remember, rules_of, would_hold},
     ids::{ApprovalId, Party},
     snapshot::EndedApproval,
     target::Target,
@@ -62,6 +62,9 @@ impl Engine {
         }
         let offers = self.approvals.offers(&id, input.clone())?;
         let rules = rules_of(&offers, what)?;
+        let request = self.approvals.request(&id, input.clone())?;
+        let policy = self.approvals.policy(&request.0)?;
+        would_hold(&policy, &request.1, &Live::of_rules(rules.clone()))?;
         let rules: Vec<String> = rules.iter().map(|rule| rule.text().to_owned()).collect();
         let by = AllowedBy::Human(human.clone()).to_string();
         let ended = self.approvals.answer(id, answer, human).await?;

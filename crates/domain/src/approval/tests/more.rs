@@ -332,3 +332,62 @@ fn the_human_may_answer_first() {
     let effects = book.step(by_session("a", "lead", "allow", allow()), now());
     assert_eq!(told(&effects), Some(Code::AlreadyDecided));
 }
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// However prompts, arrivals, answers, misses and failures of the disk come: no tool of Iris
+        /// runs more often than a human said so, and nothing runs that was not put on record.
+        #[test]
+        fn nothing_runs_more_often_than_a_human_said(steps in prop::collection::vec((0..8_u8, 0..6_usize, any::<bool>()), 0..80)) {
+            let mut book = Book::default();
+            let mut ids: Vec<(ApprovalId, Asks)> = Vec::new();
+            let mut arrivals = std::collections::HashSet::new();
+            let (mut said, mut ran, mut ticket) = (0_u32, 0_u32, 0_u64);
+            let mut when = now();
+            for (kind, at, flag) in steps {
+                when += jiff::SignedDuration::from_secs(1);
+                let known = ids.get(at).cloned();
+                let event = match (kind, known) {
+                    (0 | 1, _) => {
+                        ticket += 1;
+                        let asks = if kind == 0 { Asks::AtPrompt } else { Asks::OnArrival };
+                        if asks == Asks::OnArrival {
+                            arrivals.insert(Ticket(ticket));
+                        }
+                        let name = format!("id{ticket}");
+                        ids.insert(0, (id(&name), asks));
+                        Event::Asked(Box::new(iris(&name, ticket, asks)))
+                    }
+                    (2, Some((id, _))) => if flag { Event::Kept(id) } else { Event::NotKept(id) },
+                    (3, Some((id, _))) => answered(9, &id.0, if flag { allow() } else { Answer::DENY }),
+                    (4, Some((id, _))) => Event::Recorded(id, flag),
+                    (5, Some((id, _))) => Event::Due(id),
+                    (6, Some((id, _))) => missed(9, &id.0, flag),
+                    (_, Some((id, _))) => Event::Recorded(id, true),
+                    (_, None) => continue,
+                };
+                if let Event::Missed { allow: Some(_), id, .. } = &event
+                    && book.missed_one(id).is_some_and(|view| view.allowed_until.is_none())
+                {
+                    said += 1;
+                }
+                for effect in book.step(event.clone(), when) {
+                    match effect {
+                        Effect::Record(_, draft, _) if draft.decision == Verb::Allow
+                            && matches!(event, Event::Answered { .. }) => said += 1,
+                        Effect::Reply(ticket, Decision::Allow { by, .. }) => {
+                            prop_assert!(matches!(by, AllowedBy::Human(_)));
+                            ran += u32::from(arrivals.contains(&ticket));
+                        }
+                        _ => {}
+                    }
+                }
+                prop_assert!(ran <= said, "{} ran, {} were allowed", ran, said);
+            }
+        }
+    }
+}

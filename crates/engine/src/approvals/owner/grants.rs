@@ -71,10 +71,9 @@ impl Grants {
             return Ok(None);
         }
         let (view, runs) = (&asked.view, asked.runs(input.clone())?);
-        let offers = match self.policies.now().of(&view.team) {
-            Some(policy) => Offers::of(&policy, &runs),
+        let Some(policy) = self.policies.now().of(&view.team) else {
             // It is told that the team is gone.
-            None => Offers::default(),
+            return Ok(None);
         };
         let id = short_id::free(|id| self.book.knows(&GrantId(id.to_owned())))
             .map_err(|error| short_id::no_random(&error))?;
@@ -85,12 +84,13 @@ impl Grants {
                 session: view.session,
                 token: self.token_of(&view.team, view.session),
                 request: &runs,
-                offers: &offers,
+                offers: &Offers::of(&policy, &runs),
                 human,
                 now: clock::now(),
             },
             remember,
         )?;
+        grant.holds(&policy)?;
         self.book.has_room()?;
         Ok(Some(Box::new(grant)))
     }

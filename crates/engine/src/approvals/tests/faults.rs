@@ -60,7 +60,7 @@ async fn live(house: &House, fault: Fault, asked_already: bool, end: End) -> Opt
         fault.strike(house).await;
     }
     let answer = match end {
-        End::Allow => Some(ALLOW),
+        End::Allow => Some(Answer::ALLOW_ONCE),
         End::Grant => Some(Answer::Allow {
             input: None,
             remember: Some(Remember {
@@ -72,7 +72,7 @@ async fn live(house: &House, fault: Fault, asked_already: bool, end: End) -> Opt
             input: Some(json!({"command": "pwd"})),
             remember: None,
         }),
-        End::Deny => Some(DENY),
+        End::Deny => Some(Answer::Deny { message: None }),
         End::HungUp | End::Withdrawn | End::Shutdown => None,
     };
     if let Some(answer) = answer {
@@ -207,7 +207,7 @@ async fn what_cannot_be_recorded_is_denied_at_every_step_and_said() {
     let id = house.pending(1).await.remove(0).id;
     house.until(|view| view.problem.is_none()).await;
     break_table(&house, "audit").await;
-    let problem = house.answer(&id, ALLOW).await.unwrap_err();
+    let problem = house.answer(&id, Answer::ALLOW_ONCE).await.unwrap_err();
     assert_eq!(
         problem.code,
         Code::Storage,

@@ -102,12 +102,35 @@ async fn what_cannot_be_granted_decides_nothing() {
     let answer = remembered(Scope::Exact {}, Lifetime::Session {});
     let told = house.answer(&view.id, answer.clone()).await.unwrap_err();
     assert_eq!(told.code, Code::Conflict, "the agent has no token here");
+    let asks = remembered(Scope::Exact {}, Lifetime::Team {});
+    let told = house.answer(&view.id, asks).await.unwrap_err();
+    assert!(
+        told.message.contains("Bash(ls)"),
+        "it names the rule: {told}"
+    );
     let bad = remembered(rules(&["Bash("]), Lifetime::Team {});
     let told = house.answer(&view.id, bad).await.unwrap_err();
     assert_eq!(told.code, Code::InvalidInput);
     house.pending(1).await;
     house.answer(&view.id, Answer::DENY).await.unwrap();
     assert_eq!(decided(call).await.verb(), Verb::Deny);
+}
+
+#[tokio::test]
+async fn a_rule_that_does_not_cover_the_request_is_not_granted() {
+    let house = House::new().await;
+    let call = house.ask_with("t1", json!({"command": "ls && rm x"}));
+    let view = house.pending(1).await.remove(0);
+    let narrow = remembered(rules(&["Bash(ls:*)"]), Lifetime::Team {});
+    let told = house.answer(&view.id, narrow).await.unwrap_err();
+    assert_eq!(told.code, Code::InvalidInput);
+    assert!(
+        told.message.contains("rm x"),
+        "it names what is not covered: {told}"
+    );
+    let both = remembered(rules(&["Bash(ls:*)", "Bash(rm x)"]), Lifetime::Team {});
+    house.answer(&view.id, both).await.unwrap();
+    assert_eq!(decided(call).await.verb(), Verb::Allow);
 }
 
 #[tokio::test]

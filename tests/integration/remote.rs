@@ -9,6 +9,7 @@ mod freeze;
 mod hostile;
 mod limits;
 mod network;
+mod replay;
 mod restarts;
 mod sign_in;
 

@@ -128,6 +128,12 @@ pub enum Command {
     Config(Config),
     /// Print the headers for Iris's MCP server, for Claude Code's headersHelper
     Headers,
+    /// Print what Iris counts, in Prometheus' text format; or the token that reads it at /metrics
+    Metrics {
+        /// What to do.
+        #[command(subcommand)]
+        command: Option<Metrics>,
+    },
     /// Register Iris's MCP server with your Claude Code
     Install,
     /// Undo `iris install`
@@ -202,6 +208,13 @@ pub enum Missed {
         /// Its id from `iris missed`; the beginning is enough.
         id: String,
     },
+}
+
+/// Commands on metrics.
+#[derive(Debug, Subcommand)]
+pub enum Metrics {
+    /// Print the token for a scraper: it reads /metrics and can do nothing else
+    Token,
 }
 
 /// Commands on teams.
@@ -421,6 +434,8 @@ mod tests {
             "config check file.json",
             "config schema",
             "headers",
+            "metrics",
+            "metrics token",
             "install",
             "uninstall",
             "team add far ~/p --remote me@host --port 2222 --identity ~/.ssh/k --tunnel --tunnel-port 1700 --claude ~/c",

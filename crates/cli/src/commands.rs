@@ -380,6 +380,19 @@ pub fn headers(context: &Context) -> Result<u8, Problem> {
     Ok(DONE)
 }
 
+/// The metrics or their token as they are, with and without --json: programs read them.
+pub fn metrics(context: &Context, command: Option<&args::Metrics>) -> Result<u8, Problem> {
+    let command = match command {
+        None => Command::Metrics {},
+        Some(args::Metrics::Token) => Command::MetricsToken {},
+    };
+    let said = context.client().call(&command)?;
+    context
+        .out
+        .line(said.as_str().unwrap_or_default().trim_end());
+    Ok(DONE)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -107,6 +107,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Interrupt { team } => commands::interrupt(&context, team),
         Command::Audit(audit) => records::audit(&context, audit),
         Command::Config(command) => config::config(&context, command),
+        Command::Metrics { command } => commands::metrics(&context, command.as_ref()),
         Command::Headers => commands::headers(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),

@@ -187,6 +187,7 @@ impl Engine {
             port,
             instance: instance.clone(),
             live: Live::default(),
+            metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
         network::watch(&links, &tasks, &shutdown);

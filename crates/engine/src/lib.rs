@@ -14,6 +14,7 @@ pub mod freeze;
 pub mod home;
 pub mod links;
 pub mod logs;
+pub mod metrics;
 mod network;
 mod preview;
 pub mod process;

@@ -39,6 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     endpoint::{OwnPorts, Probes},
+    metrics::Metrics,
     prompts::Prompts,
     ssh::{self, LinkKey, Resolved, Ssh},
     tls::Tls,
@@ -68,6 +69,8 @@ pub struct LinksDeps {
     pub instance: String,
     /// The sessions that run now: what else is found on a host is a leftover.
     pub live: Live,
+    /// Counts what becomes of them.
+    pub metrics: Metrics,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
 }

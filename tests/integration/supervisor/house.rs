@@ -117,6 +117,7 @@ impl House {
             port: 1,
             instance: "test".into(),
             live: Live::default(),
+            metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
         let callbacks = Callbacks::start(

@@ -20,7 +20,7 @@ import { asProblem } from './problem';
 import { promptTitle, STATUSES } from './words';
 
 /** The views, in the order in which the sidebar has them. */
-export const VIEWS = ['approvals', 'teams', 'activity', 'settings'] as const;
+export const VIEWS = ['approvals', 'teams', 'grants', 'activity', 'settings'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** A task given to a team from this window, and what became of it. */

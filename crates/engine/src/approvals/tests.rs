@@ -1,4 +1,4 @@
-mod failures;
+mod faults;
 mod grants;
 
 use std::{collections::HashMap, time::Duration};

@@ -184,6 +184,10 @@ pub enum Command {
     AuditVerify {},
     /// The headers that the console's MCP client sends.
     Headers {},
+    /// The metrics, as a text in Prometheus' format.
+    Metrics {},
+    /// The token that reads them at `/metrics`, as a text.
+    MetricsToken {},
     /// Shows the window.
     Show {},
 }
@@ -223,6 +227,8 @@ impl Command {
             Self::Audit { .. } => "audit",
             Self::AuditVerify {} => "auditVerify",
             Self::Headers {} => "headers",
+            Self::Metrics {} => "metrics",
+            Self::MetricsToken {} => "metricsToken",
             Self::Show {} => "show",
         }
     }
@@ -251,6 +257,8 @@ impl Command {
             | Self::TeamRemove { .. }
             | Self::Interrupt { .. }
             | Self::Headers {}
+            | Self::Metrics {}
+            | Self::MetricsToken {}
             | Self::Show {} => true,
             Self::TeamStart { .. }
             | Self::TeamStop { .. }

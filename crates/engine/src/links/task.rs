@@ -146,6 +146,7 @@ impl Task {
                 }
                 failure = self.lines.ended() => {
                     let failure = self.host.failed(&failure);
+                    self.host.deps.metrics.link_lost(self.host.destination());
                     info!(host = self.host.destination(), problem = %failure.problem, "the link ended");
                     self.step(Event::Failed(failure));
                 }
@@ -208,6 +209,10 @@ impl Task {
     }
 
     fn done(&mut self, done: Done) {
+        if let Done::Connected(outcome) = &done {
+            let metrics = &self.host.deps.metrics;
+            metrics.link_connected(self.host.destination(), outcome.is_ok());
+        }
         match done {
             Done::Connected(Ok(connection)) => {
                 self.lines.add(connection);

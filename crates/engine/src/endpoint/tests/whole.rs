@@ -113,6 +113,7 @@ impl Iris {
             port,
             instance: "test".into(),
             live: Live::default(),
+            metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
         let teams = Teams::start(TeamsDeps {

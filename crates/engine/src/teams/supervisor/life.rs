@@ -127,6 +127,7 @@ impl Supervisor {
             warn!(%error, "cannot note the agent's process group");
         }
         self.agent = Some(agent);
+        self.deps.store.metrics().agent_started(&self.record.to);
         self.started_with = Some(claude::started_with(&team));
         Event::Spawned
     }
@@ -176,6 +177,8 @@ impl Supervisor {
                 team = %self.record.to, session = %self.record.id, pid = agent.pid(),
                 lived = ?ended.lived, status = ?ended.status, "the agent ended"
             );
+            let well = ended.status.is_some_and(|status| status.success());
+            self.deps.store.metrics().agent_ended(&self.record.to, well);
             if let Err(error) = self
                 .deps
                 .store

@@ -31,7 +31,7 @@ test('a grant shows its owner, its scope, its end and its use', async () => {
   expect(text('grants-count')).toContain('2');
   await click('nav-grants');
   const [first, second] = all('grant-row');
-  expect(first?.textContent).toMatch(/Bash\(ls:\*\).*ends in 3 min.*in one conversation.*ann.*Used 2 times/s);
+  expect(first?.textContent).toMatch(/Bash\(ls:\*\).*ends in 3 min.*in one conversation.*by you in this window.*Used 2 times/s);
   expect(first?.textContent, 'nothing hides in it').toContain('⟨U+202E⟩');
   expect(second?.textContent).toMatch(/only with.*ends when the team stops.*every agent.*Not used yet/s);
   expect(all('grant-extend')).toHaveLength(1);

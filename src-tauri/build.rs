@@ -13,6 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "sleep",
         "send",
         "interrupt",
+        "freeze",
+        "thaw",
         "add_team",
         "edit_team",
         "remove_team",

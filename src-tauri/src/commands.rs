@@ -13,6 +13,7 @@ use iris_domain::{
     audit::Row,
     connection_test::TestStep,
     decision::{Answer, Surface},
+    freeze::FrozenView,
     grant::{GrantView, Scope},
     ids::{ApprovalId, GrantId, Party, TeamName},
     message::SendOutcome,
@@ -53,6 +54,8 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         sleep,
         send,
         interrupt,
+        freeze,
+        thaw,
         add_team,
         edit_team,
         remove_team,
@@ -175,6 +178,18 @@ async fn interrupt(shell: State<'_, Shell>, team: Value) -> Answered<()> {
         .interrupt(Party::Console, parsed("team", team)?)
         .await
         .map(drop)
+}
+
+/// Stops the agents of a team, or all, where they stand; what the process tables show then.
+#[tauri::command]
+async fn freeze(shell: State<'_, Shell>, team: Option<TeamName>) -> Answered<FrozenView> {
+    shell.engine.freeze(team, human(Surface::Window)).await
+}
+
+/// Lets them go on.
+#[tauri::command]
+async fn thaw(shell: State<'_, Shell>, team: Option<TeamName>) -> Answered<()> {
+    shell.engine.thaw(team, human(Surface::Window)).await
 }
 
 /// Adds a team to the config.
@@ -389,7 +404,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 28, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 30, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

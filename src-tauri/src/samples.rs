@@ -21,6 +21,7 @@ pub(crate) fn snapshot() -> Snapshot {
         recent: Vec::new(),
         missed: Vec::new(),
         grants: Vec::new(),
+        frozen: None,
         prompts: Vec::new(),
         problems: Vec::new(),
     }
@@ -38,6 +39,7 @@ pub(crate) fn team(name: &str, state: TeamState) -> TeamView {
         path: format!("/srv/{name}"),
         mode: GrantPermission::Ask,
         link: None,
+        frozen: None,
         sessions: Vec::new(),
     }
 }

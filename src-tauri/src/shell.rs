@@ -31,6 +31,10 @@ pub(crate) enum Intent {
     Start(TeamName),
     /// Put the team to sleep.
     Stop(TeamName),
+    /// Stop agents where they stand; `None`: all.
+    Freeze(Option<TeamName>),
+    /// Let them go on.
+    Thaw(Option<TeamName>),
     /// Show the window.
     Open,
     /// End Iris in order.
@@ -129,6 +133,20 @@ impl Shell {
                 self.spawn(async move {
                     let woken = shell.engine.start_team(team.clone(), human(surface)).await;
                     shell.report(&format!("{team} did not start"), woken.map(|_| ()));
+                });
+            }
+            Intent::Freeze(team) => {
+                let shell = self.clone();
+                self.spawn(async move {
+                    let frozen = shell.engine.freeze(team, human(surface)).await;
+                    shell.report("Freezing did not go well", frozen.map(|_| ()));
+                });
+            }
+            Intent::Thaw(team) => {
+                let shell = self.clone();
+                self.spawn(async move {
+                    let thawed = shell.engine.thaw(team, human(surface)).await;
+                    shell.report("It is still frozen", thawed);
                 });
             }
             Intent::Stop(team) => {

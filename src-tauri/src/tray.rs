@@ -94,6 +94,7 @@ fn image(icon: Icon) -> tauri::Result<Image<'static>> {
         Icon::Idle => include_bytes!("../../icons/tray-idle.png"),
         Icon::Working => include_bytes!("../../icons/tray-working.png"),
         Icon::Waiting => include_bytes!("../../icons/tray-waiting.png"),
+        Icon::Frozen => include_bytes!("../../icons/tray-frozen.png"),
         Icon::Trouble => include_bytes!("../../icons/tray-trouble.png"),
     })
 }

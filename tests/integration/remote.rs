@@ -5,9 +5,11 @@ mod credentials;
 mod desktop;
 mod faults;
 mod flaps;
+mod freeze;
 mod hostile;
 mod limits;
 mod network;
+mod replay;
 mod restarts;
 mod sign_in;
 

@@ -136,11 +136,33 @@ pub enum Command {
     Policy(Policy),
     /// Print the headers for Iris's MCP server, for Claude Code's headersHelper
     Headers,
+    /// Print what Iris counts, in Prometheus' text format; or the token that reads it at /metrics
+    Metrics {
+        /// What to do.
+        #[command(subcommand)]
+        command: Option<Metrics>,
+    },
     /// Register Iris's MCP server with your Claude Code
     Install,
     /// Undo `iris install`
     Uninstall,
-    /// Show the links to other hosts
+    /// Stop every agent where it stands: all, or those of a team
+    ///
+    /// What waits is denied, nothing is allowed or started, messages wait. Says what the process tables
+    /// show. `iris thaw` lets them go on.
+    Freeze {
+        /// Which; all without it.
+        team: Option<TeamName>,
+    },
+    /// Let frozen agents go on from where they stand
+    Thaw {
+        /// Which; all without it.
+        team: Option<TeamName>,
+    },
+    /// Take the keys of a team's agents, or give them new ones
+    #[command(subcommand)]
+    Key(Key),
+    /// Show the links to other hosts, and cut a tunnel
     #[command(subcommand)]
     Tunnel(Tunnel),
     /// Check what Iris needs, each with its fix; or whether a team can be reached and started
@@ -194,6 +216,13 @@ pub enum Missed {
         /// Its id from `iris missed`; the beginning is enough.
         id: String,
     },
+}
+
+/// Commands on metrics.
+#[derive(Debug, Subcommand)]
+pub enum Metrics {
+    /// Print the token for a scraper: it reads /metrics and can do nothing else
+    Token,
 }
 
 /// Commands on teams.
@@ -264,6 +293,26 @@ pub struct Add {
 pub enum Tunnel {
     /// List the teams on other hosts, and how the link of each is
     List,
+    /// Close a team's tunnel at once and end its agents; a start of the team opens it again
+    Kill {
+        /// Whose.
+        team: TeamName,
+    },
+}
+
+/// Commands on the keys with which agents call Iris.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make them worthless at once and end the agents; only a start of the team brings it back
+    Revoke {
+        /// Whose.
+        team: TeamName,
+    },
+    /// End the agents and start them again with new ones; a running turn is cut short
+    Rotate {
+        /// Whose.
+        team: TeamName,
+    },
 }
 
 /// Commands on secrets.
@@ -425,10 +474,19 @@ mod tests {
             "policy replay draft.json",
             "policy replay draft.json --team api --limit 0 --json",
             "headers",
+            "metrics",
+            "metrics token",
             "install",
             "uninstall",
             "team add far ~/p --remote me@host --port 2222 --identity ~/.ssh/k --tunnel --tunnel-port 1700 --claude ~/c",
             "tunnel list --json",
+            "tunnel kill far",
+            "freeze",
+            "freeze api --json",
+            "thaw",
+            "thaw api",
+            "key revoke api",
+            "key rotate api --json",
             "doctor --json",
             "doctor --team far",
         ] {

@@ -34,6 +34,13 @@ pub fn status(context: &Context) -> Result<u8, Problem> {
 
 fn status_text(status: &StatusReply, now: Timestamp) -> String {
     let mut text = format!("Iris {} at {}\n", status.version, status.endpoint);
+    if let Some(frozen) = &status.frozen {
+        let proof = frozen.proof.clone().unwrap_or_default();
+        text.push_str(&format!(
+            "FROZEN: {}. `iris thaw` lets it go on.\n",
+            proof.words()
+        ));
+    }
     for problem in &status.problems {
         text.push_str(&format!("{}\n", problem_text(problem)));
     }
@@ -52,7 +59,10 @@ fn status_text(status: &StatusReply, now: Timestamp) -> String {
             };
             [
                 team.name.to_string(),
-                team.state.as_str().to_owned(),
+                match team.frozen {
+                    Some(_) => "frozen".to_owned(),
+                    None => team.state.as_str().to_owned(),
+                },
                 team.host.clone(),
                 waiting,
             ]
@@ -370,6 +380,19 @@ pub fn headers(context: &Context) -> Result<u8, Problem> {
     Ok(DONE)
 }
 
+/// The metrics or their token as they are, with and without --json: programs read them.
+pub fn metrics(context: &Context, command: Option<&args::Metrics>) -> Result<u8, Problem> {
+    let command = match command {
+        None => Command::Metrics {},
+        Some(args::Metrics::Token) => Command::MetricsToken {},
+    };
+    let said = context.client().call(&command)?;
+    context
+        .out
+        .line(said.as_str().unwrap_or_default().trim_end());
+    Ok(DONE)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -460,7 +483,9 @@ mod tests {
         let status = StatusReply {
             version: "1.2.3".into(),
             endpoint: "http://127.0.0.1:1/mcp".into(),
+            frozen: None,
             teams: vec![iris_engine::control::StatusTeam {
+                frozen: None,
                 name: "api".parse().unwrap(),
                 state: iris_domain::snapshot::TeamState::Trouble,
                 host: "local".into(),

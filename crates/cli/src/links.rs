@@ -18,8 +18,22 @@ use serde_json::{Value, json};
 
 use crate::{Context, DONE, FAILED, args, output::table};
 
-pub fn tunnel(context: &Context, command: &args::Tunnel) -> Result<u8, Problem> {
-    let args::Tunnel::List = command;
+pub fn tunnel(context: &Context, command: args::Tunnel) -> Result<u8, Problem> {
+    match command {
+        args::Tunnel::List => list(context),
+        args::Tunnel::Kill { team } => {
+            let reply = context
+                .client()
+                .call(&Command::TunnelKill { team: team.clone() })?;
+            context.out.show(&reply, || {
+                format!("The tunnel of {team} is closed, and its agents end. `iris team start {team}` opens it again.")
+            })?;
+            Ok(DONE)
+        }
+    }
+}
+
+fn list(context: &Context) -> Result<u8, Problem> {
     let status: StatusReply = context.client().ask(&Command::Status {})?;
     let far: Vec<&StatusTeam> = status.teams.iter().filter(|t| t.host != "local").collect();
     let list: Vec<Value> = far
@@ -152,6 +166,7 @@ mod tests {
     #[test]
     fn a_link_says_since_when_it_is_known() {
         let team = |link| StatusTeam {
+            frozen: None,
             name: "far".parse().unwrap(),
             state: TeamState::Asleep,
             host: "me@host".into(),

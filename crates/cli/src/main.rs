@@ -14,6 +14,7 @@ mod records;
 #[cfg(test)]
 mod samples;
 mod serve;
+mod stopping;
 
 use std::process::ExitCode;
 
@@ -109,10 +110,14 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Config(command) => config::config(&context, command),
         Command::Explain(explain) => policy::explain(&context, explain),
         Command::Policy(command) => policy::policy(&context, command),
+        Command::Metrics { command } => commands::metrics(&context, command.as_ref()),
         Command::Headers => commands::headers(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
-        Command::Tunnel(command) => links::tunnel(&context, &command),
+        Command::Freeze { team } => stopping::freeze(&context, team),
+        Command::Thaw { team } => stopping::thaw(&context, team),
+        Command::Key(command) => stopping::key(&context, command),
+        Command::Tunnel(command) => links::tunnel(&context, command),
         Command::Doctor { team: None } => doctor::doctor(&context),
         Command::Doctor { team: Some(team) } => links::test(&context, team),
     }

@@ -10,7 +10,7 @@ use iris_domain::{
 };
 use iris_engine::{
     control::{AnswerReply, Command},
-    secrets::{Place, Secret, SecretItem, Spoken},
+    secrets::{Place, Secret, SecretItem, Spoken, VALUE_MAX},
 };
 use zeroize::Zeroizing;
 
@@ -18,9 +18,6 @@ use crate::{
     Context, DONE, args,
     output::{problem_text, table},
 };
-
-/// The longest secret for an environment, bytes: no variable is longer on Linux.
-const VALUE_MAX: usize = 128 * 1024;
 
 pub fn prompts(context: &Context) -> Result<u8, Problem> {
     let prompts: Vec<PromptView> = context.client().ask(&Command::Prompts {})?;

@@ -40,7 +40,7 @@ use passes::Passes;
 pub use answer::Answerer;
 pub use asked::{Asked, Asks, waited};
 pub use missed::{MISSED_MAX, NEXT_TRY, not_missed};
-pub use telling::{AUDIT, SHUTDOWN, deny_by_iris, not_waiting, tell};
+pub use telling::{AUDIT, FROZEN, SHUTDOWN, deny_by_iris, not_waiting, tell};
 
 /// How many approvals of one team may wait: more than any honest agent asks at once, and as many
 /// as a human can still look through.
@@ -95,6 +95,8 @@ pub enum Event {
     Gone(Ticket),
     /// The session's process ended or was interrupted.
     Withdrawn(SessionId, &'static str),
+    /// This team is frozen, or with `None` everything: what waits is denied.
+    Frozen(Option<TeamName>),
     /// The time that was armed has come.
     Due(ApprovalId),
     /// The decision's row is durable (`true`), or could not be written.
@@ -215,6 +217,10 @@ impl Book {
                     entry.asked.view.session == session
                 })
             }
+            Event::Frozen(team) => self.decide_all(&deny_by_iris("frozen", FROZEN), now, |entry| {
+                team.as_ref()
+                    .is_none_or(|team| entry.asked.view.team == *team)
+            }),
             Event::Due(id) => self.due(&id, now),
             Event::Noted => Vec::new(),
             Event::Recorded(id, durable) => self.recorded(&id, durable, now),

@@ -170,6 +170,12 @@ impl Breaker {
         self.open
     }
 
+    /// A human says so.
+    pub fn open(&mut self) {
+        self.open = true;
+        self.failures.clear();
+    }
+
     /// Whether nothing is served any more.
     pub fn is_open(&self) -> bool {
         self.open

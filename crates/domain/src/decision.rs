@@ -101,7 +101,7 @@ pub enum DeniedBy {
     /// Iris ended while the approval waited; found at the next start.
     Lost,
     /// Iris could not do what allowing needs: `audit` (the log cannot be written), `limit` (too many
-    /// wait), `shutdown`, `unreadable` (no request that can be decided), `input` (the same call came with another input), `team` (not configured), `random`
+    /// wait), `shutdown`, `unreadable` (no request that can be decided), `frozen` (the user stopped everything), `input` (the same call came with another input), `team` (not configured), `random`
     /// (the system gives no random numbers).
     Iris(&'static str),
 }

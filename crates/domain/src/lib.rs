@@ -16,6 +16,7 @@ pub mod config;
 pub mod connection_test;
 pub mod decision;
 pub mod display;
+pub mod freeze;
 pub mod grant;
 pub mod ids;
 pub mod link;

@@ -9,6 +9,7 @@ use crate::{
     Problem,
     config::GrantPermission,
     decision::Verb,
+    freeze::FrozenView,
     grant::{GrantView, Offers},
     ids::{ApprovalId, Party, SessionId, TeamName},
     prompt::PromptView,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Everything a surface shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Snapshot {
@@ -37,6 +38,10 @@ pub struct Snapshot {
     /// What humans granted and holds, in the order in which they did.
     #[serde(default)]
     pub grants: Vec<GrantView>,
+    /// Set while everything is frozen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub frozen: Option<FrozenView>,
     /// What ssh asks and nobody answered yet, oldest first.
     pub prompts: Vec<PromptView>,
     /// What is wrong with Iris itself (config, keychain, audit), worst first.
@@ -133,6 +138,10 @@ pub struct TeamView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]
     pub link: Option<LinkView>,
+    /// Set while its agents are frozen, by themselves or with everything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub frozen: Option<FrozenView>,
     /// Its conversations that were ever woken in this run.
     pub sessions: Vec<SessionView>,
 }

@@ -17,7 +17,9 @@ use std::sync::{
 
 use iris_domain::{
     Problem,
-    approval::{AUDIT, Answerer, Asked, Asks, SHUTDOWN, Ticket, deny_by_iris, not_waiting, waited},
+    approval::{
+        AUDIT, Answerer, Asked, Asks, FROZEN, SHUTDOWN, Ticket, deny_by_iris, not_waiting, waited,
+    },
     audit::{Draft, Kind},
     config::Config,
     decision::{AllowedBy, Answer, Decision, DeniedBy, Human, Verb},
@@ -36,6 +38,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock,
+    freeze::Freeze,
     store::{Store, StoreError, WaitingRecord},
     tokens::Tokens,
 };
@@ -70,6 +73,7 @@ pub struct Approvals {
     looks: Looks,
     store: Store,
     tokens: Tokens,
+    freeze: Freeze,
     view: watch::Receiver<Arc<ApprovalsView>>,
     /// The grants, as the policy sees them.
     grants: watch::Receiver<Arc<[Live]>>,
@@ -86,13 +90,15 @@ impl Approvals {
         ground: Ground,
         store: Store,
         tokens: Tokens,
+        freeze: Freeze,
         lost: Vec<WaitingRecord>,
         tasks: &TaskTracker,
     ) -> Self {
         let (inbox, messages) = mpsc::unbounded_channel();
         let looks = Looks::new(ground.follow);
         let policies = Policies::of(config, ground);
-        let mut owner = Owner::new(policies.clone(), store.clone(), tokens.clone(), messages);
+        let asked = (policies.clone(), freeze.clone());
+        let mut owner = Owner::new(asked, store.clone(), tokens.clone(), messages);
         owner.record_lost(lost).await;
         let (view, grants) = (owner.watch(), owner.watch_grants());
         tasks.spawn(owner.run());
@@ -101,6 +107,7 @@ impl Approvals {
             looks,
             store,
             tokens,
+            freeze,
             view,
             grants,
             inbox,
@@ -133,7 +140,8 @@ impl Approvals {
     /// nothing to write that the prompt did not write. Dropping the future withdraws it.
     pub async fn arrived(&self, asker: &Asker, mut request: ToolRequest) -> Option<Decision> {
         let policies = self.policies.now();
-        if let Some(policy) = policies.of(&asker.team)
+        if !self.freeze.is_frozen(&asker.team)
+            && let Some(policy) = policies.of(&asker.team)
             && let Verdict::Allow { .. } =
                 policy.evaluate_with(&request, &self.held_by(asker).refs())
         {
@@ -171,6 +179,11 @@ impl Approvals {
         let held = self.held_by(&asker);
         let decide = |policy: &Policy| policy.evaluate_with(&request, &held.refs());
         let seen = self.looks.seen(&asker.team, &policy, decide).await;
+        // Not before: a look may take a while.
+        if self.freeze.is_frozen(&asker.team) {
+            let row = row(&asker, &request, digest, asked_at);
+            return self.record(row, deny_by_iris("frozen", FROZEN)).await;
+        }
         let verdict = seen.verdict();
         let decided = |why: String| Draft {
             policy_hash: policy.hash().to_owned(),
@@ -369,6 +382,11 @@ impl Approvals {
     /// The session's process ended or was interrupted: its requests are withdrawn.
     pub fn withdraw(&self, session: SessionId, why: &'static str) {
         self.tell(Message::Withdraw(session, why));
+    }
+
+    /// The team, or with `None` everything, is frozen: what waits is denied.
+    pub(crate) fn freeze(&self, team: Option<TeamName>) {
+        self.tell(Message::Freeze(team));
     }
 
     /// What surfaces show.

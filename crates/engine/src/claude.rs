@@ -11,7 +11,7 @@ mod stream;
 pub use environ::{clean, passed_on};
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::{find, is_program, on_path};
-pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, started_with};
+pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, mark, started_with};
 pub use permission::permission_answer;
 pub use stream::{
     Event, MessageState, Refused, TurnResult, Unreadable, answer_permission, answer_request,

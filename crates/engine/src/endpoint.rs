@@ -38,7 +38,9 @@ use self::{
     limits::Limits,
     server::Server,
 };
-use crate::{approvals::Approvals, store::Store, teams::Teams, tls::Tls, tokens::Tokens};
+use crate::{
+    approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls, tokens::Tokens,
+};
 
 /// What the endpoint serves with.
 #[derive(Debug, Clone)]
@@ -83,7 +85,9 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         }
     };
     let refusals = deps.callbacks.refusals().clone();
+    let page = Page::new(deps.store.metrics().clone(), deps.snapshot.clone());
     let server = Server::new(tools::Tools {
+        metrics: page.metrics().clone(),
         approvals: deps.approvals,
         teams: deps.teams.clone(),
         snapshot: deps.snapshot,
@@ -102,6 +106,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         tokens: deps.tokens,
         callbacks: deps.callbacks,
         refusals,
+        page,
     };
     let guard = Guard::new(port, known, limits, server);
     deps.tasks.spawn(connection::accept(

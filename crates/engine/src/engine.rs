@@ -1,6 +1,9 @@
 //! The engine: every concern started in order, wired together, and ended in order.
 
 mod asked;
+mod stopping;
+
+pub use stopping::Keys;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -30,6 +33,7 @@ use crate::{
     connection_test, control, doctor,
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
+    freeze::Freeze,
     home::{Home, HomeLock},
     links::{Links, LinksDeps, Live},
     network,
@@ -74,6 +78,7 @@ pub struct Engine {
     pub links: Links,
     /// The teams' sessions.
     pub teams: Teams,
+    freeze: Freeze,
     /// The database.
     pub store: Store,
     /// Who may call.
@@ -124,6 +129,7 @@ impl Engine {
         let port = listener.local_addr().map(|a| a.port()).unwrap_or(port);
         let endpoint = format!("http://{}:{port}/mcp", Ipv4Addr::LOCALHOST);
 
+        let freeze = Freeze::load(&home);
         let tokens = Tokens::new(secrets.console_token(&home).await);
         let mut found_at_start: Vec<Problem> = opened.problem.into_iter().collect();
         let tls = match Tls::load(&home) {
@@ -153,6 +159,7 @@ impl Engine {
             ground,
             store.clone(),
             tokens.clone(),
+            freeze.clone(),
             opened.lost,
             &tasks,
         )
@@ -181,6 +188,7 @@ impl Engine {
             port,
             instance: instance.clone(),
             live: Live::default(),
+            metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
         network::watch(&links, &tasks, &shutdown);
@@ -192,6 +200,7 @@ impl Engine {
             tokens: tokens.clone(),
             callbacks: callbacks.clone(),
             approvals: approvals.clone(),
+            freeze: freeze.clone(),
             secrets: named_secrets.clone(),
             processes: processes.clone(),
             links: links.clone(),
@@ -212,6 +221,7 @@ impl Engine {
                 links: links.watch(),
                 cut_off: callbacks.cut_off(),
                 prompts: prompts.watch(),
+                frozen: freeze.watch(),
             },
             &tasks,
             shutdown.clone(),
@@ -240,6 +250,7 @@ impl Engine {
             prompts,
             links,
             teams,
+            freeze,
             store,
             tokens,
             home,
@@ -351,7 +362,7 @@ impl Engine {
         Ok(connection_test::start(self, team, settings))
     }
 
-    async fn note_operation(&self, event: &str, team: &TeamName, human: Human) {
+    pub(crate) async fn note_operation(&self, event: &str, team: &TeamName, human: Human) {
         if !self.config.watch().borrow().teams.contains_key(team) {
             // It will be refused; nothing happens that could be told of.
             return;

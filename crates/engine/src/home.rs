@@ -142,6 +142,11 @@ impl Home {
         self.root.join("iris.db")
     }
 
+    /// What is frozen; not there while nothing is.
+    pub fn frozen(&self) -> PathBuf {
+        self.root.join("frozen.json")
+    }
+
     /// Logs, one file a day.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

@@ -39,6 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     endpoint::{OwnPorts, Probes},
+    metrics::Metrics,
     prompts::Prompts,
     ssh::{self, LinkKey, Resolved, Ssh},
     tls::Tls,
@@ -68,6 +69,8 @@ pub struct LinksDeps {
     pub instance: String,
     /// The sessions that run now: what else is found on a host is a leftover.
     pub live: Live,
+    /// Counts what becomes of them.
+    pub metrics: Metrics,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
 }
@@ -95,6 +98,8 @@ enum Question {
     /// The link with this key, made if there is none.
     Link(Resolved, Target, oneshot::Sender<Handle>),
     Nudge,
+    /// The tunnel of this team is closed.
+    Cut(TeamName),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -167,6 +172,13 @@ impl Links {
         }
     }
 
+    /// Closes the tunnel of this team at once, whoever holds a lease for it. The next lease opens it.
+    pub fn cut(&self, team: &TeamName) {
+        if self.owner.send(Question::Cut(team.clone())).is_err() {
+            tracing::debug!("no link is kept any more");
+        }
+    }
+
     /// The program that makes them.
     pub fn ssh(&self) -> &Ssh {
         &self.deps.ssh
@@ -211,6 +223,11 @@ async fn own(
             Question::Nudge => {
                 for handle in links.values() {
                     handle.tell(Told::Nudge);
+                }
+            }
+            Question::Cut(team) => {
+                for handle in links.values() {
+                    handle.tell(Told::Cut(team.clone()));
                 }
             }
             Question::Shutdown(done) => {

@@ -26,14 +26,16 @@ use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
 mod group;
+mod halt;
 mod lines;
 mod orphans;
 mod pipes;
 mod tree;
 
 use group::Group;
+pub use halt::{Halted, go_on, halt};
 use pipes::{feed, read_err, read_out};
-pub use tree::{end_left_behind, is_descendant, started};
+pub use tree::{end_left_behind, end_marked, is_descendant, started};
 
 /// A longer line of stdout is no message of Claude Code: its largest carry a tool's output, which
 /// it caps far below this.
@@ -346,6 +348,8 @@ async fn ladder(child: &mut Child, group: &Group) -> io::Result<ExitStatus> {
         return status;
     }
     group.signal(Signal::TERM);
+    // One that is stopped hears it when it goes on.
+    group.signal(Signal::CONT);
     if let Ok(status) = timeout(TERM_GRACE, child.wait()).await {
         return status;
     }

@@ -7,6 +7,7 @@
 //! - [`Launch`] starts an agent, and ends everything that it leaves; or says whether one could be
 //!   started.
 //! - [`sweep`] and its kin end what an earlier connection left.
+//! - [`halt`] stops an agent where it stands, and lets it go on.
 //! - [`prove`] sends the proof of a tunnel from the host itself.
 //! - [`read`] reads what they say.
 
@@ -22,7 +23,7 @@ mod sweep;
 
 pub use launch::Launch;
 pub use said::{Nonce, Said, Unstarted, read, said_nothing};
-pub use sweep::{Errand, end, leave, listening, prove, sweep};
+pub use sweep::{Errand, Halt, end, halt, leave, listening, prove, sweep};
 
 /// What `ssh` is told to run. Every login shell understands it (measured with sh, dash, bash, zsh,
 /// fish and tcsh).
@@ -34,6 +35,7 @@ const CHECK: &str = include_str!("remote/check.sh");
 const LAUNCH: &str = include_str!("remote/launch.sh");
 const SWEEP: &str = include_str!("remote/sweep.sh");
 const LISTENING: &str = include_str!("remote/listening.sh");
+const HALT: &str = include_str!("remote/halt.sh");
 const PROVE: &str = include_str!("remote/prove.sh");
 
 /// One run of a session on a host: what is left of it is known by this, and told from the run that

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use iris_domain::{
     Problem,
     config::{Config, Team},
+    freeze::Frozen,
     ids::TeamName,
     prompt::PromptView,
     snapshot::{LinkState, LinkView, SessionView, Snapshot, TeamState, TeamView},
@@ -27,6 +28,7 @@ pub(crate) struct Sources {
     /// Teams whose calls are not taken any more, and why.
     pub cut_off: watch::Receiver<Arc<BTreeMap<TeamName, Problem>>>,
     pub prompts: watch::Receiver<Arc<Vec<PromptView>>>,
+    pub frozen: watch::Receiver<Arc<Frozen>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -63,6 +65,7 @@ impl Sources {
             r = self.links.changed() => r.is_ok(),
             r = self.cut_off.changed() => r.is_ok(),
             r = self.prompts.changed() => r.is_ok(),
+            r = self.frozen.changed() => r.is_ok(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Sources {
         let approvals = Arc::clone(&self.approvals.borrow_and_update());
         let links = Arc::clone(&self.links.borrow_and_update());
         let prompts = Arc::clone(&self.prompts.borrow_and_update());
+        let frozen = Arc::clone(&self.frozen.borrow_and_update());
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
         problems.extend(self.cut_off.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
@@ -82,7 +86,10 @@ impl Sources {
             .map(|(name, team)| {
                 let sessions = sessions.get(name).cloned().unwrap_or_default();
                 let waiting = approvals.pending.iter().filter(|a| a.team == *name).count();
-                team_view(name, team, links.get(name), sessions, waiting)
+                TeamView {
+                    frozen: frozen.of(name).cloned(),
+                    ..team_view(name, team, links.get(name), sessions, waiting)
+                }
             })
             .collect();
         Snapshot {
@@ -92,6 +99,7 @@ impl Sources {
             approvals: approvals.pending.clone(),
             recent: approvals.recent.clone(),
             missed: approvals.missed.clone(),
+            frozen: frozen.all.clone(),
             grants: approvals.grants.clone(),
             prompts: prompts.to_vec(),
             problems,
@@ -159,6 +167,7 @@ fn team_view(
         path: team.path.clone(),
         mode: team.grant_permission,
         link: link.cloned(),
+        frozen: None,
         sessions: sessions
             .into_iter()
             .map(|session| SessionView {

@@ -11,6 +11,7 @@ mod writer;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Instant,
 };
 
 use iris_domain::{
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::home::Home;
+use crate::{home::Home, metrics::Metrics};
 use writer::{Message, Op};
 
 /// A handle on the database; cheap to clone.
@@ -33,6 +34,7 @@ pub struct Store {
     writer: mpsc::Sender<Message>,
     /// `None` once the store is closed.
     reader: Arc<Mutex<Option<Connection>>>,
+    metrics: Metrics,
     #[cfg(test)]
     commits: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -197,6 +199,7 @@ impl Store {
             path,
             writer,
             reader: Arc::new(Mutex::new(Some(opened.reader))),
+            metrics: Metrics::default(),
             #[cfg(test)]
             commits,
         };
@@ -214,7 +217,9 @@ impl Store {
     /// # Errors
     /// When it is not on disk: whatever it was to record must not happen.
     pub async fn append(&self, draft: Draft) -> Result<u64, StoreError> {
-        self.row(Op::Append(self.text(&draft)?)).await
+        let seq = self.row(Op::Append(self.text(&draft)?)).await?;
+        self.metrics.recorded(&draft);
+        Ok(seq)
     }
 
     /// Keeps a waiting approval; returns when it is on disk.
@@ -237,9 +242,17 @@ impl Store {
         draft: Draft,
         more: Option<Draft>,
     ) -> Result<u64, StoreError> {
-        let rows = [Some(draft), more].into_iter().flatten();
-        let rows: Result<Vec<String>, _> = rows.map(|draft| self.text(&draft)).collect();
-        self.row(Op::End(id, rows?)).await
+        let rows = || [Some(&draft), more.as_ref()].into_iter().flatten();
+        let texts: Result<Vec<String>, _> = rows().map(|draft| self.text(draft)).collect();
+        let seq = self.row(Op::End(id, texts?)).await?;
+        rows().for_each(|row| self.metrics.recorded(row));
+        self.metrics.waited(&draft);
+        Ok(seq)
+    }
+
+    /// What is counted. It lives with the record, so that a decision is counted where it is durable.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Audit rows, newest first.
@@ -274,6 +287,14 @@ impl Store {
         let (from, to) = (from.clone(), to.clone());
         self.read(move |connection| read::session(connection, &from, &to))
             .await
+    }
+
+    /// The conversations of this home.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn session_ids(&self) -> Result<Vec<SessionId>, StoreError> {
+        self.read(read::session_ids).await
     }
 
     /// Keeps a conversation's record (insert or replace by pair).
@@ -364,7 +385,10 @@ impl Store {
     }
 
     async fn row(&self, op: Op) -> Result<u64, StoreError> {
-        self.write(op).await?.ok_or(StoreError::Closed)
+        let asked = Instant::now();
+        let seq = self.write(op).await?.ok_or(StoreError::Closed)?;
+        self.metrics.committed(asked.elapsed());
+        Ok(seq)
     }
 
     async fn write(&self, op: Op) -> writer::Outcome {
@@ -373,7 +397,11 @@ impl Store {
         self.writer
             .send(Message::Write(op, reply))
             .map_err(|_| StoreError::Closed)?;
-        outcome.await.map_err(|_| StoreError::Closed)?
+        let outcome = outcome.await.map_err(|_| StoreError::Closed)?;
+        if outcome.is_err() {
+            self.metrics.write_failed();
+        }
+        outcome
     }
 
     async fn read<T: Send + 'static>(

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use iris_domain::{
     Problem,
     config::Config,
+    freeze::{self, Proof},
     ids::{MessageId, Party, SessionId, TeamName},
     message::{MESSAGE_MAX, MessageStatus, SendOutcome},
     problem::Code,
@@ -24,11 +25,13 @@ use tracing::{debug, warn};
 
 use crate::{
     approvals::Approvals,
+    claude,
     endpoint::Callbacks,
     environment::Environment,
+    freeze::Freeze,
     home::Home,
     links::Links,
-    process::{self, Processes},
+    process::{self, Halted, Processes},
     secrets::NamedSecrets,
     store::Store,
     tokens::Tokens,
@@ -43,7 +46,7 @@ mod trial;
 
 use owner::{Handle, Owner};
 use slots::Slots;
-use supervisor::Command;
+use supervisor::{Command, Halt};
 
 /// Questions that wait for the owner; each is answered at once, but for a look at the database.
 const MAILBOX: usize = 64;
@@ -65,6 +68,8 @@ pub struct TeamsDeps {
     pub callbacks: Callbacks,
     /// Withdraws what a dead process asked.
     pub approvals: Approvals,
+    /// What is frozen: nothing is started there.
+    pub freeze: Freeze,
     /// The values that a team's `env` names.
     pub secrets: NamedSecrets,
     /// Starts and ends their processes.
@@ -114,6 +119,9 @@ impl Teams {
 
     /// Starts the pair's process unless it runs; returns when it is ready, or why it is not.
     pub async fn wake(&self, from: Party, to: TeamName) -> Result<SessionView, Problem> {
+        if self.deps.freeze.is_frozen(&to) {
+            return Err(freeze::problem(&to));
+        }
         let session = self.session(from, to).await?;
         let (reply, answer) = oneshot::channel();
         session.send(Command::Wake(reply)).await?;
@@ -197,11 +205,68 @@ impl Teams {
                 "Say what the team is to do.",
             ));
         }
+        // A message to a frozen team waits.
+        self.deps.freeze.thawed(to).await;
         let session = self.session(from.clone(), to.clone()).await?;
         *known = Some(session.id());
         let (reply, answer) = oneshot::channel();
         session.send(Command::Send { id, text, reply }).await?;
         answer.await.map_err(|_| shutting_down())
+    }
+
+    /// Stops the agents of a team, or with `None` all, where they stand; returns what the process
+    /// tables show, after a few seconds at most. An agent whose host does not answer is ended.
+    pub(crate) async fn halt(&self, team: Option<&TeamName>) -> Proof {
+        let halts = self.of(team).await.into_iter().map(|session| async move {
+            let (reply, answer) = oneshot::channel();
+            let asked = session.send(Command::Halt(reply)).await.is_ok();
+            let halted = if asked { answer.await.ok() } else { None };
+            match halted {
+                Some(Halt::Unreached(host)) => {
+                    let (reply, _ended) = oneshot::channel();
+                    if session.send(Command::Sleep(reply)).await.is_err() {
+                        debug!("an agent that could not be halted is gone");
+                    }
+                    (Halted::default(), Some(host))
+                }
+                Some(Halt::Done(halted)) => (halted, None),
+                // It has ended.
+                None => (Halted::default(), None),
+            }
+        });
+        let mut proof = Proof::default();
+        for (halted, unreached) in futures::future::join_all(halts).await {
+            proof.found += halted.found;
+            proof.stopped += halted.stopped;
+            proof.unreached.extend(unreached);
+        }
+        proof.unreached.sort();
+        proof.unreached.dedup();
+        proof
+    }
+
+    /// Lets the agents of a team, or with `None` all, go on.
+    pub(crate) async fn go_on(&self, team: Option<&TeamName>) {
+        let goings = self.of(team).await.into_iter().map(|session| async move {
+            let (reply, done) = oneshot::channel();
+            if session.send(Command::GoOn(reply)).await.is_err() || done.await.is_err() {
+                debug!("an agent that was to go on is gone");
+            }
+        });
+        futures::future::join_all(goings).await;
+    }
+
+    async fn of(&self, team: Option<&TeamName>) -> Vec<Handle> {
+        let (reply, answer) = oneshot::channel();
+        let question = owner::Question::All {
+            team: team.cloned(),
+            reply,
+        };
+        match self.ask(question).await {
+            Ok(()) => answer.await.unwrap_or_default(),
+            // Iris is ending, and its agents with it.
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Interrupts the running turn of a pair. `Ok(false)`: nothing ran.
@@ -263,6 +328,22 @@ async fn end_left_behind(store: &Store) {
             return;
         }
     };
+    if noted.is_empty() {
+        return;
+    }
+    // What an agent started may have left its group, and stand still since a freeze.
+    match store.session_ids().await {
+        Ok(sessions) => {
+            let marks: Vec<String> = sessions.into_iter().map(claude::mark).collect();
+            let ended = tokio::task::spawn_blocking(move || process::end_marked(&marks)).await;
+            match ended {
+                Ok(0) => {}
+                Ok(ended) => warn!(ended, "ended what agents of an earlier Iris left behind"),
+                Err(error) => warn!(%error, "cannot look for what an earlier Iris left behind"),
+            }
+        }
+        Err(error) => warn!(%error, "cannot see whose processes an earlier Iris left behind"),
+    }
     for (pgid, started) in noted {
         process::end_left_behind(pgid, started);
         if let Err(error) = store.forget_group(pgid).await {

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use iris_domain::{
     ids::{Party, SessionId, TeamName},
     request::Asker,
@@ -15,6 +16,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::secrets::Secret;
+
+/// What the scraper's token is made with, beside the console's.
+const SCRAPER: &str = "iris metrics\n";
 
 /// A caller, proven by its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,6 +208,24 @@ impl Tokens {
         found.cloned()
     }
 
+    /// The token that reads `/metrics` and nothing else. It follows from the console's, which does not
+    /// follow from it: nothing more is to be kept, and a new console token makes it new.
+    pub fn scraper(&self) -> Secret {
+        let console = self.0.console.expose();
+        if console.is_empty() {
+            // No token for the console, none for a scraper.
+            return Secret::new(String::new());
+        }
+        let hash = digest(&format!("{SCRAPER}{console}"));
+        Secret::new(BASE64_URL_SAFE_NO_PAD.encode(hash))
+    }
+
+    /// Whether this is the scraper's token, compared in constant time.
+    pub fn is_scraper(&self, presented: &str) -> bool {
+        let token = self.scraper();
+        !token.expose().is_empty() && digest(presented).ct_eq(&digest(token.expose())).into()
+    }
+
     /// The console's token.
     pub fn console(&self) -> Secret {
         self.0.console.clone()
@@ -306,6 +328,22 @@ mod tests {
         assert!(tokens.caller(red.expose()).is_some(), "the other team's");
         assert!(tokens.caller(tokens.console().expose()).is_some());
         assert_eq!(tokens.revoke_team(&"blue".parse().unwrap()), 0);
+    }
+
+    #[test]
+    fn the_scrapers_token_follows_from_the_consoles_and_is_nobodys() {
+        let console = Secret::random();
+        let tokens = Tokens::new(console.clone());
+        let scraper = tokens.scraper();
+        assert_eq!(scraper, Tokens::new(console.clone()).scraper());
+        assert_ne!(scraper, Tokens::new(Secret::random()).scraper());
+        assert_eq!(tokens.caller(scraper.expose()), None, "it calls nothing");
+        assert!(tokens.is_scraper(scraper.expose()));
+        for other in ["", console.expose(), "x"] {
+            assert!(!tokens.is_scraper(other));
+        }
+        let none = Tokens::new(Secret::new(String::new()));
+        assert!(!none.is_scraper("") && !none.is_scraper(none.scraper().expose()));
     }
 
     #[test]

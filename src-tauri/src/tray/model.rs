@@ -3,6 +3,7 @@
 use iris_domain::{
     Problem,
     display::one_line,
+    freeze::FrozenView,
     ids::ApprovalId,
     problem::Code,
     prompt::{PromptId, PromptView},
@@ -40,6 +41,8 @@ pub(super) enum Icon {
     Working,
     /// A question mark: somebody waits for the user.
     Waiting,
+    /// Two bars: everything is frozen.
+    Frozen,
     /// A warning sign.
     Trouble,
 }
@@ -93,6 +96,7 @@ pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
     let waiting = approvals + snapshot.prompts.len();
     TrayModel {
         icon: match snapshot.overall() {
+            _ if snapshot.frozen.is_some() => Icon::Frozen,
             TeamState::Asleep | TeamState::Idle => Icon::Idle,
             TeamState::Waking | TeamState::Working => Icon::Working,
             TeamState::Waiting => Icon::Waiting,
@@ -100,6 +104,7 @@ pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
         },
         title: (waiting > 0).then(|| waiting.to_string()),
         tooltip: match (waiting, approvals) {
+            _ if snapshot.frozen.is_some() => "Iris: everything is frozen".to_owned(),
             (0, _) => format!("Iris: {}", snapshot.overall().as_str()),
             (1, 1) => "Iris: one approval waits for you".to_owned(),
             (1, _) => "Iris: one question waits for you".to_owned(),
@@ -118,6 +123,13 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
     if !menu.is_empty() {
         menu.push(Item::Rule {
             id: "rule:problems".into(),
+        });
+    }
+    if let Some(frozen) = &snapshot.frozen {
+        menu.push(note("frozen:".into(), &frozen_words(frozen)));
+        menu.push(line("thaw:", "Thaw everything"));
+        menu.push(Item::Rule {
+            id: "rule:frozen".into(),
         });
     }
     if !snapshot.prompts.is_empty() {
@@ -144,9 +156,20 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
     menu.push(Item::Rule {
         id: "rule:teams".into(),
     });
+    if snapshot.frozen.is_none() && !snapshot.teams.is_empty() {
+        menu.push(line("freeze:", "Freeze everything"));
+    }
     menu.push(line("open:", "Open Iris"));
     menu.push(line("quit:", "Quit"));
     menu
+}
+
+/// `Frozen: 7 of 7 processes stopped in 0.4 s`.
+fn frozen_words(frozen: &FrozenView) -> String {
+    match &frozen.proof {
+        Some(proof) => format!("Frozen: {}", proof.words()),
+        None => "Freezing…".to_owned(),
+    }
 }
 
 /// The window takes the answer: a menu has no place to type, and a host's key is not compared in one.
@@ -178,6 +201,7 @@ fn approval(view: &ApprovalView) -> Item {
 fn team(view: &TeamView) -> Item {
     let name = &view.name;
     let state = match view.waiting {
+        _ if view.frozen.is_some() => "frozen".to_owned(),
         0 => view.state.as_str().to_owned(),
         n => format!("{} ({n})", view.state.as_str()),
     };
@@ -208,12 +232,16 @@ fn team(view: &TeamView) -> Item {
     items.push(Item::Line {
         id: format!("start:{name}"),
         text: "Start".into(),
-        enabled: start,
+        enabled: start && view.frozen.is_none(),
     });
     items.push(Item::Line {
         id: format!("stop:{name}"),
         text: "Stop".into(),
         enabled: stop,
+    });
+    items.push(match view.frozen {
+        Some(_) => line(&format!("thaw:{name}"), "Thaw"),
+        None => line(&format!("freeze:{name}"), "Freeze"),
     });
     Item::Submenu {
         id: format!("team:{name}"),
@@ -243,6 +271,11 @@ pub(super) fn intent(id: &str) -> Option<Intent> {
         "details" => approval().map(Intent::Details),
         "start" => team().map(Intent::Start),
         "stop" => team().map(Intent::Stop),
+        // Without a team: everything.
+        "freeze" if what.is_empty() => Some(Intent::Freeze(None)),
+        "freeze" => team().map(|team| Intent::Freeze(Some(team))),
+        "thaw" if what.is_empty() => Some(Intent::Thaw(None)),
+        "thaw" => team().map(|team| Intent::Thaw(Some(team))),
         "open" | "prompt" => Some(Intent::Open),
         "quit" => Some(Intent::Quit),
         _ => None,

@@ -21,7 +21,7 @@ use super::{Far, is_well, link_is};
 const GROWTH_MAX_KIB: u64 = 64 * 1024;
 
 /// Somebody on the host who has what an agent there has.
-struct Thief {
+pub(super) struct Thief {
     port: u64,
     ca: String,
     token: String,
@@ -29,7 +29,7 @@ struct Thief {
 }
 
 impl Thief {
-    async fn of(iris: &Iris, team: &str) -> Self {
+    pub(super) async fn of(iris: &Iris, team: &str) -> Self {
         let status = iris.status().await;
         let teams = status["teams"].as_array().unwrap();
         let found = teams.iter().find(|entry| entry["name"] == team).unwrap();
@@ -49,7 +49,7 @@ impl Thief {
     }
 
     /// Posts this to a session's address at the far end of the tunnel; the status and the answer.
-    async fn post(&self, session: &str, body: &[u8]) -> (u16, String) {
+    pub(super) async fn post(&self, session: &str, body: &[u8]) -> (u16, String) {
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(body).unwrap();
         let config = format!(
@@ -88,7 +88,7 @@ impl Thief {
     }
 
     /// Calls a tool at the agent's own address.
-    async fn call(&self, tool: &str, arguments: Value) -> (u16, String) {
+    pub(super) async fn call(&self, tool: &str, arguments: Value) -> (u16, String) {
         let call = json!({
             "jsonrpc": "2.0", "id": 1, "method": "tools/call",
             "params": { "name": tool, "arguments": arguments },

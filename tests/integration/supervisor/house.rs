@@ -13,6 +13,7 @@ use iris_engine::{
     approvals::Approvals,
     endpoint::{Callbacks, OwnPorts, Probes},
     environment::Environment,
+    freeze::Freeze,
     home::Home,
     links::{Links, LinksDeps, Live},
     process::Processes,
@@ -85,12 +86,14 @@ impl House {
         let tasks = TaskTracker::new();
         let store = Store::open(&home).await.unwrap().store;
         let (config, config_rx) = watch::channel(Arc::new(config));
+        let freeze = Freeze::load(&home);
         let tokens = Tokens::new(Secret::new("console".into()));
         let approvals = Approvals::start(
             config_rx.clone(),
             iris_engine::approvals::Ground::default(),
             store.clone(),
             tokens.clone(),
+            freeze.clone(),
             vec![],
             &tasks,
         )
@@ -114,6 +117,7 @@ impl House {
             port: 1,
             instance: "test".into(),
             live: Live::default(),
+            metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
         let callbacks = Callbacks::start(
@@ -131,6 +135,7 @@ impl House {
             callbacks,
             tokens,
             approvals: approvals.clone(),
+            freeze,
             secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
             processes: processes.clone(),
             links: links.clone(),

@@ -5,9 +5,13 @@ import { listen } from '@tauri-apps/api/event';
 
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
+import type { FrozenView } from '../bindings/FrozenView';
+import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
+import type { Preview } from '../bindings/Preview';
 import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
+import type { Scope } from '../bindings/Scope';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
@@ -109,6 +113,14 @@ export interface AuditQuery {
 export interface Api {
   snapshot(): Promise<Snapshot>;
   answer(id: ApprovalId, answer: Answer): Promise<void>;
+  /** What would come of granting this with an answer, with this input in place of the asked one. */
+  previewGrant(id: ApprovalId, what: Scope, input?: unknown): Promise<Preview>;
+  revokeGrant(id: GrantId): Promise<void>;
+  /** Gives a grant that ends by the clock five minutes more. */
+  extendGrant(id: GrantId): Promise<void>;
+  /** Allows the agent's next try of a missed request. */
+  allowMissed(id: ApprovalId): Promise<void>;
+  dismissMissed(id: ApprovalId): Promise<void>;
   /** Starts a team's agent; resolves when it is ready. */
   wake(team: TeamName): Promise<void>;
   /** Stops a team's agent. */
@@ -117,6 +129,10 @@ export interface Api {
   send(team: TeamName, text: string, timeoutMs: number): Promise<SendOutcome>;
   /** Stops the running turn; the agent stays. */
   interrupt(team: TeamName): Promise<void>;
+  /** Stops the agents of a team, or all, where they stand. */
+  freeze(team?: TeamName): Promise<FrozenView>;
+  /** Lets them go on. */
+  thaw(team?: TeamName): Promise<void>;
   addTeam(name: TeamName, edit: TeamEdit): Promise<void>;
   editTeam(name: TeamName, edit: TeamEdit): Promise<void>;
   removeTeam(name: TeamName): Promise<void>;
@@ -149,6 +165,8 @@ export interface Api {
   onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void>;
   /** Calls `handler` when another surface asks to show an approval. */
   onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void>;
+  /** Calls `handler` when another surface asks to show a view. */
+  onShowView(handler: (view: string) => void): Promise<() => void>;
 }
 
 /** True in the window of the desktop app. */
@@ -158,10 +176,17 @@ export const inDesktop = isTauri;
 export const desktop: Api = {
   snapshot: () => invoke('snapshot'),
   answer: (id, answer) => invoke('answer', { id, answer }),
+  previewGrant: (id, what, input) => invoke('preview_grant', { id, what, input }),
+  revokeGrant: (id) => invoke('revoke_grant', { id }),
+  extendGrant: (id) => invoke('extend_grant', { id }),
+  allowMissed: (id) => invoke('allow_missed', { id }),
+  dismissMissed: (id) => invoke('dismiss_missed', { id }),
   wake: (team) => invoke('wake', { team }),
   sleep: (team) => invoke('sleep', { team }),
   send: (team, text, timeoutMs) => invoke('send', { team, text, timeoutMs }),
   interrupt: (team) => invoke('interrupt', { team }),
+  freeze: (team) => invoke('freeze', { team }),
+  thaw: (team) => invoke('thaw', { team }),
   addTeam: (name, edit) => invoke('add_team', { name, edit }),
   editTeam: (name, edit) => invoke('edit_team', { name, edit }),
   removeTeam: (name) => invoke('remove_team', { name }),
@@ -187,11 +212,21 @@ export const desktop: Api = {
   onShowApproval: async (handler) => {
     const stop = await listen<ApprovalId>('show-approval', (event) => handler(event.payload));
     // A window that was opened to show an approval hears no event yet: its address names it.
-    const wanted = new URLSearchParams(location.hash.slice(1)).get('approval');
+    const wanted = fromAddress('approval');
+    if (wanted) handler(wanted);
+    return stop;
+  },
+  onShowView: async (handler) => {
+    const stop = await listen<string>('show-view', (event) => handler(event.payload));
+    const wanted = fromAddress('view');
     if (wanted) handler(wanted);
     return stop;
   },
 };
+
+function fromAddress(name: string): string | null {
+  return new URLSearchParams(location.hash.slice(1)).get(name);
+}
 
 /** What Rust says with `null`, said by leaving it out. */
 function withoutNulls<T>(value: unknown): T {

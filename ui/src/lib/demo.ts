@@ -1,5 +1,5 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#badtest`, or a kind of question
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, or a kind of question
 // of ssh: `#hostKey`) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
@@ -89,7 +89,7 @@ export function demo(): Api {
     ],
     approvals: [
       anApproval('k7mx', { input: { command: MIGRATE, description: 'Migrate staging and deploy', timeout: 600000 }, summary: 'set -euo pipefail⏎# Bring the staging database up to date …81… make deploy' }),
-      anApproval('p2dq', { tool: 'Edit', createdAt: before(48_000), summary: '~/code/api/src/clock.rs',
+      anApproval('p2dq', { tool: 'Edit', offers: { input: true, exact: ['Edit(//home/you/code/api/src/clock.rs)'], suggested: ['Edit(//home/you/code/api/src/**)'], tool: ['Edit'] }, createdAt: before(48_000), summary: '~/code/api/src/clock.rs',
         input: { file_path: '~/code/api/src/clock.rs', old_string: 'let dir = std::env::temp_dir();\nlet clock = InvoiceClock::open(&dir);', new_string: 'let dir = tempfile::tempdir()?;\nlet clock = InvoiceClock::open(dir.path());', replace_all: false } }),
       anApproval('w9ta', { team: 'docs', path: '~/code/docs', from: 'api', tool: 'AskUserQuestion', createdAt: before(190_000), summary: 'Which database should the guide use?',
         why: 'The agent asks you something; only you can answer it.',
@@ -107,6 +107,16 @@ export function demo(): Api {
       { id: 'a3', team: 'api', tool: 'Bash', summary: 'git push --force origin main', decision: 'deny', decidedBy: 'human:window:you', time: before(1_500_000) },
       { id: 'a4', team: 'site', tool: 'Write', summary: '~/code/site/.env', decision: 'deny', decidedBy: 'timeout', time: before(5_000_000) },
     ],
+    grants: [
+      { id: 'g4', team: 'api', session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11', rules: ['Bash(cargo test:*)'], tool: 'Bash', summary: 'cargo test', until: { lifetime: 'minutes', minutes: 15 },
+        expiresAt: after(412_000), grantedBy: 'human:window:you', grantedAt: before(488_000), hits: 12, lastUsed: before(20_000), lastSummary: 'cargo test -p billing' },
+      { id: 'h2', team: 'docs', rules: [], tool: 'WebFetch', summary: 'https://docs.rs/axum', until: { lifetime: 'team' }, grantedBy: 'human:notification:you', grantedAt: before(4_000_000), hits: 0 },
+    ],
+    missed: [
+      { id: 'm3', team: 'edge', session: '91ac4c7e-4f4b-4e8c-8d4a-7f0a1fb5d2c3', host: 'edge-7', tool: 'Bash', input: { command: 'systemctl restart lamp' }, summary: 'systemctl restart lamp', why: 'No rule covers it.', time: before(4_000_000) },
+      { id: 'm4', team: 'docs', session: '2b9d11aa-8f5d-4d39-a3f4-0d7b2a41c2f0', host: 'local', tool: 'Bash', input: { command: 'mdbook build' }, summary: 'mdbook build', why: 'No rule covers it.', time: before(9_000_000), allowedUntil: after(900_000) },
+    ],
+    frozen: wanted === 'frozen' ? { since: before(5_000), by: 'human:tray:you', proof: { found: 7, stopped: 7, tookMs: 412, unreached: [] } } : undefined,
     prompts: QUESTIONS[wanted] ? [aPrompt('q1', QUESTIONS[wanted]), ...(wanted === 'password' ? [aPrompt('q2')] : [])] : [],
     problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
   };

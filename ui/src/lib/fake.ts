@@ -4,10 +4,16 @@ import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
+import type { FrozenView } from '../bindings/FrozenView';
+import type { GrantId } from '../bindings/GrantId';
+import type { GrantView } from '../bindings/GrantView';
+import type { MissedView } from '../bindings/MissedView';
+import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
+import type { Scope } from '../bindings/Scope';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
@@ -53,11 +59,50 @@ export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): Ap
     summary: 'cargo test',
     why: 'No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).',
     digest: id.padEnd(64, '3a9f0c'),
-    offers: { input: true, exact: [], suggested: [], tool: ['Bash'] },
+    offers: { input: true, exact: ['Bash(cargo test)'], suggested: ['Bash(cargo test:*)'], tool: ['Bash'] },
     createdAt: new Date(Date.now() - 12_000).toISOString(),
     expiresAt: new Date(Date.now() + 3_588_000).toISOString(),
     ...more,
   };
+}
+
+/** A grant that holds for ten minutes more, with what a caller cares about. */
+export function aGrant(id: GrantId, more: Partial<GrantView> = {}): GrantView {
+  return {
+    id,
+    team: 'api',
+    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
+    rules: ['Bash(cargo test:*)'],
+    tool: 'Bash',
+    summary: 'cargo test',
+    until: { lifetime: 'minutes', minutes: 15 },
+    expiresAt: new Date(Date.now() + 600_000).toISOString(),
+    grantedBy: 'human:window:you',
+    grantedAt: new Date(Date.now() - 300_000).toISOString(),
+    hits: 0,
+    ...more,
+  };
+}
+
+/** A request that nobody answered in time, with what a caller cares about. */
+export function aMissed(id: ApprovalId, more: Partial<MissedView> = {}): MissedView {
+  return {
+    id,
+    team: 'api',
+    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
+    host: 'local',
+    tool: 'Bash',
+    input: { command: 'make deploy' },
+    summary: 'make deploy',
+    why: 'No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).',
+    time: new Date(Date.now() - 1_200_000).toISOString(),
+    ...more,
+  };
+}
+
+/** What a grant would mean, with what a caller cares about. */
+export function aPreview(more: Partial<Preview> = {}): Preview {
+  return { rules: ['Bash(cargo test:*)'], of: 500, matched: 0, denied: 0, riskiest: [], ...more };
 }
 
 /** What `ssh` asks, with what a caller cares about. */
@@ -104,11 +149,15 @@ export class FakeApi implements Api {
   secrets: SecretItem[] = [];
   /** The hosts of `~/.ssh/config`, and what they lead to. */
   hosts: Record<string, Partial<ResolvedHost>> = {};
+  /** What `previewGrant` answers. */
+  preview: (id: ApprovalId, what: Scope, input?: unknown) => Preview | Promise<Preview> = (_id, what) =>
+    aPreview({ rules: what.scope === 'rules' ? what.rules : what.scope === 'tool' ? ['Bash'] : [] });
   /** Where answers are remembered. */
   place: Place = 'keychain';
 
   #listeners = new Set<(snapshot: Snapshot) => void>();
   #shows = new Set<(id: ApprovalId) => void>();
+  #views = new Set<(view: string) => void>();
 
   constructor(
     public state: Snapshot = emptySnapshot(),
@@ -125,6 +174,11 @@ export class FakeApi implements Api {
   /** Another surface asks to show an approval. */
   show(id: ApprovalId): void {
     for (const listener of this.#shows) listener(id);
+  }
+
+  /** Another surface asks to show a view. */
+  showView(view: string): void {
+    for (const listener of this.#views) listener(view);
   }
 
   /** An approval ends, whoever ended it. */
@@ -148,6 +202,33 @@ export class FakeApi implements Api {
     this.end(id, answer.answer, 'human:window:you');
   }
 
+  async previewGrant(id: ApprovalId, what: Scope, input?: unknown): Promise<Preview> {
+    await this.#call('previewGrant', id, what, input);
+    return this.preview(id, what, input);
+  }
+
+  async revokeGrant(id: GrantId): Promise<void> {
+    await this.#call('revokeGrant', id);
+    this.publish({ grants: this.state.grants.filter((g) => g.id !== id) });
+  }
+
+  async extendGrant(id: GrantId): Promise<void> {
+    await this.#call('extendGrant', id);
+    const later = (at: string) => new Date(Date.parse(at) + 300_000).toISOString();
+    this.publish({ grants: this.state.grants.map((g) => (g.id === id && g.expiresAt ? { ...g, expiresAt: later(g.expiresAt) } : g)) });
+  }
+
+  async allowMissed(id: ApprovalId): Promise<void> {
+    await this.#call('allowMissed', id);
+    const allowedUntil = new Date(Date.now() + 1_800_000).toISOString();
+    this.publish({ missed: this.state.missed.map((m) => (m.id === id ? { ...m, allowedUntil } : m)) });
+  }
+
+  async dismissMissed(id: ApprovalId): Promise<void> {
+    await this.#call('dismissMissed', id);
+    this.publish({ missed: this.state.missed.filter((m) => m.id !== id) });
+  }
+
   async wake(team: TeamName): Promise<void> {
     this.#change(team, { state: 'waking' });
     await this.#call('wake', team);
@@ -168,6 +249,21 @@ export class FakeApi implements Api {
   async interrupt(team: TeamName): Promise<void> {
     await this.#call('interrupt', team);
     this.#change(team, { state: 'idle' });
+  }
+
+  async freeze(team?: TeamName): Promise<FrozenView> {
+    await this.#call('freeze', team);
+    const proof = { found: 7, stopped: 7, tookMs: 412, unreached: [] };
+    const frozen: FrozenView = { since: new Date().toISOString(), by: 'human:window:you', proof };
+    const teams = this.state.teams.map((t) => (team === undefined || t.name === team ? { ...t, frozen } : t));
+    this.publish(team === undefined ? { frozen, teams } : { teams });
+    return frozen;
+  }
+
+  async thaw(team?: TeamName): Promise<void> {
+    await this.#call('thaw', team);
+    const teams = this.state.teams.map((t) => (team === undefined || t.name === team ? { ...t, frozen: undefined } : t));
+    this.publish({ frozen: team === undefined ? undefined : this.state.frozen, teams });
   }
 
   async addTeam(name: TeamName, edit: TeamEdit): Promise<void> {
@@ -285,6 +381,11 @@ export class FakeApi implements Api {
   async onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void> {
     this.#shows.add(handler);
     return () => this.#shows.delete(handler);
+  }
+
+  async onShowView(handler: (view: string) => void): Promise<() => void> {
+    this.#views.add(handler);
+    return () => this.#views.delete(handler);
   }
 
   async #call(name: string, ...args: unknown[]): Promise<void> {

@@ -7,6 +7,8 @@ import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { EndedApproval } from '../bindings/EndedApproval';
+import type { GrantView } from '../bindings/GrantView';
+import type { MissedView } from '../bindings/MissedView';
 import type { Problem } from '../bindings/Problem';
 import type { PromptView } from '../bindings/PromptView';
 import type { SendOutcome } from '../bindings/SendOutcome';
@@ -17,7 +19,9 @@ import type { Api, TestStep } from './api';
 import { asProblem } from './problem';
 import { promptTitle, STATUSES } from './words';
 
-export type View = 'approvals' | 'teams' | 'activity' | 'settings';
+/** The views, in the order in which the sidebar has them. */
+export const VIEWS = ['approvals', 'teams', 'grants', 'activity', 'settings'] as const;
+export type View = (typeof VIEWS)[number];
 
 /** A task given to a team from this window, and what became of it. */
 export interface Task {
@@ -58,6 +62,8 @@ export class Iris {
   view = $state<View>('approvals');
   /** The approval on show; it stays on show after it ended, to say how. */
   shown = $state.raw<ApprovalView | null>(null);
+  /** The missed request on show, in place of an approval. */
+  missedId = $state<ApprovalId | null>(null);
   teamName = $state<TeamName | null>(null);
 
   /** The latest tasks of each team, newest first; they outlive a change of view, because agents ask
@@ -92,6 +98,7 @@ export class Iris {
         });
         this.#stop.push(quiet);
         this.#stop.push(await this.api.onShowApproval((id) => this.showApproval(id)));
+        this.#stop.push(await this.api.onShowView((view) => this.showView(view)));
       }
       const events = this.#events;
       const snapshot = await this.api.snapshot();
@@ -109,6 +116,25 @@ export class Iris {
 
   get approvals(): ApprovalView[] {
     return this.snapshot?.approvals ?? [];
+  }
+
+  /** How many approvals nobody but the person is asked: those that another session may answer first
+   * do not wait for them yet. */
+  get waiting(): number {
+    return this.approvals.filter((a) => a.forwardedTo === undefined).length;
+  }
+
+  get grants(): GrantView[] {
+    return this.snapshot?.grants ?? [];
+  }
+
+  /** What nobody answered in time, newest first. */
+  get missed(): MissedView[] {
+    return this.snapshot?.missed ?? [];
+  }
+
+  get shownMissed(): MissedView | null {
+    return this.missed.find((m) => m.id === this.missedId) ?? null;
   }
 
   /** What `ssh` asks, oldest first. */
@@ -134,9 +160,20 @@ export class Iris {
 
   showApproval(id: ApprovalId): void {
     this.view = 'approvals';
+    this.missedId = null;
     const approval = this.approvals.find((a) => a.id === id);
     this.#wanted = approval ? null : id;
     if (approval) this.shown = approval;
+  }
+
+  showMissed(id: ApprovalId): void {
+    this.view = 'approvals';
+    this.missedId = id;
+  }
+
+  /** For other surfaces, which name a view; one that does not exist changes nothing. */
+  showView(name: string): void {
+    this.view = VIEWS.find((view) => view === name) ?? this.view;
   }
 
   showTeam(name: TeamName): void {
@@ -260,14 +297,20 @@ export class Iris {
     }
     const asked = snapshot.prompts.find((p) => !before?.prompts.some((known) => known.id === p.id));
     if (before && asked) this.announcement = `${asked.host}: ${promptTitle(asked.kind)}.`;
-    const [first] = fresh;
+    const asking = snapshot.approvals.filter((a) => a.forwardedTo === undefined && !isAsked(before, a.id));
+    const [first] = asking;
     if (before && first) {
       this.announcement =
-        fresh.length === 1
+        asking.length === 1
           ? `${first.team} wants to use ${first.tool}: ${first.summary}`
-          : `${fresh.length} new approvals are waiting.`;
+          : `${asking.length} new approvals are waiting.`;
     }
   }
+}
+
+/** Whether the person was asked this before. */
+function isAsked(before: Snapshot | null, id: ApprovalId): boolean {
+  return before?.approvals.some((a) => a.id === id && a.forwardedTo === undefined) ?? false;
 }
 
 /** Calls `draw` every second while the window can be seen; returns how to stop that. */

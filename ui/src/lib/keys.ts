@@ -1,9 +1,11 @@
 /** True when the key goes into a text, so that single-letter shortcuts must rest. */
 export function isTyping(event: KeyboardEvent): boolean {
+  const { target } = event;
+  // A choice takes arrows and the space bar, no letters.
+  if (target instanceof HTMLInputElement && ['radio', 'checkbox'].includes(target.type)) return false;
   return (
-    event.target instanceof HTMLElement &&
-    (event.target.isContentEditable ||
-      ['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName))
+    target instanceof HTMLElement &&
+    (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName))
   );
 }
 

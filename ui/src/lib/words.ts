@@ -1,4 +1,5 @@
 // What the core writes down, in words for people.
+import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { MessageStatus } from '../bindings/MessageStatus';
 import type { PromptKind } from '../bindings/PromptKind';
@@ -6,6 +7,9 @@ import type { Surface } from '../bindings/Surface';
 import type { TeamState } from '../bindings/TeamState';
 import type { Verb } from '../bindings/Verb';
 import { visible } from './display';
+
+/** The tool with which an agent lays a plan before the person. */
+export const PLAN_TOOL = 'ExitPlanMode';
 
 const SURFACES: Record<Surface, string> = {
   notification: 'in the notification',
@@ -29,6 +33,10 @@ export function decider(decidedBy: string): string {
       return second in SURFACES ? `by you ${SURFACES[second as Surface]}` : `by you (${visible(second)})`;
     case 'rule':
       return `by the ${visible(second)} rule ${visible(rest.join(':'))}`;
+    case 'grant':
+      return `by the grant ${visible(second)}`;
+    case 'session':
+      return `by the session of team ${visible(second)} that gave the task`;
     case 'mode':
       return `by the team’s mode “${visible(second)}”`;
     case 'timeout':
@@ -73,7 +81,7 @@ export const MODES: Record<GrantPermission, { label: string; says: string }> = {
   no: { label: 'Deny everything', says: 'What no rule decides is denied, and the agent is told so.' },
   forward: {
     label: 'Forward to the sender',
-    says: 'What no rule decides goes to whoever gave the task. Iris cannot do that yet: it denies and tells the agent why.',
+    says: 'What no rule decides goes to the session that gave the task; it can allow what it may do itself. Everything else, and what it leaves unanswered, comes to you.',
   },
 };
 
@@ -120,6 +128,15 @@ export function secretWords(name: string): { what: string; of: string } {
 }
 
 /** What became of a task, truthfully. */
+/** What the process tables showed: `7 of 7 processes stopped in 0.4 s.` */
+export function frozenWords({ proof }: FrozenView): string {
+  if (!proof) return 'Agents are being stopped.';
+  const unreached = proof.unreached ?? [];
+  const cut = unreached.length > 0 ? ` ${unreached.join(', ')} could not be looked at: the agents there were cut off.` : '';
+  if (proof.found === 0 && cut === '') return 'No agent was running.';
+  return `${proof.stopped} of ${proof.found} processes stopped in ${(proof.tookMs / 1000).toFixed(1)} s.${cut}`;
+}
+
 export const STATUSES: Record<MessageStatus, { title: string; says: string }> = {
   answered: { title: 'Answered', says: '' },
   queued: { title: 'Queued', says: 'Iris has the task; the agent has not got it yet.' },

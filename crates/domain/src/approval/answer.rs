@@ -10,6 +10,9 @@ use crate::{
     policy::{Policy, Verdict},
 };
 
+/// What an agent is told with a denial, bytes: more than that is a task, which is sent as a message.
+pub const WORDS_MAX: usize = 16 * 1024;
+
 /// Who answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answerer {
@@ -47,6 +50,13 @@ impl Book {
     ) -> Result<Outcome, Problem> {
         let entry = self.waiting_entry(id)?;
         let view = &entry.asked.view;
+        if let Answer::Deny {
+            message: Some(words),
+        } = &answer
+            && words.len() > WORDS_MAX
+        {
+            return Err(telling::too_many_words());
+        }
         match (answer, by) {
             (Answer::Deny { message }, Answerer::Human(human)) => Ok(Outcome::Decided(
                 telling::tell(DeniedBy::Human(human), &view.tool, message.as_deref()),

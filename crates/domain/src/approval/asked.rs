@@ -11,7 +11,7 @@ use crate::{
     ids::SessionId,
     policy::IRIS,
     problem::Code,
-    request::{Asker, ToolRequest},
+    request::{Asker, REQUEST_MAX, ToolRequest, canonical},
     snapshot::ApprovalView,
 };
 
@@ -87,6 +87,15 @@ impl Asked {
                 Code::InvalidInput,
                 "An edited input cannot be empty.",
                 hint,
+            ));
+        }
+        if let Some(edited) = &edited
+            && canonical(edited).len() > REQUEST_MAX
+        {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                format!("An edited input has {REQUEST_MAX} bytes at most, as every request."),
+                "Put what is long into a file, and let the agent read that.",
             ));
         }
         let input = edited.unwrap_or_else(|| self.view.input.clone());

@@ -1,5 +1,6 @@
 //! What agents and humans are told about an approval's end.
 
+use super::answer::WORDS_MAX;
 use crate::{
     Problem,
     decision::{Decision, DeniedBy, Verb, who},
@@ -9,6 +10,9 @@ use crate::{
 
 /// Told to an agent whose request comes, or waits, when Iris ends.
 pub const SHUTDOWN: &str = "it is shutting down, so nobody can be asked. Stop here.";
+/// Told to an agent whose request comes, or waits, while it is frozen.
+pub const FROZEN: &str = "the user froze you and stopped everything. Do not try again by yourself: say where you \
+     stand, and wait for what the user says.";
 pub(super) const SWAPPED: &str =
     "a call with this tool_use_id already waits with another input. Make a new call.";
 pub(super) const LIMIT: &str =
@@ -16,6 +20,14 @@ pub(super) const LIMIT: &str =
 /// Told to an agent whose request is denied because it cannot be recorded.
 pub const AUDIT: &str = "the audit log cannot be written, and nothing runs without a record. The user can see \
      that in Iris; go on without this, or try again later.";
+
+pub(super) fn too_many_words() -> Problem {
+    Problem::new(
+        Code::InvalidInput,
+        format!("A denial's words have {WORDS_MAX} bytes at most."),
+        "Say it shorter, or deny and send the agent a message.",
+    )
+}
 
 /// A denial by Iris itself: `code` is what the audit log says, `why` what the agent is told.
 pub fn deny_by_iris(code: &'static str, why: &str) -> Decision {

@@ -1,3 +1,4 @@
+mod limits;
 mod more;
 
 use serde_json::{Value, json};

@@ -12,11 +12,11 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use iris_domain::{
     Problem,
-    approval::{Answerer, Asked, Book, Effect, Event, Ticket, deny_by_iris, waited},
+    approval::{Answerer, Asked, Book, Effect, Event, FROZEN, Ticket, deny_by_iris, waited},
     audit::Draft,
     decision::{Answer, Decision, DeniedBy, Human, Verb},
     grant::{GrantView, Live},
-    ids::{ApprovalId, GrantId, SessionId},
+    ids::{ApprovalId, GrantId, SessionId, TeamName},
     policy::Policy,
     problem::Code,
     request::ToolRequest,
@@ -30,7 +30,9 @@ use tokio::{
 
 use super::{ApprovalsView, policies::Policies};
 use crate::{
-    clock, short_id,
+    clock,
+    freeze::Freeze,
+    short_id,
     store::{Store, StoreError, WaitingRecord},
     tokens::Tokens,
 };
@@ -63,6 +65,8 @@ pub(super) enum Message {
     Extend(GrantId, oneshot::Sender<Result<GrantView, Problem>>),
     Gone(Ticket),
     Withdraw(SessionId, &'static str),
+    /// The team is frozen, or with `None` everything.
+    Freeze(Option<TeamName>),
     /// A caller's own row was or was not written.
     Wrote(Result<(), StoreError>),
     Shutdown(oneshot::Sender<()>),
@@ -93,6 +97,7 @@ struct Written {
 
 pub(super) struct Owner {
     policies: Policies,
+    freeze: Freeze,
     store: Store,
     inbox: mpsc::UnboundedReceiver<Message>,
     view: watch::Sender<Arc<ApprovalsView>>,
@@ -116,7 +121,7 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(
-        policies: Policies,
+        (policies, freeze): (Policies, Freeze),
         store: Store,
         tokens: Tokens,
         inbox: mpsc::UnboundedReceiver<Message>,
@@ -124,6 +129,7 @@ impl Owner {
         Self {
             grants: Grants::new(policies.clone(), tokens),
             policies,
+            freeze,
             store,
             inbox,
             view: watch::Sender::new(Arc::default()),
@@ -231,6 +237,9 @@ impl Owner {
 
     fn take(&mut self, message: Message) {
         match message {
+            Message::Ask(asked, reply) if self.freeze.is_frozen(&asked.view.team) => {
+                send(reply, Reply::Refused(deny_by_iris("frozen", FROZEN)));
+            }
             Message::Ask(mut asked, reply) => {
                 let free = short_id::free(|id| self.book.knows(&ApprovalId(id.to_owned())));
                 let Ok(id) =
@@ -308,6 +317,7 @@ impl Owner {
                 self.step(Event::Gone(ticket));
             }
             Message::Withdraw(session, why) => self.step(Event::Withdrawn(session, why)),
+            Message::Freeze(team) => self.step(Event::Frozen(team)),
             Message::Wrote(outcome) => self.wrote(outcome),
             Message::Shutdown(done) => {
                 self.closers.push(done);

@@ -32,6 +32,11 @@ pub const TOKEN_VAR: &str = "IRIS_TOKEN";
 /// The variable of the agent's environment that holds its session; what descends from the agent is
 /// known by it.
 pub const SESSION_VAR: &str = "IRIS_SESSION";
+
+/// What an agent of this session, and all that it starts, has in its environment.
+pub fn mark(session: SessionId) -> String {
+    format!("{SESSION_VAR}={session}")
+}
 /// Tools that reach other sessions, or run something later with nobody looking.
 const TAKEN_AWAY: &[&str] = &[
     "SendMessage",
@@ -106,7 +111,7 @@ impl Invocation<'_> {
             args,
             dir,
             env,
-            mark: format!("{SESSION_VAR}={}", self.session),
+            mark: mark(self.session),
         })
     }
 

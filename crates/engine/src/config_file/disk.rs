@@ -105,6 +105,14 @@ pub(super) fn save(
             "Make room on the disk, or make the folder writable; nothing was changed.",
         ))
     };
+    if u64::try_from(after.len()).map_or(true, |length| length > LARGEST) {
+        // It could be written, and would not be read again.
+        return Err(SaveError::Failed(Problem::new(
+            Code::InvalidInput,
+            "the config would be larger than 4 MiB, which is the most",
+            "Put what is long elsewhere: an agent's instructions belong into its project.",
+        )));
+    }
     let target = target(path);
     let unchanged = || match read(path) {
         Ok(now) if now.as_deref() == before => Ok(()),

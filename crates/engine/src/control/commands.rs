@@ -24,7 +24,7 @@ use super::{
     AnswerReply, Command, PendingItem, StatusReply, TestReply,
     server::{Commands, Peer},
 };
-use crate::{Engine, clock, preview, secrets::Spoken};
+use crate::{Engine, clock, metrics::Page, preview, secrets::Spoken};
 
 /// Rows of refused calls per [`REFUSAL_PERIOD`]: enough to see an agent try, too few to fill a disk.
 const REFUSALS_MAX: u32 = 20;
@@ -52,7 +52,14 @@ impl EngineCommands {
     }
 
     async fn answer(&self, id: &str, answer: Answer) -> Result<Value, Problem> {
-        let id = named(&self.snapshot(), id)?;
+        let id = match named(&self.snapshot(), id) {
+            // The snapshot has the latest of those that ended; who is asked knows more of them, and
+            // tells a late caller who answered.
+            Err(problem) if problem.code == Code::NotFound && !id.trim().is_empty() => {
+                ApprovalId(id.trim().to_lowercase())
+            }
+            named => named?,
+        };
         to_json(&self.engine.answer(id, answer, cli()).await?)
     }
 
@@ -198,6 +205,13 @@ impl Commands for EngineCommands {
                 engine.config.remove_team(team).await.map(|()| json!({}))
             }
             Command::TeamTest { team } => self.test(team, &steps).await,
+            Command::Freeze { team } => to_json(&engine.freeze(team, cli()).await?),
+            Command::Thaw { team } => engine.thaw(team, cli()).await.map(|()| json!({})),
+            Command::KeyRevoke { team } => to_json(&engine.revoke_keys(team, cli()).await?),
+            Command::KeyRotate { team } => to_json(&engine.rotate_keys(team, cli()).await?),
+            Command::TunnelKill { team } => {
+                engine.kill_tunnel(team, cli()).await.map(|()| json!({}))
+            }
             Command::Send {
                 team,
                 text,
@@ -234,11 +248,17 @@ impl Commands for EngineCommands {
             Command::Headers {} => Ok(json!({
                 "Authorization": format!("Bearer {}", engine.tokens.console().expose()),
             })),
+            Command::Metrics {} => {
+                let page = Page::new(engine.store.metrics().clone(), engine.snapshot());
+                page.text().map(Value::from).map_err(unwritten)
+            }
+            Command::MetricsToken {} => Ok(engine.tokens.scraper().expose().into()),
             Command::Show {} => self.ask_to_show(),
         }
     }
 
     async fn refused(&self, command: &'static str, peer: Peer) {
+        self.engine.store.metrics().refused(Kind::Call, "control");
         let now = Instant::now();
         let Some(unwritten) = self
             .refusals
@@ -357,13 +377,15 @@ fn cli() -> Human {
 }
 
 fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
-    serde_json::to_value(value).map_err(|error| {
-        Problem::new(
-            Code::Internal,
-            format!("the answer could not be written as JSON: {error}"),
-            "This is a defect in Iris; please report it with the log.",
-        )
-    })
+    serde_json::to_value(value).map_err(unwritten)
+}
+
+fn unwritten(error: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        Code::Internal,
+        format!("the answer could not be written: {error}"),
+        "This is a defect in Iris; please report it with the log.",
+    )
 }
 
 #[cfg(test)]
@@ -393,6 +415,7 @@ mod tests {
             recent,
             missed: Vec::new(),
             grants: Vec::new(),
+            frozen: None,
             prompts: Vec::new(),
             problems: Vec::new(),
         }

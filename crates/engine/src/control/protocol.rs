@@ -3,6 +3,7 @@
 use iris_domain::{
     Problem,
     connection_test::TestStep,
+    freeze::FrozenView,
     grant::{Offers, Remember},
     ids::{ApprovalId, Party, SessionId, TeamName},
     request::Circumstances,
@@ -132,6 +133,33 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
+    /// Freezes a team, or everything: [`iris_domain::freeze::FrozenView`].
+    Freeze {
+        /// Which; absent: everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<TeamName>,
+    },
+    /// Thaws a team, or everything; answers `{}`.
+    Thaw {
+        /// Which; absent: everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<TeamName>,
+    },
+    /// Takes the keys of a team's agents: [`crate::Keys`].
+    KeyRevoke {
+        /// Whose.
+        team: TeamName,
+    },
+    /// Gives a team's agents new keys: [`crate::Keys`].
+    KeyRotate {
+        /// Whose.
+        team: TeamName,
+    },
+    /// Cuts a team's tunnel; answers `{}`.
+    TunnelKill {
+        /// Whose.
+        team: TeamName,
+    },
     /// Sends a message as the console and waits: [`iris_domain::message::SendOutcome`].
     Send {
         /// To whom.
@@ -175,6 +203,10 @@ pub enum Command {
     },
     /// The headers that the console's MCP client sends.
     Headers {},
+    /// The metrics, as a text in Prometheus' format.
+    Metrics {},
+    /// The token that reads them at `/metrics`, as a text.
+    MetricsToken {},
     /// Shows the window.
     Show {},
 }
@@ -204,6 +236,11 @@ impl Command {
             Self::TeamStop { .. } => "teamStop",
             Self::TeamRemove { .. } => "teamRemove",
             Self::TeamTest { .. } => "teamTest",
+            Self::Freeze { .. } => "freeze",
+            Self::Thaw { .. } => "thaw",
+            Self::KeyRevoke { .. } => "keyRevoke",
+            Self::KeyRotate { .. } => "keyRotate",
+            Self::TunnelKill { .. } => "tunnelKill",
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
             Self::Audit { .. } => "audit",
@@ -211,6 +248,8 @@ impl Command {
             Self::Explain { .. } => "explain",
             Self::PolicyReplay { .. } => "policyReplay",
             Self::Headers {} => "headers",
+            Self::Metrics {} => "metrics",
+            Self::MetricsToken {} => "metricsToken",
             Self::Show {} => "show",
         }
     }
@@ -240,10 +279,17 @@ impl Command {
             | Self::Interrupt { .. }
             | Self::Explain { .. }
             | Self::Headers {}
+            | Self::Metrics {}
+            | Self::MetricsToken {}
             | Self::Show {} => true,
             Self::TeamStart { .. }
             | Self::TeamStop { .. }
             | Self::TeamTest { .. }
+            | Self::Freeze { .. }
+            | Self::Thaw { .. }
+            | Self::KeyRevoke { .. }
+            | Self::KeyRotate { .. }
+            | Self::TunnelKill { .. }
             | Self::Send { .. }
             | Self::Audit { .. }
             | Self::AuditVerify {}
@@ -274,6 +320,9 @@ pub struct StatusReply {
     pub endpoint: String,
     /// Every team.
     pub teams: Vec<StatusTeam>,
+    /// Set while everything is frozen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub frozen: Option<FrozenView>,
     /// What is wrong with Iris itself.
     pub problems: Vec<Problem>,
 }
@@ -296,6 +345,9 @@ pub struct StatusTeam {
     /// The link to its host, while it is wanted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub link: Option<LinkView>,
+    /// Set while its agents are frozen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub frozen: Option<FrozenView>,
 }
 
 impl From<&TeamView> for StatusTeam {
@@ -307,6 +359,7 @@ impl From<&TeamView> for StatusTeam {
             waiting: team.waiting,
             problem: team.problem.clone(),
             link: team.link.clone(),
+            frozen: team.frozen.clone(),
         }
     }
 }
@@ -317,6 +370,7 @@ impl From<&Snapshot> for StatusReply {
             version: snapshot.version.clone(),
             endpoint: snapshot.endpoint.clone(),
             teams: snapshot.teams.iter().map(StatusTeam::from).collect(),
+            frozen: snapshot.frozen.clone(),
             problems: snapshot.problems.clone(),
         }
     }

@@ -160,7 +160,10 @@ impl Callbacks {
     pub fn may_run(&self, team: &TeamName) -> Result<(), Problem> {
         let counted = self.counted();
         match counted.get(team) {
-            Some(counted) if counted.breaker.is_open() => Err(told(team)),
+            Some(counted) if counted.breaker.is_open() => {
+                let cut_off = self.0.cut_off.borrow();
+                Err(cut_off.get(team).cloned().unwrap_or_else(|| told(team)))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -269,15 +272,29 @@ impl Callbacks {
             .breaker
             .failed(self.elapsed());
         if opens {
-            let revoked = self.0.tokens.revoke_team(team);
-            tracing::warn!(%team, revoked, "a team is cut off");
-            self.0.cut_off.send_modify(|cut_off| {
-                Arc::make_mut(cut_off).insert(team.clone(), told(team));
-            });
-            if self.0.cuts.send(team.clone()).is_err() {
-                tracing::debug!(%team, "Iris ends, and its agents with it");
-            }
+            self.close(team, told(team));
         }
+    }
+
+    /// A human cuts the team off, with what surfaces then say: as after too many refused calls. Says how
+    /// many tokens were revoked.
+    pub fn cut(&self, team: &TeamName, why: Problem) -> usize {
+        let mut teams = self.counted();
+        teams.entry(team.clone()).or_default().breaker.open();
+        drop(teams);
+        self.close(team, why)
+    }
+
+    fn close(&self, team: &TeamName, why: Problem) -> usize {
+        let revoked = self.0.tokens.revoke_team(team);
+        tracing::warn!(%team, revoked, "a team is cut off");
+        self.0.cut_off.send_modify(|cut_off| {
+            Arc::make_mut(cut_off).insert(team.clone(), why);
+        });
+        if self.0.cuts.send(team.clone()).is_err() {
+            tracing::debug!(%team, "Iris ends, and its agents with it");
+        }
+        revoked
     }
 
     fn cuts(&self) -> Option<mpsc::UnboundedReceiver<TeamName>> {

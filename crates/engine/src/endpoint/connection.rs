@@ -36,7 +36,7 @@ pub(super) async fn accept<H: ServerHandler + Answers>(
     shutdown: CancellationToken,
 ) {
     let guard = Arc::new(guard);
-    let places = Places::new(limits.connections);
+    let places = Places::new(limits.connections, guard.connections());
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,

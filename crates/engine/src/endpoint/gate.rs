@@ -138,6 +138,8 @@ pub(super) enum Route {
     Health,
     /// `/probe/{nonce}`: whether a tunnel ends here.
     Probe,
+    /// `/metrics`: for scrapers.
+    Metrics,
     /// `/mcp`: the console's.
     Console,
     /// `/mcp/{session}`: an agent's.
@@ -151,6 +153,7 @@ pub(super) fn route(path: &str) -> Route {
     match path {
         "/healthz" => Route::Health,
         "/mcp" => Route::Console,
+        "/metrics" => Route::Metrics,
         _ if path.starts_with(PROBE) => Route::Probe,
         _ => path
             .strip_prefix("/mcp/")
@@ -328,6 +331,7 @@ mod tests {
         let id = "0190a3e2-7c1b-4d5e-8f00-000000000001";
         assert_eq!(route("/mcp"), Route::Console);
         assert_eq!(route("/healthz"), Route::Health);
+        assert_eq!(route("/metrics"), Route::Metrics);
         assert_eq!(
             route(&format!("/mcp/{id}")),
             Route::Session(id.parse().unwrap())
@@ -339,6 +343,7 @@ mod tests {
             "/mcp/x",
             "//mcp",
             "/healthz/",
+            "/metrics/",
             "/.well-known/oauth-authorization-server",
             &format!("/mcp/{}", id.to_uppercase()),
             &format!("/mcp/{id}/"),

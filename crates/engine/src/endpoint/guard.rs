@@ -9,6 +9,7 @@ use http::{
 };
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
+use prometheus_client::metrics::gauge::Gauge;
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -29,7 +30,10 @@ use super::{
     probe::Probes,
     refusals::Refusals,
 };
-use crate::tokens::{Admission, Caller, Tokens};
+use crate::{
+    metrics::{self, Page},
+    tokens::{Admission, Caller, Tokens},
+};
 
 /// The gate, the calls that are being answered, and behind them the tools and rmcp.
 pub(super) struct Guard<H> {
@@ -38,6 +42,7 @@ pub(super) struct Guard<H> {
     tokens: Tokens,
     callbacks: Callbacks,
     refusals: Refusals,
+    page: Page,
     limits: Limits,
     calls: Calls,
     tools: H,
@@ -51,6 +56,7 @@ pub(super) struct Known {
     pub tokens: Tokens,
     pub callbacks: Callbacks,
     pub refusals: Refusals,
+    pub page: Page,
 }
 
 /// Why a body could not be had.
@@ -69,6 +75,7 @@ impl<H: ServerHandler + Answers> Guard<H> {
             tokens,
             callbacks,
             refusals,
+            page,
         } = known;
         // Host, Origin and body were checked when rmcp gets the request; once is enough.
         let config = StreamableHttpServerConfig::default()
@@ -88,6 +95,7 @@ impl<H: ServerHandler + Answers> Guard<H> {
             tokens,
             callbacks,
             refusals,
+            page,
             limits,
             calls: Calls::default(),
             tools,
@@ -95,8 +103,19 @@ impl<H: ServerHandler + Answers> Guard<H> {
         }
     }
 
+    /// The endpoint's connections, to be counted.
+    pub(super) fn connections(&self) -> Gauge {
+        self.page.metrics().connections()
+    }
+
     /// The answer to a request on the connection with this place.
     pub(super) async fn answer(&self, request: Request<Incoming>, on: &Place) -> Response<Body> {
+        let response = self.answer_to(request, on).await;
+        self.page.metrics().answered(response.status());
+        response
+    }
+
+    async fn answer_to(&self, request: Request<Incoming>, on: &Place) -> Response<Body> {
         let (parts, body) = request.into_parts();
         if let Err(refused) = gate::check(&parts, &self.own) {
             return self.refuse(refused, &parts);
@@ -105,6 +124,7 @@ impl<H: ServerHandler + Answers> Guard<H> {
             Route::Nowhere => return plain(StatusCode::NOT_FOUND, "not found"),
             Route::Health => return health(&parts.method),
             Route::Probe => return self.probed(&parts),
+            Route::Metrics => return self.metrics(&parts),
             Route::Console => None,
             Route::Session(session) => Some(session),
         };
@@ -115,22 +135,11 @@ impl<H: ServerHandler + Answers> Guard<H> {
             return self.unauthorized("token:unknown", &parts);
         };
         if admission.caller.session() != place {
-            let caller = &admission.caller;
-            self.refusals
-                .stranger(Some(caller), "token:elsewhere", parts.uri.path());
-            self.callbacks.failed(caller);
-            return closing(plain(
-                StatusCode::FORBIDDEN,
-                "this token is for another address",
-            ));
+            return self.elsewhere(&admission.caller, &parts);
         }
         on.is_of(admission.caller.party());
         if parts.method != Method::POST {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "POST only");
-            response
-                .headers_mut()
-                .insert(ALLOW, http::HeaderValue::from_static("POST"));
-            return response;
+            return not_allowed("POST");
         }
         if !gate::is_json(&parts.headers) {
             return closing(plain(
@@ -224,6 +233,45 @@ impl<H: ServerHandler + Answers> Guard<H> {
         closing(plain(StatusCode::NOT_FOUND, "not found"))
     }
 
+    /// `/metrics`, for the scraper's token and the console's. An agent's opens its own address only.
+    fn metrics(&self, parts: &Parts) -> Response<Body> {
+        let Some(presented) = gate::bearer(&parts.headers) else {
+            return self.unauthorized("token:missing", parts);
+        };
+        if !self.tokens.is_scraper(presented) {
+            let Some(admission) = self.tokens.admit(presented) else {
+                return self.unauthorized("token:unknown", parts);
+            };
+            if *admission.caller != Caller::Console {
+                return self.elsewhere(&admission.caller, parts);
+            }
+        }
+        if parts.method != Method::GET {
+            return not_allowed("GET");
+        }
+        match self.page.text() {
+            Ok(text) => answer_of(StatusCode::OK, metrics::CONTENT_TYPE, text),
+            Err(error) => {
+                tracing::error!(%error, "the metrics could not be written");
+                plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Iris failed; its log says more",
+                )
+            }
+        }
+    }
+
+    /// A token that opens another address.
+    fn elsewhere(&self, caller: &Caller, parts: &Parts) -> Response<Body> {
+        self.refusals
+            .stranger(Some(caller), "token:elsewhere", parts.uri.path());
+        self.callbacks.failed(caller);
+        closing(plain(
+            StatusCode::FORBIDDEN,
+            "this token is for another address",
+        ))
+    }
+
     fn refuse(&self, refused: Refused, parts: &Parts) -> Response<Body> {
         let (status, why) = match refused {
             Refused::Duplicate(_) | Refused::Framing => (StatusCode::BAD_REQUEST, None),
@@ -257,13 +305,17 @@ fn health(method: &Method) -> Response<Body> {
         r#""}"#
     );
     if *method != Method::GET {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET only");
-        response
-            .headers_mut()
-            .insert(ALLOW, http::HeaderValue::from_static("GET"));
-        return response;
+        return not_allowed("GET");
     }
     json(StatusCode::OK, SAID)
+}
+
+fn not_allowed(method: &'static str) -> Response<Body> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, &format!("{method} only"));
+    response
+        .headers_mut()
+        .insert(ALLOW, http::HeaderValue::from_static(method));
+    response
 }
 
 /// rmcp answers a message of a shape that it does not know with 415 and plain text; the media

@@ -10,6 +10,7 @@ use std::{
 };
 
 use iris_domain::ids::Party;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Places {
     free: Arc<Semaphore>,
     held: Arc<Mutex<Held>>,
+    open: Gauge,
 }
 
 /// By age.
@@ -39,15 +41,17 @@ pub(super) struct Place {
     held: Arc<Mutex<Held>>,
     /// Cancelled when another connection gets the place.
     pub dismissed: CancellationToken,
+    open: Gauge,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Places {
-    /// So many.
-    pub(super) fn new(count: usize) -> Self {
+    /// So many; those that are taken are counted.
+    pub(super) fn new(count: usize, open: Gauge) -> Self {
         Self {
             free: Arc::new(Semaphore::new(count)),
             held: Arc::default(),
+            open,
         }
     }
 
@@ -70,10 +74,12 @@ impl Places {
             dismissed: dismissed.clone(),
         };
         held.insert(number, entry);
+        self.open.inc();
         Some(Place {
             number,
             held: Arc::clone(&self.held),
             dismissed,
+            open: self.open.clone(),
             _permit: permit,
         })
     }
@@ -91,6 +97,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         lock(&self.held).remove(&self.number);
+        self.open.dec();
     }
 }
 

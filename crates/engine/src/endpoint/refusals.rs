@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{clock, store::Store, tokens::Caller};
+use crate::{clock, metrics::Metrics, store::Store, tokens::Caller};
 
 /// How many rows are written in which time; what comes beyond is counted, and the count is one
 /// more row.
@@ -44,12 +44,13 @@ const DETAIL_MAX: usize = 200;
 pub(super) struct Refusals {
     rows: mpsc::Sender<Draft>,
     uncounted: Arc<AtomicU64>,
+    metrics: Metrics,
 }
 
 impl Refusals {
     /// Starts the task.
     pub(super) fn start(store: Store, tasks: &TaskTracker, shutdown: CancellationToken) -> Self {
-        let (refusals, rows) = Self::channel();
+        let (refusals, rows) = Self::counted_by(store.metrics().clone());
         let uncounted = Arc::clone(&refusals.uncounted);
         tasks.spawn(async move {
             write(rows, &uncounted, PACE, shutdown, |draft| async {
@@ -63,12 +64,19 @@ impl Refusals {
     }
 
     /// The handle, and what comes out at the other end.
+    #[cfg(test)]
     pub(super) fn channel() -> (Self, mpsc::Receiver<Draft>) {
+        Self::counted_by(Metrics::default())
+    }
+
+    /// The same, counted there.
+    pub(super) fn counted_by(metrics: Metrics) -> (Self, mpsc::Receiver<Draft>) {
         let (rows, receiver) = mpsc::channel(QUEUE);
         (
             Self {
                 rows,
                 uncounted: Arc::default(),
+                metrics,
             },
             receiver,
         )
@@ -77,28 +85,32 @@ impl Refusals {
     /// Someone without a token, or with one that is not for this place.
     pub(super) fn stranger(&self, caller: Option<&Caller>, why: &'static str, path: &str) {
         let details = json!({ "path": display::one_line(path, DETAIL_MAX) });
-        self.send(draft(Kind::Auth, caller, "endpoint", why, details));
+        self.send(Kind::Auth, caller, "endpoint", why, details);
     }
 
     /// A caller that we know asked for what it may not have.
     pub(super) fn call(&self, caller: &Caller, tool: &str, why: &'static str, details: &str) {
         let details = json!({ "reason": display::one_line(details, DETAIL_MAX) });
-        self.send(draft(Kind::Call, Some(caller), tool, why, details));
+        self.send(Kind::Call, Some(caller), tool, why, details);
     }
 
     /// A permission request that is none.
     pub(super) fn permission(&self, caller: &Caller, details: &str) {
         let details = json!({ "reason": display::one_line(details, DETAIL_MAX) });
-        self.send(draft(
-            Kind::Permission,
-            Some(caller),
-            "permissions__approve",
-            "iris:input",
-            details,
-        ));
+        let tool = "permissions__approve";
+        self.send(Kind::Permission, Some(caller), tool, "iris:input", details);
     }
 
-    fn send(&self, draft: Draft) {
+    fn send(
+        &self,
+        kind: Kind,
+        caller: Option<&Caller>,
+        tool: &str,
+        why: &'static str,
+        input: Value,
+    ) {
+        self.metrics.refused(kind, why);
+        let draft = draft(kind, caller, tool, why, input);
         if self.rows.try_send(draft).is_err() {
             // The queue is full, or Iris ends: counted, and said with the next row.
             self.uncounted.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 mod answers;
 mod callbacks;
 mod kit;
+mod metrics;
 mod refused;
 mod secured;
 mod whole;

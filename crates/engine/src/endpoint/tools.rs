@@ -27,10 +27,14 @@ use super::{
     refusals::Refusals,
     schema,
 };
-use crate::{approvals::Approvals, claude::SERVER, clock, teams::Teams, tokens::Caller};
+use crate::{
+    approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+};
 
 /// What the tools work on.
 pub(super) struct Tools {
+    /// Counts the calls.
+    pub metrics: Metrics,
     /// Decides permission requests.
     pub approvals: Approvals,
     /// Wakes, sleeps and messages teams.
@@ -214,6 +218,13 @@ impl Tools {
         name: Name,
         arguments: JsonObject,
     ) -> CallToolResult {
+        let result = self.run(caller, name, arguments).await;
+        let worked = result.is_error != Some(true);
+        self.metrics.called(name.as_str(), worked);
+        result
+    }
+
+    async fn run(&self, caller: &Caller, name: Name, arguments: JsonObject) -> CallToolResult {
         let arguments = match self.admit(caller, name, arguments).await {
             Ok(arguments) => arguments,
             Err(problem) => return failed(name, &problem),

@@ -1,6 +1,6 @@
 //! What who needs a link holds.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
     Problem,
@@ -13,7 +13,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Live, human, lines::Seat, live::Alive, shutting_down, task::Told, tunnel::Wanted, view::Status,
 };
-use crate::{process::Program, remote::Run};
+use crate::{
+    process::{Halted, Program},
+    remote::{self, Run},
+};
+
+/// How long a host may take to stop an agent: a link that takes longer is cut instead.
+const HALT_LIMIT: Duration = Duration::from_secs(4);
 
 /// A share of a link. The link is up, or tried, until the last one is dropped.
 #[derive(Debug)]
@@ -141,6 +147,35 @@ impl Reach {
     /// The run's `ssh` had to be killed, which its far end does not notice: it is ended there.
     pub fn end(&self, run: Run) {
         self.tell(Told::End(run));
+    }
+
+    /// Stops the agent of this run where it stands, or lets it go on; what was seen of it. `None`: the
+    /// host did not say, or not in time.
+    pub fn halt(
+        &self,
+        instance: &str,
+        run: Run,
+        what: remote::Halt,
+    ) -> impl Future<Output = Option<Halted>> + Send + 'static + use<> {
+        let nonce = remote::Nonce::random();
+        let mut line = remote::halt(&nonce, instance, run, what).into_bytes();
+        line.push(b'\n');
+        let connection = Arc::clone(&self.seat.connection);
+        async move {
+            let ran = connection.run(remote::COMMAND, &line, HALT_LIMIT).await;
+            let ran = ran.inspect_err(|failure| {
+                tracing::warn!(%failure, %run, "an agent was not halted on its host");
+            });
+            let ran = ran.ok()?;
+            match ran
+                .stdout
+                .lines()
+                .find_map(|line| remote::read(&nonce, line))?
+            {
+                remote::Said::Halted { found, stopped } => Some(Halted { found, stopped }),
+                _ => None,
+            }
+        }
     }
 
     fn tell(&self, told: Told) {

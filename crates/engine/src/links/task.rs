@@ -57,6 +57,8 @@ pub(super) enum Told {
     /// The host takes no more sessions on this connection.
     Full(Arc<Connection>),
     Nudge,
+    /// The tunnel of this team is closed.
+    Cut(TeamName),
     /// Somebody wants to see a proof now; answered when it is under way.
     Prove(oneshot::Sender<()>),
     /// A run was cut off; its far end is ended.
@@ -144,6 +146,7 @@ impl Task {
                 }
                 failure = self.lines.ended() => {
                     let failure = self.host.failed(&failure);
+                    self.host.deps.metrics.link_lost(self.host.destination());
                     info!(host = self.host.destination(), problem = %failure.problem, "the link ended");
                     self.step(Event::Failed(failure));
                 }
@@ -187,6 +190,12 @@ impl Task {
             Told::Seat(reply) => self.seat(reply),
             Told::Full(connection) => self.lines.is_full(&connection),
             Told::Nudge => self.step(Event::Nudged),
+            Told::Cut(team) => {
+                for wish in self.wishes.values_mut().filter(|wish| wish.team == team) {
+                    wish.tunnel = None;
+                }
+                self.close_unwanted();
+            }
             Told::Prove(heard) => {
                 self.step(Event::Nudged);
                 self.publish();
@@ -200,6 +209,10 @@ impl Task {
     }
 
     fn done(&mut self, done: Done) {
+        if let Done::Connected(outcome) = &done {
+            let metrics = &self.host.deps.metrics;
+            metrics.link_connected(self.host.destination(), outcome.is_ok());
+        }
         match done {
             Done::Connected(Ok(connection)) => {
                 self.lines.add(connection);

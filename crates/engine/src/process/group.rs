@@ -57,6 +57,8 @@ impl Group {
     pub async fn end(&mut self, mark: &str) {
         if !self.is_empty() {
             self.signal(Signal::TERM);
+            // What is stopped hears it when it goes on.
+            self.signal(Signal::CONT);
             if !self.wait_empty(TERM_GRACE).await {
                 self.signal(Signal::KILL);
                 if !self.wait_empty(KILL_GRACE).await {

@@ -16,6 +16,8 @@ pub(super) struct Stat {
     /// Clock ticks since boot. With the pid it names a process for good.
     pub started: u64,
     pub zombie: bool,
+    /// By a signal: it does nothing.
+    pub stopped: bool,
 }
 
 impl Stat {
@@ -29,6 +31,7 @@ impl Stat {
         Some(Self {
             pid: pid.parse().ok()?,
             zombie: matches!(field(3)?, "Z" | "X"),
+            stopped: field(3)? == "T",
             parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
@@ -61,6 +64,7 @@ impl Stat {
             session: 0,
             started: 0,
             zombie: false,
+            stopped: false,
         })
     }
 }
@@ -124,7 +128,7 @@ pub(super) fn children() -> Vec<Stat> {
     all().into_iter().filter(|s| s.parent == own).collect()
 }
 
-fn all() -> Vec<Stat> {
+pub(super) fn all() -> Vec<Stat> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return vec![];
     };
@@ -143,6 +147,26 @@ pub(super) fn has_in_environment(pid: i32, mark: &str) -> bool {
             .split(|b| *b == 0)
             .any(|entry| entry == mark.as_bytes())
     })
+}
+
+/// Kills what carries one of these `NAME=value` in its environment: an Iris that is no more started it,
+/// and it left the group that was noted. Says how many there were.
+pub fn end_marked(marks: &[String]) -> usize {
+    let own = own_pid();
+    let is_left = |one: &Stat| {
+        one.pid != own && !one.zombie && marks.iter().any(|mark| has_in_environment(one.pid, mark))
+    };
+    let mut ended = 0;
+    for one in all().into_iter().filter(is_left) {
+        let Some(pid) = Pid::from_raw(one.pid) else {
+            continue;
+        };
+        match rustix::process::kill_process(pid, rustix::process::Signal::KILL) {
+            Ok(()) => ended += 1,
+            Err(error) => debug!(pid = one.pid, %error, "what was left behind is gone already"),
+        }
+    }
+    ended
 }
 
 /// Kills a process group that an Iris which is no more started and noted. Does nothing unless its
@@ -182,6 +206,7 @@ mod tests {
             session: 39,
             started: 98765,
             zombie: false,
+            stopped: false,
         };
         assert_eq!(Stat::parse(line), Some(want));
         assert_eq!(
@@ -206,6 +231,7 @@ mod tests {
                         session: 0,
                         started,
                         zombie: false,
+                        stopped: false,
                     },
                 )
             })

@@ -52,6 +52,13 @@ pub enum Said {
         /// The sshd of an earlier connection of this link was still there, and was ended.
         stale_link: bool,
     },
+    /// What was seen of an agent that was told to stop where it stands, or to go on.
+    Halted {
+        /// So many processes.
+        found: u32,
+        /// Of these, stopped.
+        stopped: u32,
+    },
     /// On which addresses a port listens; `None`: the host does not say.
     Listening(Option<Vec<IpAddr>>),
     /// The nonce of a proof was taken by who has Iris's certificate.
@@ -118,6 +125,13 @@ pub fn read(nonce: &Nonce, line: &str) -> Option<Said> {
                 ended: numbers.next()?.ok()?,
                 stuck: numbers.next()?.ok()?,
                 stale_link: numbers.next()?.ok()? > 0,
+            })
+        }
+        "halted" => {
+            let mut numbers = rest.split(' ').map(str::parse::<u32>);
+            Some(Said::Halted {
+                found: numbers.next()?.ok()?,
+                stopped: numbers.next()?.ok()?,
             })
         }
         "listening" => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use iris_domain::ids::SessionId;
 
-use super::{COMMON, LISTENING, Nonce, PROVE, Run, SWEEP, folder_name, line};
+use super::{COMMON, HALT, LISTENING, Nonce, PROVE, Run, SWEEP, folder_name, line};
 use crate::secrets::Secret;
 
 /// What to sweep.
@@ -58,6 +58,32 @@ pub fn listening(nonce: &Nonce, port: u16) -> String {
         ("hex", &format!("{port:04X}")),
     ];
     in_one_line(&values, LISTENING)
+}
+
+/// What an agent on the host is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// Stop where it stands, with all that it started.
+    Stop,
+    /// Go on.
+    GoOn,
+}
+
+/// Stops the agent of one run, or lets it go on. Answers [`super::Said::Halted`].
+pub fn halt(nonce: &Nonce, instance: &str, run: Run, what: Halt) -> String {
+    let values = [
+        ("nonce", nonce.as_str()),
+        ("instance", &folder_name(instance)),
+        ("only", &run.to_string()),
+        (
+            "signal",
+            match what {
+                Halt::Stop => "STOP",
+                Halt::GoOn => "CONT",
+            },
+        ),
+    ];
+    in_one_line(&values, HALT)
 }
 
 /// A nonce that the host itself is to send to the remote end of a tunnel.
@@ -140,6 +166,7 @@ mod tests {
             sweep(&nonce, "a'; rm -rf ~ '", "l'\n", &[session]),
             end(&nonce, "a", Run::of(session)),
             leave(&nonce, "a", "l", &[]),
+            halt(&nonce, "a'; rm -rf ~ '", Run::of(session), Halt::Stop),
             listening(&nonce, 80),
             prove(&nonce, "a'; rm -rf ~ '", &errand),
         ] {

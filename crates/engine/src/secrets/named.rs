@@ -9,6 +9,7 @@ use iris_domain::{
     Problem,
     audit::{Draft, Kind},
     decision::{AllowedBy, Human},
+    display,
     ids::Party,
     problem::Code,
 };
@@ -27,6 +28,10 @@ const ENV: &str = "env ";
 const SSH: &str = "ssh ";
 /// The longest name of a value for an environment.
 const NAME_MAX: usize = 100;
+/// The longest value for an environment, bytes: no variable is longer on Linux.
+pub const VALUE_MAX: usize = 128 * 1024;
+/// What of a name stands in a row, characters: anything may be asked for.
+const NOTED_MAX: usize = 300;
 
 /// Secrets by name; cheap to clone.
 #[derive(Debug, Clone)]
@@ -143,7 +148,7 @@ impl NamedSecrets {
     async fn note(&self, event: &str, name: &str, human: Human) -> Result<(), Problem> {
         let row = Draft {
             caller: Party::CONSOLE.to_owned(),
-            input: json!({ "secret": name }),
+            input: json!({ "secret": display::one_line(name, NOTED_MAX) }),
             decided_by: AllowedBy::Human(human).to_string(),
             ..Draft::event(clock::now(), Kind::Operation, event)
         };
@@ -188,12 +193,19 @@ impl NamedSecrets {
         let plain = !name.is_empty()
             && name.len() <= NAME_MAX
             && name.trim() == name
-            && iris_domain::display::one_line(name, NAME_MAX) == name;
+            && display::one_line(name, NAME_MAX) == name;
         if !plain {
             return Err(Problem::new(
                 Code::InvalidInput,
                 format!("A secret's name has 1 to {NAME_MAX} visible characters in one line."),
                 "Choose a short name; a team's `env` then says `keychain:NAME`.",
+            ));
+        }
+        if value.expose().len() > VALUE_MAX {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                format!("A value has {VALUE_MAX} bytes at most: no environment can hold more."),
+                "Give the agent the path of a file instead.",
             ));
         }
         if value.expose().is_empty() || value.expose().contains('\0') {
@@ -403,6 +415,8 @@ mod tests {
             ("a\u{202e}b", "v"),
             ("npm", ""),
             ("npm", "a\0b"),
+            ("npm", &"v".repeat(VALUE_MAX + 1)),
+            (&"n".repeat(NAME_MAX + 1), "v"),
         ] {
             let refused = named.keep_env(name, secret(value)).await.unwrap_err();
             assert_eq!(refused.code, Code::InvalidInput, "{name:?}");

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use iris_domain::{
     audit::{Row, Stored, Verifier},
-    ids::{Party, TeamName},
+    ids::{Party, SessionId, TeamName},
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params, types::Type};
@@ -104,6 +104,12 @@ pub(super) fn session(
             })
         })
         .optional()
+}
+
+pub(super) fn session_ids(connection: &Connection) -> rusqlite::Result<Vec<SessionId>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM session")?;
+    let rows = statement.query_map([], |row| parse(row, 0))?;
+    rows.collect()
 }
 
 pub(super) fn noted_groups(connection: &Connection) -> rusqlite::Result<Vec<(i32, u64)>> {

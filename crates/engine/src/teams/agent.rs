@@ -6,9 +6,10 @@ mod text;
 
 use std::collections::HashMap;
 
+use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
-    ids::MessageId,
+    ids::{MessageId, SessionId},
     problem::Code,
     request::{Asker, Circumstances, ToolRequest},
     session::{Cure, Event, Failure, Mcp, TurnEnd},
@@ -21,7 +22,8 @@ use super::{TeamsDeps, slots::Slot};
 use crate::{
     claude::{self, MessageState, Refused, TurnResult},
     endpoint::Callbacks,
-    process::{Ended, Output, Process},
+    process::{self, Ended, Halted, Output, Process},
+    remote::Halt,
     secrets::Secret,
 };
 use asking::Asking;
@@ -109,6 +111,33 @@ impl Agent {
 
     pub fn stop(&self) {
         self.process.stop();
+    }
+
+    /// Stops it where it stands with all that it started, or lets it go on; what the process table
+    /// shows then. `None`: its host did not answer.
+    pub fn halt(
+        &self,
+        session: SessionId,
+        instance: &str,
+        what: Halt,
+    ) -> BoxFuture<'static, Option<Halted>> {
+        if let Some(far) = &self.far {
+            return Box::pin(far.halt(instance, what));
+        }
+        let (pid, mark) = (self.pid(), claude::mark(session));
+        Box::pin(async move {
+            let looked = tokio::task::spawn_blocking(move || match what {
+                Halt::Stop => process::halt(pid, &mark),
+                Halt::GoOn => {
+                    process::go_on(pid, &mark);
+                    Halted::default()
+                }
+            });
+            looked
+                .await
+                .inspect_err(|error| warn!(%error, "an agent could not be looked at"))
+                .ok()
+        })
     }
 
     pub fn initialize(&mut self) {

@@ -36,6 +36,11 @@ pub(super) enum Question {
         to: TeamName,
         reply: oneshot::Sender<Result<Vec<Handle>, Problem>>,
     },
+    /// Every session that was made in this run, of a team or of all.
+    All {
+        team: Option<TeamName>,
+        reply: oneshot::Sender<Vec<Handle>>,
+    },
     /// End everything.
     Shutdown(oneshot::Sender<()>),
 }
@@ -104,6 +109,13 @@ impl Owner {
                     Some(Question::Existing { from, to, reply }) => {
                         if reply.send(self.existing(from.as_ref(), &to)).is_err() {
                             debug!("who asked for sessions is gone");
+                        }
+                    }
+                    Some(Question::All { team, reply }) => {
+                        let of = |key: &Key| team.as_ref().is_none_or(|team| key.1 == *team);
+                        let all = self.sessions.iter().filter(|(key, _)| of(key));
+                        if reply.send(all.map(|(_, handle)| handle.clone()).collect()).is_err() {
+                            debug!("who asked for all sessions is gone");
                         }
                     }
                     Some(Question::Shutdown(reply)) => {

@@ -29,12 +29,13 @@ use super::{
     agent::{Agent, Heard},
     slots::Slots,
 };
-use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
+use crate::{approvals::ApprovalsView, clock, links::Lease, process::Halted, store::SessionRecord};
 
 /// How long an interrupted turn may take to end. Claude Code ends a turn at once (measured); a tool
 /// that does not let itself be killed takes longer.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
+mod freeze;
 mod life;
 mod place;
 mod view;
@@ -56,10 +57,23 @@ pub(super) enum Command {
     Interrupt(oneshot::Sender<bool>),
     /// End the process.
     Sleep(oneshot::Sender<bool>),
+    /// Stop it where it stands.
+    Halt(oneshot::Sender<Halt>),
+    /// It goes on.
+    GoOn(oneshot::Sender<()>),
     /// Leave the place if there is nothing to do.
     Evict,
     /// End the process and the supervisor.
     Close,
+}
+
+/// What became of a halt.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// So it looks now.
+    Done(Halted),
+    /// This host did not answer.
+    Unreached(String),
 }
 
 #[derive(Debug)]
@@ -113,6 +127,7 @@ enum Woken {
     Approvals(bool),
     Config(bool),
     AskMcp,
+    Frozen,
     Timer,
 }
 
@@ -157,14 +172,16 @@ impl Supervisor {
         let mut approvals_live = true;
         let mut config = self.deps.config.clone();
         let mut config_live = true;
+        let mut frozen = self.deps.freeze.watch();
         loop {
             let woken = tokio::select! {
                 command = mailbox.recv(), if !self.closing => Woken::Told(command),
-                place = taken(&mut self.taking) => Woken::Place(place),
+                place = taken(&mut self.taking), if !self.is_frozen() => Woken::Place(place),
                 Some(problem) = why(&mut self.unreached) => Woken::Unreached(problem),
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
                 changed = config.changed(), if config_live => Woken::Config(changed.is_ok()),
+                Ok(()) = frozen.changed() => Woken::Frozen,
                 () = clock::reached(self.ask_mcp_at) => Woken::AskMcp,
                 () = clock::reached(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
@@ -194,6 +211,8 @@ impl Supervisor {
                         self.step(Event::Evict);
                     }
                 }
+                // What may be done now is asked again.
+                Woken::Frozen => frozen.mark_unchanged(),
                 Woken::AskMcp => {
                     self.ask_mcp_at = None;
                     if let Some(agent) = &mut self.agent {
@@ -241,6 +260,8 @@ impl Supervisor {
                 self.sleepers.push(reply);
                 self.step(Event::Sleep);
             }
+            Command::Halt(reply) => self.halt(reply),
+            Command::GoOn(reply) => self.go_on(reply),
             Command::Evict => self.step(Event::Evict),
             Command::Close => self.close(),
         }
@@ -405,8 +426,8 @@ impl Supervisor {
         let Some((timer, _)) = self.timer.take() else {
             return;
         };
-        if timer == Timer::Silence && self.waiting {
-            // The agent waits for a human: its silence is right.
+        if self.is_frozen() || (timer == Timer::Silence && self.waiting) {
+            // The agent is stopped, or waits for a human: its silence is right.
             self.timer = self
                 .limit(timer)
                 .map(|limit| (timer, Instant::now() + limit));

@@ -134,6 +134,9 @@ impl Teams {
             tokens: &deps.tokens,
             token: deps.tokens.mint(asker.clone()),
         };
+        if deps.freeze.is_frozen(name) {
+            return Err(iris_domain::freeze::problem(name));
+        }
         deps.callbacks.may_run(name)?;
         let start = Start {
             deps,

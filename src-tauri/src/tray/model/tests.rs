@@ -90,14 +90,45 @@ fn a_full_menu() {
             "alpha · waiting (1) >",
             "  [Start]",
             "  Stop",
+            "  Freeze",
             "beta · asleep >",
             "  Start",
             "  [Stop]",
+            "  Freeze",
             "---",
+            "Freeze everything",
             "Open Iris",
             "Quit",
         ]
     );
+
+    let frozen = |found, stopped| iris_domain::freeze::FrozenView {
+        since: "2026-01-01T10:00:00Z".parse().expect("a time"),
+        by: "human:tray:me".into(),
+        proof: Some(iris_domain::freeze::Proof {
+            found,
+            stopped,
+            took_ms: 400,
+            unreached: Vec::new(),
+        }),
+    };
+    snapshot.frozen = Some(frozen(7, 7));
+    let tray = model(&snapshot);
+    assert_eq!(tray.icon, Icon::Frozen);
+    let menu = drawn(&tray.menu);
+    assert_eq!(
+        menu[..3],
+        [
+            "[Frozen: 7 of 7 processes stopped in 0.4 s]",
+            "Thaw everything",
+            "---"
+        ]
+    );
+    assert!(!menu.contains(&"Freeze everything".to_owned()));
+    assert_eq!(intent("thaw:"), Some(Intent::Thaw(None)));
+    assert_eq!(intent("freeze:"), Some(Intent::Freeze(None)));
+    let alpha = "alpha".parse().ok();
+    assert_eq!(intent("freeze:alpha"), Some(Intent::Freeze(alpha)));
 }
 
 #[test]

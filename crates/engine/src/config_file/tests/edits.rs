@@ -464,3 +464,16 @@ fn local_paths() {
     );
     assert!(expand("~/x", None, base).is_err(), "there is no home");
 }
+
+#[tokio::test]
+async fn an_edit_that_could_not_be_read_again_is_not_saved() {
+    let bench = Bench::with(FILE).await;
+    let edit = TeamEdit {
+        description: Some("x".repeat(4 * 1024 * 1024)),
+        ..at("~/other")
+    };
+    let refused = bench.file.add_team(team("two"), edit).await;
+    let problem = refused.expect_err("too large");
+    assert_eq!(problem.code, Code::InvalidInput, "{}", problem.hint);
+    assert_eq!(bench.text(), FILE, "nothing was changed");
+}

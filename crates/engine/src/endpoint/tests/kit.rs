@@ -33,6 +33,7 @@ use super::super::{
     server,
 };
 use crate::{
+    metrics::{Metrics, Page},
     secrets::Secret,
     tls::Tls,
     tokens::{Caller, Tokens},
@@ -188,7 +189,8 @@ impl Served {
             Probes::of_port(port),
         );
         let (config, configs) = watch::channel(Arc::new(Config::default()));
-        let (refusals, rows) = Refusals::channel();
+        let (metrics, (_, snapshot)) = (Metrics::default(), watch::channel(Arc::default()));
+        let (refusals, rows) = Refusals::counted_by(metrics.clone());
         let callbacks = Callbacks::with(configs, tokens.clone(), refusals.clone());
         let (fate, fates) = mpsc::unbounded_channel();
         let (release, shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -203,6 +205,7 @@ impl Served {
             tokens: tokens.clone(),
             callbacks: callbacks.clone(),
             refusals,
+            page: Page::new(metrics, snapshot),
         };
         let guard = Guard::new(port, known, limits, probe);
         tasks.spawn(connection::accept(

@@ -23,6 +23,7 @@ use crate::{
     approvals::Approvals,
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
+    freeze::Freeze,
     home::Home,
     links::{Links, LinksDeps, Live},
     process::Processes,
@@ -70,6 +71,7 @@ impl Iris {
             recent: Vec::new(),
             missed: Vec::new(),
             grants: Vec::new(),
+            frozen: None,
             prompts: Vec::new(),
             problems: Vec::new(),
         };
@@ -77,11 +79,13 @@ impl Iris {
         let tasks = TaskTracker::new();
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
+        let freeze = Freeze::load(&home);
         let approvals = Approvals::start(
             config.clone(),
             crate::approvals::Ground::default(),
             store.clone(),
             tokens.clone(),
+            freeze.clone(),
             Vec::new(),
             &tasks,
         )
@@ -109,6 +113,7 @@ impl Iris {
             port,
             instance: "test".into(),
             live: Live::default(),
+            metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
         let teams = Teams::start(TeamsDeps {
@@ -119,6 +124,7 @@ impl Iris {
             tokens: tokens.clone(),
             callbacks: callbacks.clone(),
             approvals: approvals.clone(),
+            freeze,
             secrets: NamedSecrets::new(Secrets::memory(), store.clone()),
             processes: processes.clone(),
             links,

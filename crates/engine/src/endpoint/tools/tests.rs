@@ -27,6 +27,7 @@ fn view(name: &str, state: TeamState, sessions: Vec<SessionView>) -> TeamView {
         path: format!("/p/{name}"),
         mode: GrantPermission::Ask,
         link: None,
+        frozen: None,
         sessions,
     }
 }
@@ -60,6 +61,7 @@ fn snapshot() -> Snapshot {
         recent: vec![],
         missed: vec![],
         grants: vec![],
+        frozen: None,
         prompts: Vec::new(),
         problems: vec![],
     }

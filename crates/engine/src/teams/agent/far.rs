@@ -10,7 +10,7 @@ use iris_domain::{
 
 use crate::{
     links::Reach,
-    process::Ended,
+    process::{Ended, Halted},
     remote::{self, Said, Unstarted},
     ssh::{self, Reason},
 };
@@ -53,6 +53,7 @@ impl Far {
             Some(Said::Failed(why)) => self.unstarted = Some(why),
             Some(
                 Said::Swept { .. }
+                | Said::Halted { .. }
                 | Said::Listening(_)
                 | Said::Sent
                 | Said::Unsent(_)
@@ -68,6 +69,15 @@ impl Far {
     /// Its `ssh` had to be killed, or is about to be: what it runs on the host is ended there.
     pub fn end(&self) {
         self.reach.end(self.run);
+    }
+
+    /// Stops it on its host where it stands, or lets it go on; `None`: the host did not answer.
+    pub fn halt(
+        &self,
+        instance: &str,
+        what: remote::Halt,
+    ) -> impl Future<Output = Option<Halted>> + Send + 'static + use<> {
+        self.reach.halt(instance, self.run, what)
     }
 
     /// What the end of its `ssh` means; `own` is what it would mean of an agent here.

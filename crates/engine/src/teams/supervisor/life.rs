@@ -16,7 +16,7 @@ use super::{Agent, Place, Supervisor, exited, place};
 use crate::{claude, clock, process::Ended, store::StoreError, teams::start::Start};
 
 impl Supervisor {
-    fn configured(&self) -> Option<Team> {
+    pub(super) fn configured(&self) -> Option<Team> {
         let config = self.deps.config.borrow();
         config.teams.get(&self.record.to).cloned()
     }
@@ -127,6 +127,7 @@ impl Supervisor {
             warn!(%error, "cannot note the agent's process group");
         }
         self.agent = Some(agent);
+        self.deps.store.metrics().agent_started(&self.record.to);
         self.started_with = Some(claude::started_with(&team));
         Event::Spawned
     }
@@ -176,6 +177,8 @@ impl Supervisor {
                 team = %self.record.to, session = %self.record.id, pid = agent.pid(),
                 lived = ?ended.lived, status = ?ended.status, "the agent ended"
             );
+            let well = ended.status.is_some_and(|status| status.success());
+            self.deps.store.metrics().agent_ended(&self.record.to, well);
             if let Err(error) = self
                 .deps
                 .store

@@ -1,0 +1,168 @@
+//! Freeze, thaw, keys and tunnels: what the process tables show, seen by the test itself.
+
+use iris_tests::{Iris, eventually, require};
+use serde_json::{Value, json};
+
+/// The states (`S`, `T`, …) of the live processes whose command line holds this text.
+pub fn states(text: &str) -> Vec<char> {
+    let mut states = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let of = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        let command = String::from_utf8_lossy(&of("cmdline")).replace('\0', " ");
+        // Not the shell of the test's own agent, which has the text in its script.
+        if command.trim() != text {
+            continue;
+        }
+        let stat = String::from_utf8_lossy(&of("stat")).into_owned();
+        if let Some((_, rest)) = stat.rsplit_once(") ") {
+            states.extend(rest.chars().next().filter(|state| *state != 'Z'));
+        }
+    }
+    states
+}
+
+pub async fn runs(text: &str) {
+    eventually(&format!("`{text}` runs"), async || {
+        (!states(text).is_empty()).then_some(())
+    })
+    .await;
+}
+
+async fn freeze(iris: &Iris, args: &[&str]) -> Value {
+    let args = [&["freeze", "--json"], args].concat();
+    serde_json::from_str(&iris.cli(&args).await.ok()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_agents_stand_still_and_go_on_from_there() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .team("alpha", json!({ "grantPermission": "yes" }))
+        .team("beta", json!({}))
+        .serve()
+        .await;
+    let nap = format!("sleep 3.{}", std::process::id());
+    let script = format!("FAKE:bash {nap}; touch woke");
+    let sending = iris.send_in_background("alpha", &script);
+    runs(&nap).await;
+    let asking = iris.send_in_background("beta", "FAKE:bash touch beta");
+    let pending = iris.pending_one().await;
+
+    let frozen = freeze(&iris, &[]).await;
+    let proof = &frozen["proof"];
+    assert_eq!(proof["found"], proof["stopped"], "{frozen:#}");
+    assert!(
+        proof["found"].as_u64().unwrap() >= 4,
+        "two agents, a shell, a nap: {frozen:#}"
+    );
+    assert_eq!(states(&nap), ['T'], "seen in the process table");
+    assert!(iris.pending().await.is_empty(), "what waited is denied");
+    let _late = iris.cli(&["approve", &pending.id]).await.refused();
+    assert_eq!(
+        iris.status().await["teams"][0]["frozen"]["by"],
+        frozen["by"]
+    );
+    let said = iris.cli(&["team", "start", "beta"]).await.refused();
+    assert!(said.contains("frozen"), "{said}");
+    let held = iris.send_in_background("beta", "are you there?");
+
+    iris.cli(&["thaw"]).await.ok();
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    assert!(iris.project("alpha").join("woke").exists());
+    let denied = asking.response().await;
+    assert!(denied.contains("froze you"), "{denied}");
+    assert!(!iris.project("beta").join("beta").exists());
+    assert_eq!(
+        held.response().await,
+        "echo: are you there?",
+        "the message waited"
+    );
+    let events: Vec<String> = iris.audit().await.into_iter().map(|row| row.tool).collect();
+    for event in ["freeze", "thaw"] {
+        assert!(events.iter().any(|tool| tool == event), "{events:?}");
+    }
+    let _again = iris.cli(&["thaw"]).await.refused();
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_team_is_frozen_and_the_others_work() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .team("alpha", json!({ "grantPermission": "yes" }))
+        .team("beta", json!({ "grantPermission": "yes" }))
+        .serve()
+        .await;
+    let nap = format!("sleep 2.{}", std::process::id());
+    let sending = iris.send_in_background("alpha", &format!("FAKE:bash {nap}"));
+    runs(&nap).await;
+    freeze(&iris, &["alpha"]).await;
+    assert_eq!(states(&nap), ['T']);
+    let works = iris.send_in_background("beta", "FAKE:bash touch beta");
+    works.response().await;
+    assert!(iris.project("beta").join("beta").exists());
+
+    // Killed while frozen, it stays frozen, and nothing of it is left standing.
+    iris.kill9();
+    iris.restart().await;
+    assert!(
+        states(&nap).is_empty(),
+        "what was frozen is gone with the Iris that froze it"
+    );
+    assert!(
+        iris.status().await["teams"][0]["frozen"].is_object(),
+        "and stays frozen"
+    );
+    drop(sending);
+    iris.cli(&["thaw", "alpha"]).await.ok();
+    let back = iris.send_in_background("alpha", "hello").response().await;
+    assert_eq!(back, "echo: hello");
+
+    // An orderly end of a frozen one ends what stands still.
+    let nap = format!("sleep 5.{}", std::process::id());
+    let sending = iris.send_in_background("alpha", &format!("FAKE:bash {nap}"));
+    runs(&nap).await;
+    freeze(&iris, &[]).await;
+    drop(sending);
+    iris.stop();
+    assert!(states(&nap).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_taken_and_changed() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    let project = iris.add_team("alpha").await;
+    iris.send_in_background("alpha", "hello").response().await;
+    let token = iris.agents()[0].variable("IRIS_TOKEN").unwrap();
+    let said = iris.cli(&["key", "rotate", "alpha", "--json"]).await.ok();
+    let keys: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(keys, json!({ "revoked": 1, "restarted": 1 }));
+    let fresh = iris.agents()[0].variable("IRIS_TOKEN").unwrap();
+    assert_ne!(token, fresh);
+
+    let asking = iris.send_in_background("alpha", "FAKE:bash touch one");
+    iris.pending_one().await;
+    iris.cli(&["key", "revoke", "alpha"]).await.ok();
+    iris.pending_count(0).await;
+    eventually("its agent ends", async || {
+        iris.agents().is_empty().then_some(())
+    })
+    .await;
+    asking.outcome().await;
+    let outcome = iris.send_in_background("alpha", "hello").outcome().await;
+    assert_eq!(
+        outcome["status"], "failed",
+        "no message brings it back: {outcome:#}"
+    );
+    iris.cli(&["team", "start", "alpha"]).await.ok();
+    let back = iris.send_in_background("alpha", "hello").response().await;
+    assert_eq!(back, "echo: hello");
+    assert!(!project.join("one").exists());
+    let no_tunnel = iris.cli(&["tunnel", "kill", "alpha"]).await.refused();
+    assert!(no_tunnel.contains("no tunnel"), "{no_tunnel}");
+    iris.stop();
+}

@@ -1,0 +1,83 @@
+//! Freezing agents on another host, and cutting their tunnel.
+
+use iris_tests::{eventually, require};
+use serde_json::{Value, json};
+
+use super::{Far, is_well, link_is};
+use crate::freeze::{runs, states};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_on_another_host_stands_still_and_goes_on() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let mut iris = far.iris(json!({ "grantPermission": "yes" })).await;
+    let nap = format!("sleep 3.{}", std::process::id());
+    let sending = iris.send_in_background("far", &format!("FAKE:bash {nap}; touch woke"));
+    runs(&nap).await;
+    let said = iris.cli(&["freeze", "--json"]).await.ok();
+    let frozen: Value = serde_json::from_str(&said).unwrap();
+    let proof = &frozen["proof"];
+    assert_eq!(proof["found"], proof["stopped"], "{frozen:#}");
+    assert!(proof["found"].as_u64().unwrap() >= 3, "{frozen:#}");
+    assert_eq!(proof["unreached"], Value::Null);
+    assert_eq!(states(&nap), ['T'], "seen in the process table");
+    link_is(&iris, "up").await;
+    iris.cli(&["thaw"]).await.ok();
+    let answer = sending.response().await;
+    assert!(answer.starts_with("done: OK"), "{answer}");
+    assert!(iris.project("far").join("woke").exists());
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_does_not_answer_is_told_of_and_cut_off() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let mut iris = far.iris(json!({ "grantPermission": "yes" })).await;
+    let nap = format!("tail -s {} -f /dev/null", std::process::id());
+    let sending = iris.send_in_background("far", &format!("FAKE:bash {nap}"));
+    runs(&nap).await;
+    // The host hangs: nothing of it answers.
+    for pid in far.sshd.children() {
+        iris_tests::processes::signal_pid(pid, nix::sys::signal::Signal::SIGSTOP);
+    }
+    let said = iris.cli(&["freeze", "--json"]).await;
+    let frozen: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert!(frozen["proof"]["unreached"][0].is_string(), "{frozen:#}");
+    for pid in far.sshd.children() {
+        iris_tests::processes::signal_pid(pid, nix::sys::signal::Signal::SIGCONT);
+    }
+    eventually("its agent ends", async || {
+        states(&nap).is_empty().then_some(())
+    })
+    .await;
+    drop(sending);
+    iris.cli(&["thaw"]).await.ok();
+    is_well(&iris, "far", "and now?").await;
+    iris.stop();
+    far.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_is_cut_mid_call() {
+    require!("claude", "sshd");
+    let far = Far::start().await;
+    let mut iris = far.iris(json!({})).await;
+    let sending = iris.send_in_background("far", "FAKE:bash touch one");
+    iris.pending_one().await;
+    iris.cli(&["tunnel", "kill", "far"]).await.ok();
+    iris.pending_count(0).await;
+    eventually("its agents end", async || {
+        iris.agents().is_empty().then_some(())
+    })
+    .await;
+    sending.outcome().await;
+    let outcome = iris.send_in_background("far", "hello").outcome().await;
+    assert_eq!(outcome["status"], "failed", "{outcome:#}");
+    iris.cli(&["team", "start", "far"]).await.ok();
+    is_well(&iris, "far", "and now?").await;
+    assert!(!iris.project("far").join("one").exists());
+    iris.stop();
+    far.is_clean().await;
+}

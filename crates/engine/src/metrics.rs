@@ -326,6 +326,7 @@ fn decided_by(text: &str) -> (&'static str, &'static str) {
                 "limit",
                 "shutdown",
                 "unreadable",
+                "frozen",
                 "input",
                 "team",
                 "random",

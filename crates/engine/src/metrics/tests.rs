@@ -255,6 +255,37 @@ fn what_decided_is_two_labels_and_no_text_of_anybody() {
     }
 }
 
+/// The codes of Iris's own denials are looked for in the sources: one that is not known would be `other`.
+#[test]
+fn every_denial_of_iris_itself_has_a_label() {
+    let mut codes = BTreeSet::new();
+    let mut folders = vec![
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src"),
+    ];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.to_string_lossy().contains("tests") {
+                let text = std::fs::read_to_string(path).unwrap();
+                let calls = text.split("deny_by_iris(\"").skip(1);
+                codes.extend(calls.filter_map(|it| Some(it.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+    assert!(codes.len() >= 5, "they are still found: {codes:?}");
+    for code in codes {
+        let (by, detail) = decided_by(&format!("iris:{code}"));
+        assert_eq!(
+            (by, detail),
+            ("iris", code.as_str()),
+            "add it to the details"
+        );
+    }
+}
+
 #[test]
 fn counting_costs_nothing_beside_a_write() {
     let metrics = Metrics::default();

@@ -1,5 +1,6 @@
 mod faults;
 mod grants;
+mod looks;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -47,6 +48,10 @@ impl House {
     }
 
     async fn at(folder: tempfile::TempDir, config: Arc<Config>) -> Self {
+        Self::on(Ground::default(), folder, config).await
+    }
+
+    async fn on(ground: Ground, folder: tempfile::TempDir, config: Arc<Config>) -> Self {
         let home = Home::at(folder.path());
         let opened = Store::open(&home).await.unwrap();
         let config = watch::Sender::new(config);
@@ -55,7 +60,7 @@ impl House {
         let tokens = Tokens::new(Secret::random());
         let approvals = Approvals::start(
             config.subscribe(),
-            crate::approvals::Ground::default(),
+            ground,
             store.clone(),
             tokens.clone(),
             Freeze::load(&home),

@@ -161,7 +161,9 @@ async fn rules_that_change_while_somebody_looks_are_looked_at_again() {
     };
     let answering = {
         let (approvals, id, allow) = (house.approvals.clone(), view.id.clone(), allow.clone());
-        tokio::spawn(async move { approvals.answer(id, allow, human(Surface::Cli)).await })
+        house
+            .tasks
+            .spawn(async move { approvals.answer(id, allow, human(Surface::Cli)).await })
     };
     // It looks now: one thread runs all of this, and it waits for nothing else.
     tokio::task::yield_now().await;

@@ -31,6 +31,8 @@ step "Claude Code $CLAUDE_VERSION for tests" claude_code
 step "User interface: packages" ui_packages
 step "User interface: checks and tests" ui_checks
 step "User interface: build" ui_build
+# What only speeds up the next build takes as much disk as all the rest, and CI has no next build.
+[[ -z ${CI:-} ]] || export CARGO_INCREMENTAL=0
 # Whole workspace, all targets, each time: another selection has other features of tokio and tauri,
 # and would compile both twice.
 step "Iris: build" cargo build --locked --workspace --all-targets

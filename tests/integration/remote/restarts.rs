@@ -1,6 +1,6 @@
 //! How an agent on a host comes to run again: where its team is by then, and not in a loop.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
 
 use iris_tests::{Iris, Sshd, eventually, require, sshd::free_port};
 use serde_json::{Value, json};
@@ -77,6 +77,9 @@ async fn an_agent_that_ends_like_a_broken_connection_is_started_with_pauses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tunnel_stays_for_a_team_that_did_not_name_its_port() {
     require!("claude", "sshd");
+    // The host gives a port of its own then, and would call it taken when it is named. Another test
+    // may have the usual one, which is as good.
+    let _usual = TcpListener::bind(("127.0.0.1", 1615));
     let far = Far::start().await;
     let setup = far.prepare("any", json!({})).await;
     let setup = far.add(setup, "exact", json!({"reverseMcpPort": free_port()}));

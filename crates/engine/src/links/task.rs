@@ -335,6 +335,7 @@ impl Task {
         if !self.link.is_usable() || self.work.is_some() {
             return;
         }
+        self.share_named_ports();
         let wanted: BTreeSet<Wanted> = self
             .wanted()
             .into_iter()
@@ -353,6 +354,19 @@ impl Task {
             let (opened, further) = open(&first, &latest, &host, wanted).await;
             Done::Opened(opened, further)
         }));
+    }
+
+    /// A team names the port that another one's tunnel was given: it is one tunnel. To the host, and to
+    /// `ssh` where the host chose the port, it would be taken.
+    fn share_named_ports(&mut self) {
+        for wanted in self.wanted() {
+            let is_it = |tunnel: &&Tunnel| Some(tunnel.port()) == wanted;
+            if !self.tunnels.contains_key(&wanted)
+                && let Some(tunnel) = self.tunnels.values().flatten().find(is_it).cloned()
+            {
+                self.tunnels.insert(wanted, Ok(tunnel));
+            }
+        }
     }
 
     fn wanted(&self) -> BTreeSet<Wanted> {

@@ -1,6 +1,6 @@
 //! A tunnel on a link: the reverse forward, where it listens, and the proof that it leads to us.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use iris_domain::{Problem, link::PROOF_LIMIT, problem::Code, session::Failure};
 
@@ -24,11 +24,11 @@ pub const PORT: u16 = 1615;
 const REMOTE_LIMIT: Duration = Duration::from_secs(20);
 
 /// An open tunnel that proved itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tunnel {
     /// How it proved itself, and does again.
     pub proof: Proof,
-    _own: PortGuard,
+    _own: Arc<PortGuard>,
 }
 
 impl Tunnel {
@@ -103,7 +103,7 @@ async fn seen_and_proved(
     }
     match sent {
         Ok(took) => {
-            let own = host.deps.own_ports.admit(port);
+            let own = Arc::new(host.deps.own_ports.admit(port));
             Ok((Tunnel { proof, _own: own }, took))
         }
         Err(failure) => Err(proof.failure(host.destination(), &failure)),

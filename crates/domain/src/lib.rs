@@ -30,5 +30,6 @@ pub mod session;
 pub mod snapshot;
 pub mod ssh_config;
 pub mod target;
+pub mod webhook;
 
 pub use problem::Problem;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
+    config::KEYCHAIN,
     decision::{AllowedBy, Human},
     display,
     ids::Party,
@@ -20,8 +21,6 @@ use serde_json::json;
 use super::{Kept, Secret, Secrets, SecretsError};
 use crate::{clock, store::Store};
 
-/// The prefix of a value of a team's `env` that comes from the keychain.
-pub const KEYCHAIN: &str = "keychain:";
 /// What values for environments are kept under: this and their name.
 const ENV: &str = "env ";
 /// What the answers to `ssh` are kept under.

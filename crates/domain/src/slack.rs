@@ -19,7 +19,7 @@ use crate::{Problem, backoff, snapshot::SlackState};
 
 pub use self::{
     error::{Refusal, refusal},
-    messages::{Call, Messages, Outcome, POSTED_MAX, Place},
+    messages::{Call, Messages, Now, Outcome, POSTED_MAX, Place},
     press::{Action, Asked, Press},
 };
 

@@ -10,8 +10,37 @@ use serde_json::Value;
 use super::blocks::{self, Head};
 use crate::{
     ids::ApprovalId,
-    snapshot::{ApprovalView, Snapshot},
+    snapshot::{ApprovalView, EndedApproval, Snapshot},
 };
+
+/// What holds now.
+#[derive(Debug, Clone, Copy)]
+pub struct Now<'n> {
+    /// What waits, oldest first.
+    pub approvals: &'n [ApprovalView],
+    /// What ended, newest first.
+    pub recent: &'n [EndedApproval],
+}
+
+impl<'n> From<&'n Snapshot> for Now<'n> {
+    fn from(snapshot: &'n Snapshot) -> Self {
+        Self {
+            approvals: &snapshot.approvals,
+            recent: &snapshot.recent,
+        }
+    }
+}
+
+impl<'n> Now<'n> {
+    pub(super) fn waiting(self, id: &ApprovalId) -> Option<&'n ApprovalView> {
+        self.approvals.iter().find(|view| view.id == *id)
+    }
+
+    /// How one ended, where that is still known.
+    pub fn ended(self, id: &ApprovalId) -> Option<&'n EndedApproval> {
+        self.recent.iter().find(|ended| ended.id == *id)
+    }
+}
 
 /// So many waiting approvals have a message at once: more than a person reads in a channel, and Slack takes one
 /// a second. The others get theirs when some of these have ended.
@@ -75,8 +104,9 @@ enum Says {
 
 impl Messages {
     /// Compares with what holds now.
-    pub fn see(&mut self, snapshot: &Snapshot) {
-        let waiting: BTreeSet<&ApprovalId> = snapshot.approvals.iter().map(|it| &it.id).collect();
+    pub fn see<'n>(&mut self, now: impl Into<Now<'n>>) {
+        let now = now.into();
+        let waiting: BTreeSet<&ApprovalId> = now.approvals.iter().map(|it| &it.id).collect();
         for (id, message) in &mut self.known {
             message.waits = waiting.contains(id);
         }
@@ -89,10 +119,7 @@ impl Messages {
             return;
         }
         // One that a session is asked first is not the person's yet.
-        let theirs = snapshot
-            .approvals
-            .iter()
-            .filter(|it| it.forwarded_to.is_none());
+        let theirs = now.approvals.iter().filter(|it| it.forwarded_to.is_none());
         for view in theirs {
             if self.order.len() >= POSTED_MAX {
                 break;
@@ -115,21 +142,21 @@ impl Messages {
     }
 
     /// Nothing is to be done, now or when a call comes back.
-    pub fn is_settled(&self, snapshot: &Snapshot) -> bool {
-        self.calling.is_none() && self.wanted(snapshot, true).is_none()
+    pub fn is_settled<'n>(&self, now: impl Into<Now<'n>>) -> bool {
+        self.calling.is_none() && self.wanted(now.into(), true).is_none()
     }
 
     /// The next call; none while one is under way. What is over is said first: its buttons do nothing any more.
-    pub fn next(&mut self, snapshot: &Snapshot, can_answer: bool) -> Option<Call> {
+    pub fn next<'n>(&mut self, now: impl Into<Now<'n>>, can_answer: bool) -> Option<Call> {
         if self.calling.is_some() {
             return None;
         }
-        let (id, call) = self.wanted(snapshot, can_answer)?;
+        let (id, call) = self.wanted(now.into(), can_answer)?;
         self.calling = Some(id);
         Some(call)
     }
 
-    fn wanted(&self, snapshot: &Snapshot, can_answer: bool) -> Option<(ApprovalId, Call)> {
+    fn wanted(&self, now: Now<'_>, can_answer: bool) -> Option<(ApprovalId, Call)> {
         let messages = || {
             self.order
                 .iter()
@@ -140,8 +167,7 @@ impl Messages {
                 continue;
             };
             let body = if !message.waits {
-                let ended = snapshot.recent.iter().find(|ended| ended.id == *id);
-                blocks::ended(&message.head, ended)
+                blocks::ended(&message.head, now.ended(id))
             } else if self.closing {
                 blocks::farewell(&message.head)
             } else {
@@ -155,7 +181,7 @@ impl Messages {
         for (id, message) in messages() {
             if message.waits
                 && message.says == Says::Nothing
-                && let Some(view) = view_of(snapshot, id)
+                && let Some(view) = now.waiting(id)
             {
                 let body = blocks::waiting(view, can_answer);
                 return Some((id.clone(), Call::Post(body)));
@@ -190,8 +216,4 @@ impl Messages {
             Says::Nothing | Says::Never => false,
         })
     }
-}
-
-fn view_of<'s>(snapshot: &'s Snapshot, id: &ApprovalId) -> Option<&'s ApprovalView> {
-    snapshot.approvals.iter().find(|view| view.id == *id)
 }

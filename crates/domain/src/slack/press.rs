@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Place,
+    Now, Place,
     blocks::{self, ALLOW, DENY, DETAILS, QUESTION},
 };
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
     display::one_line,
     ids::ApprovalId,
     problem::Code,
-    snapshot::Snapshot,
 };
 
 /// The longest name of a person that is kept: Slack's have 80 characters at most.
@@ -118,7 +117,8 @@ impl Press {
     }
 
     /// What may be done about it.
-    pub fn asks(&self, settings: &SlackSettings, snapshot: &Snapshot) -> Asked {
+    pub fn asks<'n>(&self, settings: &SlackSettings, now: impl Into<Now<'n>>) -> Asked {
+        let now = now.into();
         if !settings.may_answer(&self.user) {
             return Asked::Stranger(Problem::new(
                 Code::Forbidden,
@@ -126,10 +126,9 @@ impl Press {
                 "Whoever runs it can add your member id to `settings.slack.approvers`.",
             ));
         }
-        let view = snapshot.approvals.iter().find(|view| view.id == self.id);
-        let Some(view) = view else {
+        let Some(view) = now.waiting(&self.id) else {
             // Without what waits, its digest cannot be compared, so this cannot be an answer.
-            return Asked::Refused(self.late(snapshot));
+            return Asked::Refused(self.late(now));
         };
         if view.digest != self.digest {
             return Asked::Refused(Problem::new(
@@ -151,10 +150,9 @@ impl Press {
     }
 
     /// Who answered, where that is known.
-    fn late(&self, snapshot: &Snapshot) -> Problem {
-        let ended = snapshot.recent.iter().find(|ended| ended.id == self.id);
+    fn late(&self, now: Now<'_>) -> Problem {
         let id = one_line(&self.id.0, NAME_MAX);
-        match ended {
+        match now.ended(&self.id) {
             Some(ended) => Problem::new(
                 Code::AlreadyDecided,
                 format!(

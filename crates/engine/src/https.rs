@@ -298,6 +298,8 @@ mod tests {
         let (listener, port) = listener().await;
         let server = async {
             let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            stream.read(&mut request).await.unwrap();
             let head = b"HTTP/1.1 200 OK\r\n\r\n";
             stream.write_all(head).await.unwrap();
             while stream.write_all(&[b'x'; 4096]).await.is_ok() {}

@@ -186,6 +186,8 @@ impl Commands for EngineCommands {
             Command::SecretsList {} => to_json(&engine.named_secrets.list().await?),
             Command::SecretsForget { name } => self.forget_secret(&name).await,
             Command::SecretsSet { name, value } => self.set_secret(name, value).await,
+            Command::SlackTest {} => engine.test_slack(cli()).await.map(|()| json!({})),
+            Command::WebhookTest {} => to_json(&engine.test_webhooks(cli()).await),
             Command::TeamAdd { name, edit } => engine
                 .config
                 .add_team(name, *edit)

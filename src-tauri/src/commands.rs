@@ -6,6 +6,8 @@
     reason = "tauri's command macro writes one per command"
 )]
 
+mod outside;
+
 use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
@@ -70,6 +72,12 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         find_secret,
         keep_secret,
         forget_secret,
+        outside::outside_settings,
+        outside::edit_slack,
+        outside::test_slack,
+        outside::add_webhook,
+        outside::remove_webhook,
+        outside::test_webhooks,
         audit,
         pick_folder,
         quit,

@@ -16,6 +16,7 @@ const SURFACES: Record<Surface, string> = {
   tray: 'in the tray menu',
   window: 'in this window',
   cli: 'on the command line',
+  slack: 'in Slack',
 };
 
 const IRIS_REASONS: Record<string, string> = {

@@ -220,8 +220,8 @@ async fn when_iris_or_slack_ends_the_messages_say_so() {
     std::fs::write(&config, text).unwrap();
     slack.hellos(2).await;
     let (again, message) = eventually("it is posted again", async || {
-        let messages = slack.messages().into_iter();
-        messages.filter(|(at, _)| *at != ts).next_back()
+        let mut messages = slack.messages().into_iter();
+        messages.rfind(|(at, _)| *at != ts)
     })
     .await;
     drop(sending);

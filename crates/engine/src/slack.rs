@@ -50,7 +50,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(1100);
 type Future<T> = Pin<Box<dyn std::future::Future<Output = T> + Send>>;
 type Shown = watch::Sender<Option<SlackView>>;
 
-/// How long a call took to be allowed again, and how it went.
+/// A call, and how it went.
 type Called = (Call, Result<Place, ApiError>);
 
 /// The end of Slack, for who ends Iris.
@@ -84,7 +84,7 @@ impl Slack {
         tasks.spawn(async move {
             let _ended = slack.ended.drop_guard();
             let mut config = engine.config.watch();
-            while !slack.stop.is_cancelled() {
+            while !slack.stop.is_cancelled() && config.has_changed().is_ok() {
                 let settings = config.borrow_and_update().settings.slack.clone();
                 match settings {
                     Some(settings) => {
@@ -234,13 +234,21 @@ impl<'e> Owner<'e> {
                 () = reached(self.pause) => self.pause = None,
                 // Perhaps the token that was missing.
                 changed = secrets.changed() => if changed.is_ok() {
-                    self.pause = None;
-                    self.on(Event::Wanted);
+                    self.begin_anew();
                 },
                 () = self.presses.settled() => {}
             }
         }
         self.farewell().await;
+    }
+
+    /// Tries at once. An attempt that is under way may have looked into the keychain too early.
+    fn begin_anew(&mut self) {
+        self.pause = None;
+        if self.connecting.is_some() {
+            self.connecting = Some(self.connect());
+        }
+        self.on(Event::Wanted);
     }
 
     /// Whether other settings need no other connection; they hold then.
@@ -414,8 +422,7 @@ impl<'e> Owner<'e> {
         let until = Instant::now() + FAREWELL;
         self.messages.close();
         self.see();
-        let was_up = matches!(self.life.state(), State::Up | State::Refreshing);
-        while was_up {
+        loop {
             self.pause = None;
             self.start_call();
             let Ok(Some(called)) = timeout_at(until, last(&mut self.call)).await else {

@@ -84,7 +84,7 @@ impl Webhooks {
         let mut config = engine.config.watch();
         engine.tasks.spawn(async move {
             let _ended = webhooks.ended.drop_guard();
-            while !webhooks.stop.is_cancelled() {
+            while !webhooks.stop.is_cancelled() && config.has_changed().is_ok() {
                 let hooks = config.borrow_and_update().settings.webhooks.clone();
                 let changed = async {
                     while config.changed().await.is_ok() {

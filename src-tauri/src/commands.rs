@@ -6,6 +6,8 @@
     reason = "tauri's command macro writes one per command"
 )]
 
+mod outside;
+
 use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
@@ -70,6 +72,12 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         find_secret,
         keep_secret,
         forget_secret,
+        outside::outside_settings,
+        outside::edit_slack,
+        outside::test_slack,
+        outside::add_webhook,
+        outside::remove_webhook,
+        outside::test_webhooks,
         audit,
         pick_folder,
         quit,
@@ -404,7 +412,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 30, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 36, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

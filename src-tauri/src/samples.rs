@@ -23,6 +23,8 @@ pub(crate) fn snapshot() -> Snapshot {
         grants: Vec::new(),
         frozen: None,
         prompts: Vec::new(),
+        slack: None,
+        webhooks: Vec::new(),
         problems: Vec::new(),
     }
 }

@@ -29,10 +29,12 @@ mod races;
 mod remote;
 mod secrets;
 mod self_approval;
+mod slack;
 mod ssh;
 mod stdio;
 mod supervisor;
 mod times;
+mod webhook;
 
 #[test]
 fn every_file_is_part_of_this_binary() {

@@ -18,7 +18,9 @@ pub mod model;
 pub mod network;
 pub mod processes;
 pub mod program;
+pub mod receiver;
 pub mod require;
+pub mod slack;
 pub mod sshd;
 pub mod wait;
 
@@ -26,5 +28,7 @@ pub use desktop::Desktop;
 pub use iris::{Iris, Setup};
 pub use model::FakeModel;
 pub use network::Network;
+pub use receiver::Receiver;
+pub use slack::FakeSlack;
 pub use sshd::{Factor, SshUser, Sshd};
 pub use wait::eventually;

@@ -103,6 +103,12 @@ pub enum Command {
     /// List, keep and forget secrets; their values are never shown
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Try the connection to Slack
+    #[command(subcommand)]
+    Slack(Slack),
+    /// Try the webhooks
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// Add, list, start, stop and remove teams
     #[command(subcommand)]
     Team(Team),
@@ -325,11 +331,25 @@ pub enum Secrets {
         /// Its name in the list; `env` before it may be left out.
         name: String,
     },
-    /// Keep a value for `keychain:NAME` in a team's `env`; it is read from standard input
+    /// Keep a value for `keychain:NAME` in the config; it is read from standard input
     Set {
         /// Its name.
         name: String,
     },
+}
+
+/// Commands on Slack.
+#[derive(Debug, Subcommand)]
+pub enum Slack {
+    /// Write a line into the channel, and try the tokens
+    Test,
+}
+
+/// Commands on webhooks.
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// Post a `test` event to each webhook
+    Test,
 }
 
 /// See `grantPermission` in the config.
@@ -456,6 +476,8 @@ mod tests {
             "secrets list --json",
             "secrets forget npm",
             "secrets set npm",
+            "slack test",
+            "webhook test --json",
             "team list",
             "team start api",
             "team stop api",

@@ -32,6 +32,21 @@ pub fn status(context: &Context) -> Result<u8, Problem> {
     Ok(DONE)
 }
 
+/// Slack and webhooks, where there are any.
+fn outside_text(status: &StatusReply) -> String {
+    let mut text = String::new();
+    if let Some(slack) = &status.slack {
+        let state = slack.state.as_str();
+        text.push_str(&format!("Slack: {state}, channel {}\n", slack.channel));
+    }
+    for hook in &status.webhooks {
+        if let Some(problem) = &hook.problem {
+            text.push_str(&format!("{}\n", problem_text(problem)));
+        }
+    }
+    text
+}
+
 fn status_text(status: &StatusReply, now: Timestamp) -> String {
     let mut text = format!("Iris {} at {}\n", status.version, status.endpoint);
     if let Some(frozen) = &status.frozen {
@@ -44,6 +59,7 @@ fn status_text(status: &StatusReply, now: Timestamp) -> String {
     for problem in &status.problems {
         text.push_str(&format!("{}\n", problem_text(problem)));
     }
+    text.push_str(&outside_text(status));
     if status.teams.is_empty() {
         text.push_str("\nThere are no teams yet. `iris team add NAME PATH` adds one.\n");
         return text;
@@ -493,6 +509,8 @@ mod tests {
                 problem: Some(problem.clone()),
                 link: Some(crate::samples::link()),
             }],
+            slack: None,
+            webhooks: Vec::new(),
             problems: vec![problem],
         };
         assert_eq!(

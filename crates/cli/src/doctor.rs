@@ -15,12 +15,15 @@ pub fn doctor(context: &Context) -> Result<u8, Problem> {
     let status: Result<StatusReply, Problem> = context.client().ask(&Command::Status {});
     let running = status.as_ref().ok().map(|status| status.endpoint.as_str());
     let secrets = Secrets::keychain();
-    let checks = runtime()?.block_on(doctor::check(
+    let mut checks = runtime()?.block_on(doctor::check(
         &context.home,
         &context.env,
         &secrets,
         running,
     ));
+    if let Ok(status) = &status {
+        checks.extend(doctor::outside(status.slack.as_ref(), &status.webhooks));
+    }
     let well = checks.iter().all(|check| check.health < Health::Failed);
     context
         .out

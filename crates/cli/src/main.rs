@@ -8,6 +8,7 @@ mod grants;
 mod install;
 mod links;
 mod output;
+mod outside;
 mod policy;
 mod prompts;
 mod records;
@@ -99,6 +100,8 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             cancel,
         } => prompts::answer(&context, id, remember, cancel),
         Command::Secrets(command) => prompts::secrets(&context, command),
+        Command::Slack(args::Slack::Test) => outside::slack(&context),
+        Command::Webhook(args::Webhook::Test) => outside::webhooks(&context),
         Command::Team(command) => commands::team(&context, command),
         Command::Send {
             team,

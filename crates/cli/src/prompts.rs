@@ -176,7 +176,7 @@ pub fn secrets(context: &Context, command: args::Secrets) -> Result<u8, Problem>
                 context,
                 &reply,
                 &format!(
-                    "A team's `env` can say \"keychain:{name}\" now; agents that start from now on have it"
+                    "The config can say \"keychain:{name}\" now: in a team's `env`, for agents that start from now on, and for Slack and webhooks"
                 ),
             )
         }

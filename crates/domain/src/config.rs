@@ -9,6 +9,7 @@ mod changes;
 mod debug;
 mod edit;
 mod lists;
+mod outside;
 mod parse;
 mod placeholder;
 mod problem;
@@ -29,6 +30,7 @@ use self::problem::line_and_column;
 pub use self::{
     changes::{Changes, changes},
     edit::{Change, EditError, Set, edit},
+    outside::{KEYCHAIN, KeychainName, SLACK_API, SlackSettings, UrlError, Webhook, safe_url},
     parse::{Parsed, parse},
     problem::ConfigProblem,
     remote::{RateLimit, RemoteOptions, ReverseMcpPermissions, StrictHostKeyChecking},
@@ -72,6 +74,12 @@ pub struct Settings {
     pub notifications: bool,
     /// Start Iris when the user signs in.
     pub start_at_login: bool,
+    /// A Slack app that shows approvals and takes answers; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slack: Option<SlackSettings>,
+    /// Where events are posted to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<Webhook>,
     /// What a team has that does not say otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defaults: Option<TeamDefaults>,
@@ -90,6 +98,8 @@ impl Default for Settings {
             log_level: LogLevel::Info,
             notifications: true,
             start_at_login: false,
+            slack: None,
+            webhooks: Vec::new(),
             defaults: None,
         }
     }

@@ -23,6 +23,8 @@ pub enum Surface {
     Window,
     /// The `iris` command.
     Cli,
+    /// A button of a message in Slack.
+    Slack,
 }
 
 impl fmt::Display for Surface {
@@ -32,6 +34,7 @@ impl fmt::Display for Surface {
             Self::Tray => "tray",
             Self::Window => "window",
             Self::Cli => "cli",
+            Self::Slack => "slack",
         })
     }
 }

@@ -44,6 +44,20 @@ pub fn one_line(text: &str, max: usize) -> String {
     format!("{start} …{}… {end}", count - room)
 }
 
+/// At most `max` characters of a text of any lines: of a longer one the head and the tail stay, with the number
+/// of left-out characters between them.
+pub fn shortened(text: &str, max: usize) -> String {
+    let count = text.chars().count();
+    if count <= max {
+        return text.to_owned();
+    }
+    let widest = format!("\n…{count}…\n");
+    let half = max.saturating_sub(widest.chars().count()) / 2;
+    let head: String = text.chars().take(half).collect();
+    let tail: String = text.chars().skip(count - half).collect();
+    format!("{head}\n…{}…\n{tail}", count - 2 * half)
+}
+
 /// Characters that change how the text around them looks, or that cannot be seen.
 fn is_hidden(c: char) -> bool {
     if matches!(c, ' ' | '\n' | '\t') {

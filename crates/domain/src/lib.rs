@@ -21,14 +21,17 @@ pub mod grant;
 pub mod ids;
 pub mod link;
 pub mod message;
+pub mod outside;
 pub mod policy;
 pub mod problem;
 pub mod prompt;
 pub mod replay;
 pub mod request;
 pub mod session;
+pub mod slack;
 pub mod snapshot;
 pub mod ssh_config;
 pub mod target;
+pub mod webhook;
 
 pub use problem::Problem;

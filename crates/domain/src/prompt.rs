@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem,
-    display::{one_line, visible},
+    display::{one_line, shortened, visible},
     problem::Code,
 };
 
@@ -317,15 +317,7 @@ fn host_key(text: &str) -> Option<PromptKind> {
 
 /// A question as it is shown: hidden characters are named, and of a long one head and tail stay.
 pub fn shown(text: &str) -> String {
-    let text = visible(text.trim_end());
-    let count = text.chars().count();
-    if count <= TEXT_MAX {
-        return text;
-    }
-    let half = TEXT_MAX / 2;
-    let head: String = text.chars().take(half).collect();
-    let tail: String = text.chars().skip(count - half).collect();
-    format!("{head}\n…{}…\n{tail}", count - 2 * half)
+    shortened(&visible(text.trim_end()), TEXT_MAX)
 }
 
 #[cfg(test)]

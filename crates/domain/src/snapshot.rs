@@ -44,6 +44,13 @@ pub struct Snapshot {
     pub frozen: Option<FrozenView>,
     /// What ssh asks and nobody answered yet, oldest first.
     pub prompts: Vec<PromptView>,
+    /// The connection to Slack; absent: not configured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub slack: Option<SlackView>,
+    /// The webhooks, as they are configured.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookView>,
     /// What is wrong with Iris itself (config, keychain, audit), worst first.
     pub problems: Vec<Problem>,
 }
@@ -241,6 +248,69 @@ impl LinkView {
     }
 }
 
+/// The state of the connection to Slack in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub enum SlackState {
+    /// It is being made.
+    Connecting,
+    /// Slack said hello, and is heard of.
+    Up,
+    /// It failed and is tried again soon.
+    Reconnecting,
+    /// Only a human can mend it.
+    NeedsYou,
+}
+
+impl SlackState {
+    /// The words that surfaces use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Up => "connected",
+            Self::Reconnecting => "reconnecting",
+            Self::NeedsYou => "needs you",
+        }
+    }
+}
+
+/// The connection to Slack as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct SlackView {
+    /// In one word.
+    pub state: SlackState,
+    /// The id of the channel.
+    pub channel: String,
+    /// How many people may answer.
+    pub approvers: u32,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
+    pub retry_at: Option<Timestamp>,
+    /// What is wrong with it, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub problem: Option<Problem>,
+}
+
+/// A webhook as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct WebhookView {
+    /// Its address without the path, which may be as good as a password.
+    pub url: String,
+    /// Events that it did not get and will not get, in this run.
+    pub lost: u32,
+    /// Why the last post did not arrive, and what to do; absent: it did, or there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub problem: Option<Problem>,
+}
+
 /// A conversation `from -> to` as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -370,4 +440,44 @@ pub struct EndedApproval {
     /// When.
     #[cfg_attr(feature = "bindings", ts(type = "string"))]
     pub time: Timestamp,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An approval that waits.
+    pub(crate) fn approval(id: &str) -> ApprovalView {
+        ApprovalView {
+            id: ApprovalId(id.to_owned()),
+            team: "api".parse().unwrap(),
+            session: SessionId(uuid::Uuid::from_u128(1)),
+            from: Party::Console,
+            host: "local".to_owned(),
+            path: "~/api".to_owned(),
+            tool: "Bash".to_owned(),
+            input: serde_json::json!({ "command": "git push" }),
+            summary: "git push".to_owned(),
+            why: "no rule covers it".to_owned(),
+            offers: Offers::default(),
+            forwarded_to: None,
+            circumstances: Circumstances::default(),
+            digest: format!("digest-of-{id}"),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+        }
+    }
+
+    /// One that ended.
+    pub(crate) fn ended(id: &str, decision: Verb, decided_by: &str) -> EndedApproval {
+        EndedApproval {
+            id: ApprovalId(id.to_owned()),
+            team: "api".parse().unwrap(),
+            tool: "Bash".to_owned(),
+            summary: "git push".to_owned(),
+            decision,
+            decided_by: decided_by.to_owned(),
+            time: Timestamp::UNIX_EPOCH,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod disk;
 mod keeper;
+mod outside_edit;
 mod rules_edit;
 mod team_edit;
 mod team_path;
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
+pub use self::outside_edit::{OutsideSettings, SlackEdit, WebhookEdit, WebhookItem};
 pub use self::rules_edit::RulesEdit;
 pub use self::team_edit::{
     EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit,

@@ -1,6 +1,7 @@
 //! Checks of the surroundings, each with its fix.
 
 mod desktop;
+mod outside;
 mod port;
 mod programs;
 
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::{environment::Environment, home::Home, secrets::Secrets};
 
+pub use outside::check as outside;
 pub use port::holder as port_holder;
 pub(crate) use programs::{claude_version, version_of};
 

@@ -40,12 +40,14 @@ use crate::{
     process::Processes,
     prompts::Prompts,
     secrets::{NamedSecrets, Secrets},
+    slack::{self, Slack},
     snapshot::{self, Sources},
     ssh::Ssh,
     store::Store,
     teams::{Teams, TeamsDeps},
     tls::Tls,
     tokens::Tokens,
+    webhook::{self, WebhookTest, Webhooks},
 };
 
 /// How long an orderly end may take beyond the agents' own: a hung disk must not keep a user from
@@ -90,6 +92,8 @@ pub struct Engine {
     /// Where secrets are kept.
     pub secrets: Secrets,
     callbacks: Callbacks,
+    slack: Slack,
+    webhooks: Webhooks,
     processes: Processes,
     /// Those that a person put away.
     pub named_secrets: NamedSecrets,
@@ -210,6 +214,9 @@ impl Engine {
             tasks: tasks.clone(),
         })
         .await;
+        // What they show is part of what they follow: they start when there is an engine.
+        let (slack_view, slack_shown) = watch::channel(None);
+        let (webhooks_view, webhooks_shown) = watch::channel(Vec::new());
         let snapshot = snapshot::publish(
             Sources {
                 endpoint: endpoint.clone(),
@@ -222,6 +229,8 @@ impl Engine {
                 cut_off: callbacks.cut_off(),
                 prompts: prompts.watch(),
                 frozen: freeze.watch(),
+                slack: slack_shown,
+                webhooks: webhooks_shown,
             },
             &tasks,
             shutdown.clone(),
@@ -257,6 +266,8 @@ impl Engine {
             env,
             secrets,
             callbacks,
+            slack: Slack::new(),
+            webhooks: Webhooks::new(),
             named_secrets,
             processes,
             snapshot,
@@ -272,6 +283,8 @@ impl Engine {
             &engine.tasks,
             engine.shutdown.clone(),
         )?;
+        engine.slack.follow(engine.clone(), slack_view);
+        engine.webhooks.follow(&engine, webhooks_view);
         engine
             .note(Draft {
                 input: endpoint.clone().into(),
@@ -301,7 +314,11 @@ impl Engine {
     pub async fn shutdown(&self) {
         tracing::info!("Iris ends.");
         self.approvals.shutdown().await;
-        self.teams.shutdown().await;
+        tokio::join!(
+            self.teams.shutdown(),
+            self.slack.shutdown(),
+            self.webhooks.shutdown()
+        );
         self.links.shutdown().await;
         self.processes.close();
         self.config.close().await;
@@ -338,6 +355,33 @@ impl Engine {
     pub async fn stop_team(&self, team: TeamName, human: Human) -> Result<bool, Problem> {
         self.note_operation("team.stop", &team, human).await;
         self.teams.sleep(None, team).await
+    }
+
+    /// Tries everything that Slack is needed for once, because a human said so: a line appears in the channel.
+    ///
+    /// # Errors
+    /// What does not work.
+    pub async fn test_slack(&self, human: Human) -> Result<(), Problem> {
+        self.note(Draft {
+            caller: Party::CONSOLE.to_owned(),
+            decided_by: AllowedBy::Human(human.clone()).to_string(),
+            ..Draft::event(clock::now(), Kind::Operation, "slack.test")
+        })
+        .await;
+        let settings = self.config.watch().borrow().settings.slack.clone();
+        slack::test(settings, &self.named_secrets, &human).await
+    }
+
+    /// Posts a test to each webhook, because a human said so.
+    pub async fn test_webhooks(&self, human: Human) -> Vec<WebhookTest> {
+        self.note(Draft {
+            caller: Party::CONSOLE.to_owned(),
+            decided_by: AllowedBy::Human(human).to_string(),
+            ..Draft::event(clock::now(), Kind::Operation, "webhook.test")
+        })
+        .await;
+        let hooks = self.config.watch().borrow().settings.webhooks.clone();
+        webhook::test(&hooks, &self.named_secrets).await
     }
 
     /// Does everything that an agent of the team needs once, because a human said so; the steps come

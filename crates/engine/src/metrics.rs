@@ -55,6 +55,7 @@ struct Counted {
     agents_ended: Family<EndedHow, Counter>,
     link_connects: Family<Connected, Counter>,
     link_losses: Family<OfHost, Counter>,
+    webhook_events: Family<Posted, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -110,6 +111,11 @@ struct Connected {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Posted {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfHost {
     host: String,
 }
@@ -132,6 +138,7 @@ impl Default for Metrics {
             agents_ended: Family::default(),
             link_connects: Family::default(),
             link_losses: Family::default(),
+            webhook_events: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -198,6 +205,11 @@ impl Default for Metrics {
             "iris_link_losses",
             "Times that a link was lost",
             counted.link_losses.clone(),
+        );
+        registry.register(
+            "iris_webhook_events",
+            "Events that webhooks got, or will not get",
+            counted.webhook_events.clone(),
         );
         let started: Gauge = Gauge::default();
         started.set(clock::now().as_second());
@@ -293,6 +305,14 @@ impl Metrics {
             outcome: outcome(worked),
         };
         self.0.link_connects.get_or_create(&connected).inc();
+    }
+
+    /// A webhook got an event (`delivered`), did not take it (`failed`), or had too many (`dropped`).
+    pub(crate) fn webhook(&self, outcome: &'static str) {
+        self.0
+            .webhook_events
+            .get_or_create(&Posted { outcome })
+            .inc();
     }
 
     /// A link that was there is gone.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::home::Home;
 use keychain::Keychain;
 
-pub use named::{KEYCHAIN, NamedSecrets, Place, SecretItem, VALUE_MAX};
+pub use named::{NamedSecrets, Place, SecretItem, VALUE_MAX};
 
 /// A secret text. `Debug` shows `[redacted]`; to read it is to write `expose`.
 #[derive(Clone, PartialEq, Eq)]

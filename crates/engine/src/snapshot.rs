@@ -8,7 +8,10 @@ use iris_domain::{
     freeze::Frozen,
     ids::TeamName,
     prompt::PromptView,
-    snapshot::{LinkState, LinkView, SessionView, Snapshot, TeamState, TeamView},
+    snapshot::{
+        LinkState, LinkView, SessionView, SlackState, SlackView, Snapshot, TeamState, TeamView,
+        WebhookView,
+    },
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -29,6 +32,8 @@ pub(crate) struct Sources {
     pub cut_off: watch::Receiver<Arc<BTreeMap<TeamName, Problem>>>,
     pub prompts: watch::Receiver<Arc<Vec<PromptView>>>,
     pub frozen: watch::Receiver<Arc<Frozen>>,
+    pub slack: watch::Receiver<Option<SlackView>>,
+    pub webhooks: watch::Receiver<Vec<WebhookView>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -66,6 +71,8 @@ impl Sources {
             r = self.cut_off.changed() => r.is_ok(),
             r = self.prompts.changed() => r.is_ok(),
             r = self.frozen.changed() => r.is_ok(),
+            r = self.slack.changed() => r.is_ok(),
+            r = self.webhooks.changed() => r.is_ok(),
         }
     }
 
@@ -79,6 +86,8 @@ impl Sources {
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
         problems.extend(self.cut_off.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
+        let slack = self.slack.borrow_and_update().clone();
+        problems.extend(slack.as_ref().and_then(needs_you));
         problems.extend(self.found_at_start.iter().cloned());
         let teams = config
             .teams
@@ -102,8 +111,18 @@ impl Sources {
             frozen: frozen.all.clone(),
             grants: approvals.grants.clone(),
             prompts: prompts.to_vec(),
+            slack,
+            webhooks: self.webhooks.borrow_and_update().clone(),
             problems,
         }
+    }
+}
+
+/// What is wrong with Slack, where only a human can mend it.
+fn needs_you(slack: &SlackView) -> Option<Problem> {
+    match slack.state {
+        SlackState::NeedsYou => slack.problem.clone(),
+        SlackState::Connecting | SlackState::Up | SlackState::Reconnecting => None,
     }
 }
 

@@ -6,7 +6,9 @@ import type { GrantView } from "./GrantView";
 import type { MissedView } from "./MissedView";
 import type { Problem } from "./Problem";
 import type { PromptView } from "./PromptView";
+import type { SlackView } from "./SlackView";
 import type { TeamView } from "./TeamView";
+import type { WebhookView } from "./WebhookView";
 
 /**
  * Everything a surface shows.
@@ -49,6 +51,14 @@ frozen?: FrozenView,
  * What ssh asks and nobody answered yet, oldest first.
  */
 prompts: Array<PromptView>, 
+/**
+ * The connection to Slack; absent: not configured.
+ */
+slack?: SlackView, 
+/**
+ * The webhooks, as they are configured.
+ */
+webhooks: Array<WebhookView>, 
 /**
  * What is wrong with Iris itself (config, keychain, audit), worst first.
  */

@@ -3,4 +3,4 @@
 /**
  * Where a human answers from.
  */
-export type Surface = "notification" | "tray" | "window" | "cli";
+export type Surface = "notification" | "tray" | "window" | "cli" | "slack";

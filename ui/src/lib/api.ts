@@ -9,6 +9,7 @@ import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { Preview } from '../bindings/Preview';
+import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
 import type { Scope } from '../bindings/Scope';
@@ -99,6 +100,38 @@ export interface SecretItem {
   keptAt: string | null;
 }
 
+/** `settings.slack`; the tokens by their names in the keychain. */
+export interface SlackEdit {
+  channel: string;
+  approvers: string[];
+  appToken: string;
+  botToken: string;
+}
+
+/** What can be posted to webhooks. */
+export const WEBHOOK_EVENTS = ['approval.asked', 'approval.ended', 'team.trouble', 'link.lost', 'freeze', 'thaw', 'iris.trouble'] as const;
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+
+/** A webhook; the secret by its name. Of one that is there, `url` has no path. */
+export interface WebhookItem {
+  url: string;
+  secret: string;
+  /** Absent: all. */
+  events?: WebhookEvent[];
+}
+
+/** How the test of a webhook went. */
+export interface WebhookTest {
+  url: string;
+  problem?: Problem;
+}
+
+/** What is set for Slack and webhooks. */
+export interface OutsideSettings {
+  slack?: SlackEdit;
+  webhooks: WebhookItem[];
+}
+
 /** Which audit rows; newest first. */
 export interface AuditQuery {
   /** Of this team only. */
@@ -156,6 +189,15 @@ export interface Api {
   /** Keeps a value for `keychain:NAME`; says where. */
   keepSecret(name: string, value: string): Promise<Place>;
   forgetSecret(name: string): Promise<void>;
+  outsideSettings(): Promise<OutsideSettings>;
+  /** Sets Slack up; `null` takes it out. */
+  editSlack(edit: SlackEdit | null): Promise<void>;
+  /** Writes a line into the channel, and tries the tokens. */
+  testSlack(): Promise<void>;
+  addWebhook(edit: WebhookItem): Promise<void>;
+  /** Takes out the one at this place, if it is still this one. */
+  removeWebhook(at: number, url: string): Promise<void>;
+  testWebhooks(): Promise<WebhookTest[]>;
   audit(query: AuditQuery): Promise<Row[]>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
@@ -205,6 +247,12 @@ export const desktop: Api = {
   findSecret: (name) => invoke('find_secret', { name }),
   keepSecret: (name, value) => invoke('keep_secret', { name, value }),
   forgetSecret: (name) => invoke('forget_secret', { name }),
+  outsideSettings: () => invoke('outside_settings'),
+  editSlack: (edit) => invoke('edit_slack', { edit }),
+  testSlack: () => invoke('test_slack'),
+  addWebhook: (edit) => invoke('add_webhook', { edit }),
+  removeWebhook: (at, url) => invoke('remove_webhook', { at, url }),
+  testWebhooks: () => invoke('test_webhooks'),
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),

@@ -1,5 +1,5 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, or a kind of question
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, or a kind of question
 // of ssh: `#hostKey`) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
@@ -137,6 +137,18 @@ export function demo(): Api {
     { name: 'ssh passphrase /home/you/.ssh/id_ed25519', place: 'keychain', keptAt: before(7_000_000) },
     { name: 'ssh password ops@fleet.example:22', place: 'thisRun', keptAt: null },
   ];
+  api.outside = {
+    slack: { channel: 'C0429OPS7', approvers: ['U01ANN2', 'U02BOB9'], appToken: 'slack-app', botToken: 'slack-bot' },
+    webhooks: [{ url: 'https://hooks.example.org', secret: 'pager' }, { url: 'http://127.0.0.1:9000', secret: 'hook', events: ['team.trouble', 'link.lost'] }],
+  };
+  api.state.slack = { state: 'up', channel: 'C0429OPS7', approvers: 2 };
+  api.state.webhooks = [
+    { url: 'https://hooks.example.org', lost: 0 },
+    { url: 'http://127.0.0.1:9000', lost: 3, problem: problem('network', 'The webhook at http://127.0.0.1:9000 answered 503 Service Unavailable.', 'It is tried again for 15 minutes; look at the receiver if it lasts.') },
+  ];
+  if (wanted === 'badslack') {
+    api.state.slack = { state: 'needsYou', channel: 'C0429OPS7', approvers: 2, problem: problem('forbidden', "Slack does not take the bot's token (`botToken`): invalid_auth.", "Install the app with the scope `chat:write`, and put the bot's token away with `iris secrets set`.") };
+  }
   if (wanted === 'badtest') {
     api.test = [
       ...GOOD_TEST.slice(0, 6),

@@ -19,7 +19,7 @@ import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-import type { Api, AuditQuery, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, TeamEdit, TestStep } from './api';
+import type { Api, AuditQuery, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };
@@ -36,6 +36,7 @@ export function emptySnapshot(): Snapshot {
     missed: [],
     grants: [],
     prompts: [],
+    webhooks: [],
     problems: [],
   };
 }
@@ -147,6 +148,8 @@ export class FakeApi implements Api {
   /** What `testConnection` says. */
   test: TestStep[] = GOOD_TEST;
   secrets: SecretItem[] = [];
+  /** What is set for Slack and webhooks. */
+  outside: OutsideSettings = { webhooks: [] };
   /** The hosts of `~/.ssh/config`, and what they lead to. */
   hosts: Record<string, Partial<ResolvedHost>> = {};
   /** What `previewGrant` answers. */
@@ -355,6 +358,35 @@ export class FakeApi implements Api {
   async forgetSecret(name: string): Promise<void> {
     await this.#call('forgetSecret', name);
     this.secrets = this.secrets.filter((s) => s.name !== name);
+  }
+
+  async outsideSettings(): Promise<OutsideSettings> {
+    await this.#call('outsideSettings');
+    return this.outside;
+  }
+
+  async editSlack(edit: SlackEdit | null): Promise<void> {
+    await this.#call('editSlack', edit);
+    this.outside = { ...this.outside, slack: edit ?? undefined };
+  }
+
+  async testSlack(): Promise<void> {
+    await this.#call('testSlack');
+  }
+
+  async addWebhook(edit: WebhookItem): Promise<void> {
+    await this.#call('addWebhook', edit);
+    this.outside = { ...this.outside, webhooks: [...this.outside.webhooks, { ...edit, url: new URL(edit.url).origin }] };
+  }
+
+  async removeWebhook(at: number, url: string): Promise<void> {
+    await this.#call('removeWebhook', at, url);
+    this.outside = { ...this.outside, webhooks: this.outside.webhooks.filter((_, i) => i !== at) };
+  }
+
+  async testWebhooks(): Promise<WebhookTest[]> {
+    await this.#call('testWebhooks');
+    return this.outside.webhooks.map(({ url }) => ({ url }));
   }
 
   async audit(query: AuditQuery): Promise<Row[]> {

@@ -16,6 +16,7 @@ const SURFACES: Record<Surface, string> = {
   tray: 'in the tray menu',
   window: 'in this window',
   cli: 'on the command line',
+  slack: 'in Slack',
 };
 
 const IRIS_REASONS: Record<string, string> = {
@@ -120,7 +121,7 @@ export function secretWords(name: string): { what: string; of: string } {
   for (const [prefix, what] of [
     ['ssh passphrase ', 'Passphrase of the key'],
     ['ssh password ', 'Password of'],
-    ['env ', 'Value for agents, keychain:'],
+    ['env ', 'Value for the config, keychain:'],
   ] as const) {
     if (name.startsWith(prefix)) return { what, of: visible(name.slice(prefix.length)) };
   }

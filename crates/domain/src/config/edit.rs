@@ -51,6 +51,16 @@ pub enum Change {
         /// Those that are not in it yet.
         rules: Vec<String>,
     },
+    /// Another webhook, behind those that there are.
+    AddWebhook {
+        /// Its fields.
+        fields: Set,
+    },
+    /// A webhook goes.
+    RemoveWebhook {
+        /// Its place in the list.
+        at: usize,
+    },
     /// Other settings.
     Settings {
         /// What to set and remove.
@@ -73,6 +83,9 @@ pub enum EditError {
     /// The name is taken.
     #[error("there is a team `{0}` already")]
     NameTaken(TeamName),
+    /// No webhook stands at that place.
+    #[error("there is no webhook at place {0}")]
+    NoSuchWebhook(usize),
 }
 
 /// Makes a change to a config file's text. Comments, order, indentation, line ends and `${VAR}`
@@ -173,6 +186,18 @@ fn apply(root: &CstObject, change: &Change, before: &Config) -> Result<(), EditE
                     policy.append(&name, CstInputValue::Array(all));
                 }
             }
+        }
+        Change::AddWebhook { fields } => {
+            let settings = root.object_value_or_set("settings");
+            let hooks = settings.array_value_or_set("webhooks");
+            hooks.append(object_of(fields));
+        }
+        Change::RemoveWebhook { at } => {
+            let hooks = root
+                .object_value("settings")
+                .and_then(|settings| settings.array_value("webhooks"));
+            let hook = hooks.and_then(|hooks| hooks.elements().into_iter().nth(*at));
+            hook.ok_or(EditError::NoSuchWebhook(*at))?.remove();
         }
         Change::Settings { fields } => {
             let object = root.object_value_or_set("settings");

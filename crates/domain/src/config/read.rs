@@ -358,6 +358,10 @@ fn start(value: &ast::Value) -> usize {
 fn example(key: &str) -> &'static str {
     match key {
         "path" => "\"~/projects/…\"",
+        "channel" => "\"C…\"",
+        "approvers" => "[\"U…\"]",
+        "appToken" | "botToken" | "secret" => "\"keychain:NAME\"",
+        "url" => "\"https://…\"",
         _ => "…",
     }
 }

@@ -112,6 +112,16 @@ fn text(rule: Text) -> Value {
         Text::Rule => {
             or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.*-]+([(].+[)])?$" }))
         }
+        Text::Keychain => {
+            or_placeholder(json!({ "type": "string", "pattern": "^keychain:.*[^ ]" }))
+        }
+        Text::Url => or_placeholder(json!({ "type": "string", "pattern": "^https?://" })),
+        Text::SlackChannel => {
+            or_placeholder(json!({ "type": "string", "pattern": "^[CGDUW][A-Z0-9]+$" }))
+        }
+        Text::SlackUser => {
+            or_placeholder(json!({ "type": "string", "pattern": "^[UW][A-Z0-9]+$" }))
+        }
         Text::Glob => or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.@*-]+$" })),
     }
 }
@@ -161,7 +171,7 @@ mod tests {
             .to_value();
         let mut objects = 0;
         compare("", &ROOT, &derived, &mut objects);
-        assert_eq!(objects, 12, "all objects of the config were compared");
+        assert_eq!(objects, 14, "all objects of the config were compared");
     }
 
     fn compare(path: &str, shape: &Shape, derived: &Value, objects: &mut usize) {

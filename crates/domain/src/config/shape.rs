@@ -1,6 +1,8 @@
 //! What the config file may contain, as one table: the reader checks a file against it, and the
 //! JSON schema takes its constraints from it, so the two cannot disagree.
 
+use crate::webhook::EventKind;
+
 /// Ten years: longer is a mistake in the unit, and far below what time arithmetic can hold.
 const SECONDS_MAX: u64 = 10 * 365 * 24 * 3600;
 /// A hundred years of audit rows.
@@ -58,6 +60,14 @@ pub(super) enum Text {
     Glob,
     /// What an environment variable can hold, or `keychain:NAME`.
     Variable,
+    /// `keychain:NAME`: the secret itself does not stand in the file.
+    Keychain,
+    /// `https://…`, or `http://` on this machine.
+    Url,
+    /// Where Slack is written to.
+    SlackChannel,
+    /// A person in Slack.
+    SlackUser,
 }
 
 /// Rules that keys obey.
@@ -120,10 +130,34 @@ static SETTINGS: Object = Object {
         ),
         Field("notifications", Shape::Truth),
         Field("startAtLogin", Shape::Truth),
+        Field("slack", Shape::Object(&SLACK)),
+        Field("webhooks", Shape::List(&Shape::Object(&WEBHOOK))),
         Field("defaults", Shape::Object(&TEMPLATE)),
     ],
     shared: &[],
     required: &[],
+};
+
+static SLACK: Object = Object {
+    own: &[
+        Field("channel", Shape::Text(Text::SlackChannel)),
+        Field("approvers", Shape::List(&Shape::Text(Text::SlackUser))),
+        Field("appToken", Shape::Text(Text::Keychain)),
+        Field("botToken", Shape::Text(Text::Keychain)),
+        Field("apiUrl", Shape::Text(Text::Url)),
+    ],
+    shared: &[],
+    required: &["channel", "approvers", "appToken", "botToken"],
+};
+
+static WEBHOOK: Object = Object {
+    own: &[
+        Field("url", Shape::Text(Text::Url)),
+        Field("secret", Shape::Text(Text::Keychain)),
+        Field("events", Shape::List(&Shape::Word(EventKind::NAMES))),
+    ],
+    shared: &[],
+    required: &["url", "secret"],
 };
 
 static TEAM: Object = Object {

@@ -1,6 +1,7 @@
 mod docs;
 mod editing;
 mod mistakes;
+mod outside;
 mod reading;
 mod rules;
 

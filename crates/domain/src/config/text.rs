@@ -1,6 +1,7 @@
 //! Which texts and keys the config accepts, and what it says about the others.
 
 use super::{
+    outside::{KeychainName, UrlError, safe_url},
     placeholder::is_variable_name,
     read::excerpt,
     shape::{Key, Text},
@@ -66,6 +67,29 @@ pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
             "Write `keychain:NAME`.",
         ),
         Text::Variable => Ok(()),
+        // The text is not quoted: it may be the secret.
+        Text::Keychain => match KeychainName::try_from(text.to_owned()) {
+            Ok(_) => Ok(()),
+            Err(_) => complaint(
+                "a secret does not stand in the config; its name in the keychain does",
+                KEYCHAIN_HINT,
+            ),
+        },
+        Text::Url => match safe_url(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
+            Ok(_) => complaint(UrlError::Scheme.to_string(), URL_HINT),
+            Err(error) => complaint(error.to_string(), URL_HINT),
+        },
+        Text::SlackChannel if is_slack_id(text, "CGDUW") => Ok(()),
+        Text::SlackChannel => complaint(
+            format!("`{}` is not the id of a channel", excerpt(text)),
+            "Write the id at the end of the channel's details in Slack, such as \"C0123ABCD\".",
+        ),
+        Text::SlackUser if is_slack_id(text, "UW") => Ok(()),
+        Text::SlackUser => complaint(
+            format!("`{}` is not the id of a person in Slack", excerpt(text)),
+            "Write the member id from their profile's menu, such as \"U0123ABCD\": names can be changed.",
+        ),
     }
 }
 
@@ -80,6 +104,10 @@ pub(super) fn expected(rule: Text) -> &'static str {
         Text::Rule => "a rule",
         Text::Glob => "a name or pattern",
         Text::Variable => "the value of an environment variable",
+        Text::Keychain => "`keychain:NAME`",
+        Text::Url => "an https address",
+        Text::SlackChannel => "the id of a channel in Slack",
+        Text::SlackUser => "the id of a person in Slack",
     }
 }
 
@@ -102,6 +130,17 @@ pub(super) fn check_key(key: Key, name: &str) -> Result<(), Complaint> {
             "Names are made of letters, digits and `_`, and do not start with a digit.",
         ),
     }
+}
+
+const KEYCHAIN_HINT: &str =
+    "Put it away with `iris secrets set NAME`, and write \"keychain:NAME\" here.";
+const URL_HINT: &str = "Write https://…; http is possible on 127.0.0.1 only.";
+
+fn is_slack_id(text: &str, kinds: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|kind| kinds.contains(kind))
+        && text.len() > 1
+        && chars.all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 fn is_color(text: &str) -> bool {

@@ -4,13 +4,9 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
-use iris_domain::{Problem, problem::Code};
+use iris_domain::{Problem, config::KEYCHAIN, problem::Code};
 
-use crate::{
-    environment::Environment,
-    process::Environ,
-    secrets::{KEYCHAIN, Secret},
-};
+use crate::{environment::Environment, process::Environ, secrets::Secret};
 
 /// What is passed on by name.
 const NAMES: &[&str] = &[

@@ -333,7 +333,11 @@ impl Keeper {
                 rename,
                 fields,
             } => (rename.as_ref().unwrap_or(team), fields),
-            Change::RemoveTeam { .. } | Change::AddRules { .. } | Change::Settings { .. } => {
+            Change::RemoveTeam { .. }
+            | Change::AddRules { .. }
+            | Change::AddWebhook { .. }
+            | Change::RemoveWebhook { .. }
+            | Change::Settings { .. } => {
                 return Ok(());
             }
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use iris_domain::{
     config::{
-        GrantPermission, RateLimit, RemoteOptions, ReverseMcpPermissions, Set,
+        GrantPermission, KEYCHAIN, RateLimit, RemoteOptions, ReverseMcpPermissions, Set,
         StrictHostKeyChecking, Team, TeamDefaults,
     },
     ids::TeamName,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::rules_edit::RulesEdit;
-use crate::secrets::{KEYCHAIN, Spoken};
+use crate::secrets::Spoken;
 
 /// A change that a surface makes. `None`: left as it is; an empty text, an empty list and a zero
 /// remove an optional field. Where a zero means something, the field is [`Removable`].

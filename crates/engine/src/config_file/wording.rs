@@ -39,6 +39,9 @@ pub(super) fn refused(error: EditError) -> Problem {
             error.to_string(),
             "`iris team list` shows the teams there are.",
         ),
+        EditError::NoSuchWebhook(_) => {
+            Problem::new(Code::NotFound, error.to_string(), "Look at the list again.")
+        }
         EditError::NameTaken(_) => {
             Problem::new(Code::Conflict, error.to_string(), "Choose another name.")
         }

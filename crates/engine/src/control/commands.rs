@@ -24,18 +24,13 @@ use super::{
     AnswerReply, Command, PendingItem, StatusReply, TestReply,
     server::{Commands, Peer},
 };
-use crate::{Engine, clock, metrics::Page, preview, secrets::Spoken};
-
-/// Rows of refused calls per [`REFUSAL_PERIOD`]: enough to see an agent try, too few to fill a disk.
-const REFUSALS_MAX: u32 = 20;
-/// See [`REFUSALS_MAX`].
-const REFUSAL_PERIOD: Duration = Duration::from_secs(60);
+use crate::{Engine, clock, metrics::Page, preview, row_limit::RowLimit, secrets::Spoken};
 
 #[derive(Clone)]
 pub(super) struct EngineCommands {
     engine: Engine,
     show: mpsc::Sender<()>,
-    refusals: Arc<Mutex<Refusals>>,
+    refusals: Arc<Mutex<RowLimit>>,
 }
 
 impl EngineCommands {
@@ -191,6 +186,8 @@ impl Commands for EngineCommands {
             Command::SecretsList {} => to_json(&engine.named_secrets.list().await?),
             Command::SecretsForget { name } => self.forget_secret(&name).await,
             Command::SecretsSet { name, value } => self.set_secret(name, value).await,
+            Command::SlackTest {} => engine.test_slack(cli()).await.map(|()| json!({})),
+            Command::WebhookTest {} => to_json(&engine.test_webhooks(cli()).await),
             Command::TeamAdd { name, edit } => engine
                 .config
                 .add_team(name, *edit)
@@ -279,33 +276,6 @@ impl Commands for EngineCommands {
         if let Err(error) = self.engine.store.append(draft).await {
             error!(%error, command, "control: a refused call could not be recorded");
         }
-    }
-}
-
-/// Bounds the rows of refused calls; what is left out is counted.
-#[derive(Debug, Default)]
-struct Refusals {
-    since: Option<Instant>,
-    written: u32,
-    unwritten: u64,
-}
-
-impl Refusals {
-    /// Whether this one is written, and how many before it were not.
-    fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self
-            .since
-            .is_none_or(|since| now.duration_since(since) >= REFUSAL_PERIOD)
-        {
-            self.since = Some(now);
-            self.written = 0;
-        }
-        if self.written == REFUSALS_MAX {
-            self.unwritten += 1;
-            return None;
-        }
-        self.written += 1;
-        Some(std::mem::take(&mut self.unwritten))
     }
 }
 
@@ -408,16 +378,8 @@ mod tests {
             })
             .collect();
         Snapshot {
-            version: String::new(),
-            endpoint: String::new(),
-            teams: Vec::new(),
-            approvals: Vec::new(),
             recent,
-            missed: Vec::new(),
-            grants: Vec::new(),
-            frozen: None,
-            prompts: Vec::new(),
-            problems: Vec::new(),
+            ..Snapshot::default()
         }
     }
 
@@ -445,22 +407,6 @@ mod tests {
             named(&snapshot, "").unwrap_err().code,
             Code::NotFound,
             "nothing means nothing"
-        );
-    }
-
-    #[test]
-    fn refusals_are_bounded_and_counted() {
-        let mut refusals = Refusals::default();
-        let start = Instant::now();
-        for _ in 0..REFUSALS_MAX {
-            assert_eq!(refusals.admit(start), Some(0));
-        }
-        assert_eq!(refusals.admit(start), None, "one too many");
-        assert_eq!(refusals.admit(start), None);
-        assert_eq!(
-            refusals.admit(start + REFUSAL_PERIOD),
-            Some(2),
-            "the next period's first row says how many were left out"
         );
     }
 }

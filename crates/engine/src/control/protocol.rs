@@ -7,7 +7,7 @@ use iris_domain::{
     grant::{Offers, Remember},
     ids::{ApprovalId, Party, SessionId, TeamName},
     request::Circumstances,
-    snapshot::{ApprovalView, LinkView, Snapshot, TeamState, TeamView},
+    snapshot::{ApprovalView, LinkView, SlackView, Snapshot, TeamState, TeamView, WebhookView},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,10 @@ pub enum Command {
         /// What is kept.
         value: Spoken,
     },
+    /// Tries Slack once; answers `{}`.
+    SlackTest {},
+    /// Posts a test to each webhook: a list of [`crate::webhook::WebhookTest`].
+    WebhookTest {},
     /// Adds a team to the config.
     TeamAdd {
         /// Its name.
@@ -230,6 +234,8 @@ impl Command {
             Self::SecretsList {} => "secretsList",
             Self::SecretsForget { .. } => "secretsForget",
             Self::SecretsSet { .. } => "secretsSet",
+            Self::SlackTest {} => "slackTest",
+            Self::WebhookTest {} => "webhookTest",
             Self::TeamAdd { .. } => "teamAdd",
             Self::TeamList {} => "teamList",
             Self::TeamStart { .. } => "teamStart",
@@ -282,7 +288,9 @@ impl Command {
             | Self::Metrics {}
             | Self::MetricsToken {}
             | Self::Show {} => true,
-            Self::TeamStart { .. }
+            Self::SlackTest {}
+            | Self::WebhookTest {}
+            | Self::TeamStart { .. }
             | Self::TeamStop { .. }
             | Self::TeamTest { .. }
             | Self::Freeze { .. }
@@ -323,6 +331,12 @@ pub struct StatusReply {
     /// Set while everything is frozen.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub frozen: Option<FrozenView>,
+    /// The connection to Slack, where it is configured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slack: Option<SlackView>,
+    /// The webhooks, as they are configured.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub webhooks: Vec<WebhookView>,
     /// What is wrong with Iris itself.
     pub problems: Vec<Problem>,
 }
@@ -371,6 +385,8 @@ impl From<&Snapshot> for StatusReply {
             endpoint: snapshot.endpoint.clone(),
             teams: snapshot.teams.iter().map(StatusTeam::from).collect(),
             frozen: snapshot.frozen.clone(),
+            slack: snapshot.slack.clone(),
+            webhooks: snapshot.webhooks.clone(),
             problems: snapshot.problems.clone(),
         }
     }

@@ -3,11 +3,12 @@
 //! The keychain has the values, and cannot be relied on to list them, so their names stand in the
 //! database.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use iris_domain::{
     Problem,
     audit::{Draft, Kind},
+    config::KEYCHAIN,
     decision::{AllowedBy, Human},
     display,
     ids::Party,
@@ -16,12 +17,11 @@ use iris_domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{Kept, Secret, Secrets, SecretsError};
 use crate::{clock, store::Store};
 
-/// The prefix of a value of a team's `env` that comes from the keychain.
-pub const KEYCHAIN: &str = "keychain:";
 /// What values for environments are kept under: this and their name.
 const ENV: &str = "env ";
 /// What the answers to `ssh` are kept under.
@@ -38,6 +38,7 @@ const NOTED_MAX: usize = 300;
 pub struct NamedSecrets {
     secrets: Secrets,
     store: Store,
+    changed: Arc<watch::Sender<()>>,
 }
 
 /// A secret as listed. Its value is never shown.
@@ -74,7 +75,16 @@ impl From<&Kept> for Place {
 impl NamedSecrets {
     /// With the values there and the names here.
     pub fn new(secrets: Secrets, store: Store) -> Self {
-        Self { secrets, store }
+        Self {
+            secrets,
+            store,
+            changed: Arc::default(),
+        }
+    }
+
+    /// Hears whenever a secret was put away or forgotten here.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The secret of this name.
@@ -103,6 +113,7 @@ impl NamedSecrets {
                 self.unnote(name).await?;
             }
         }
+        self.changed.send_replace(());
         Ok(kept)
     }
 
@@ -116,6 +127,7 @@ impl NamedSecrets {
         }
         self.secrets.delete(name).await?;
         self.unnote(name).await?;
+        self.changed.send_replace(());
         Ok(true)
     }
 
@@ -262,36 +274,43 @@ impl NamedSecrets {
             let Some(name) = value.strip_prefix(KEYCHAIN) else {
                 continue;
             };
-            match self.get(&format!("{ENV}{name}")).await {
-                Ok(Some(secret)) => {
-                    found.insert(variable.clone(), secret);
-                }
-                Ok(None) => {
-                    return Err(Problem::new(
-                        Code::Keychain,
-                        format!("`env.{variable}` wants the secret `{name}`, which is not kept."),
-                        format!(
-                            "Put it away in the team's settings or with `iris secrets set {name}`, then start the team again."
-                        ),
-                    ));
-                }
-                Err(error) => {
-                    let problem = Problem::from(error);
-                    return Err(Problem {
-                        message: format!(
-                            "`env.{variable}` wants the secret `{name}`, but {}.",
-                            problem.message
-                        ),
-                        hint: format!(
-                            "{} For this run `iris secrets set {name}` is enough.",
-                            problem.hint
-                        ),
-                        ..problem
-                    });
-                }
-            }
+            let place = format!("`env.{variable}`");
+            let secret = self.wanted(name, &place).await.map_err(|problem| Problem {
+                hint: format!("{} Then start the team again.", problem.hint),
+                ..problem
+            })?;
+            found.insert(variable.clone(), secret);
         }
         Ok(found)
+    }
+
+    /// The value that a place of the config names with `keychain:NAME`.
+    ///
+    /// # Errors
+    /// That it is missing, or why the keychain does not say.
+    pub async fn wanted(&self, name: &str, place: &str) -> Result<Secret, Problem> {
+        match self.get(&format!("{ENV}{name}")).await {
+            Ok(Some(secret)) => Ok(secret),
+            Ok(None) => Err(Problem::new(
+                Code::Keychain,
+                format!("{place} wants the secret `{name}`, which is not kept."),
+                format!("Put it away in the window or with `iris secrets set {name}`."),
+            )),
+            Err(error) => {
+                let problem = Problem::from(error);
+                Err(Problem {
+                    message: format!(
+                        "{place} wants the secret `{name}`, but {}.",
+                        problem.message
+                    ),
+                    hint: format!(
+                        "{} For this run `iris secrets set {name}` is enough.",
+                        problem.hint
+                    ),
+                    ..problem
+                })
+            }
+        }
     }
 
     async fn noted(&self) -> Result<Vec<(String, Timestamp)>, Problem> {

@@ -515,7 +515,10 @@ proptest! {
                 Change::RemoveTeam { team } => {
                     expected.teams.remove(team);
                 }
-                Change::AddRules { .. } | Change::Settings { .. } => unreachable!("not generated"),
+                Change::AddRules { .. }
+                | Change::AddWebhook { .. }
+                | Change::RemoveWebhook { .. }
+                | Change::Settings { .. } => unreachable!("not generated"),
             }
             prop_assert_eq!(&after, &expected, "{:?}\n{}\n{}", change, text, result);
             for comment in ["// top", "/* p */", "// open", "// close", "// end"] {

@@ -75,6 +75,18 @@ pub(super) const BAD: &[Bad] = &[
     (r#"{ "teams": { "a": { "path": "x", "env": { "A": "keychain:" } } } }"#, 1, 48, "teams.a.env.A", "no entry", "keychain:NAME"),
     (r#"{ "teams": { "a": { "path": "x", "remoteOptions": { "strictHostKeyChecking": "no" } } } }"#, 1, 78, "teams.a.remoteOptions.strictHostKeyChecking", "not possible", "always checked"),
     (r#"{ "teams": { "a": { "path": "x", "remoteOptions": { "strictHostKeyChecking": false } } } }"#, 1, 78, "teams.a.remoteOptions.strictHostKeyChecking", "found false", "always checked"),
+    // outside
+    (r#"{ "settings": { "slack": { "approvers": [], "appToken": "keychain:a", "botToken": "keychain:b" } } }"#, 1, 26, "settings.slack", "`channel` is missing", "\"C…\""),
+    (r#"{ "settings": { "slack": { "channel": "C1", "approvers": [], "appToken": "hunter2", "botToken": "keychain:b" } } }"#, 1, 74, "settings.slack.appToken", "does not stand in the config", "iris secrets set"),
+    (r#"{ "settings": { "slack": { "channel": "C1", "approvers": [], "appToken": "keychain:a", "botToken": "${SECRET}" } } }"#, 1, 100, "settings.slack.botToken", "`${SECRET}` is not", "iris secrets set"),
+    (r#"{ "settings": { "slack": { "channel": "C1", "approvers": [], "appToken": "keychain: ", "botToken": "keychain:b" } } }"#, 1, 74, "settings.slack.appToken", "its name in the keychain", "iris secrets set"),
+    (r##"{ "settings": { "slack": { "channel": "#ops", "approvers": [], "appToken": "keychain:a", "botToken": "keychain:b" } } }"##, 1, 39, "settings.slack.channel", "`#ops` is not the id", "C0123ABCD"),
+    (r#"{ "settings": { "slack": { "channel": "C1", "approvers": ["ann"], "appToken": "keychain:a", "botToken": "keychain:b" } } }"#, 1, 59, "settings.slack.approvers[0]", "`ann` is not the id", "member id"),
+    (r#"{ "settings": { "slack": { "channel": "C1", "approvers": [], "appToken": "keychain:a", "botToken": "keychain:b", "apiUrl": "http://example.org" } } }"#, 1, 124, "settings.slack.apiUrl", "without TLS", "127.0.0.1"),
+    (r#"{ "settings": { "webhooks": [{ "url": "ftp://127.0.0.1/", "secret": "keychain:a" }] } }"#, 1, 39, "settings.webhooks[0].url", "only https", "https://"),
+    (r#"{ "settings": { "webhooks": [{ "url": "https://me:pw@example.org/", "secret": "keychain:a" }] } }"#, 1, 39, "settings.webhooks[0].url", "a user or a password", "https://"),
+    (r#"{ "settings": { "webhooks": [{ "url": "wss://example.org/", "secret": "keychain:a" }] } }"#, 1, 39, "settings.webhooks[0].url", "only https", "https://"),
+    (r#"{ "settings": { "webhooks": [{ "url": "https://example.org/", "secret": "keychain:a", "events": ["approval.aksed"] }] } }"#, 1, 98, "settings.webhooks[0].events[0]", "not possible", "\"approval.asked\""),
     // rules
     (r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "autoApprove": ["Bash(git push:*"] } } } }"#, 1, 70, "teams.a.approvalPolicy.autoApprove[0]", "does not end with `)`", "Perhaps you mean `Bash(git push:*)`"),
     (r#"{ "teams": { "a": { "path": "x", "approvalPolicy": { "deny": ["Write(src/**)"] } } } }"#, 1, 63, "teams.a.approvalPolicy.deny[0]", "rules for `Edit`", "Write `Edit(src/**)`"),

@@ -73,6 +73,8 @@ impl Iris {
             grants: Vec::new(),
             frozen: None,
             prompts: Vec::new(),
+            slack: None,
+            webhooks: Vec::new(),
             problems: Vec::new(),
         };
         let (snapshot_sender, snapshot) = watch::channel(Arc::new(snapshot));

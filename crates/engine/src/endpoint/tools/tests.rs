@@ -63,6 +63,8 @@ fn snapshot() -> Snapshot {
         grants: vec![],
         frozen: None,
         prompts: Vec::new(),
+        slack: None,
+        webhooks: Vec::new(),
         problems: vec![],
     }
 }

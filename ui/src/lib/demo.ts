@@ -1,9 +1,10 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
 // state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, or a kind of question
-// of ssh: `#hostKey`) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
+// of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';
+import { demoRules } from './demo-rules';
 import { FakeApi, aPrompt, aTeam, anApproval, emptySnapshot, GOOD_TEST, problem } from './fake';
 
 const MIGRATE = `set -euo pipefail
@@ -137,6 +138,7 @@ export function demo(): Api {
     { name: 'ssh passphrase /home/you/.ssh/id_ed25519', place: 'keychain', keptAt: before(7_000_000) },
     { name: 'ssh password ops@fleet.example:22', place: 'thisRun', keptAt: null },
   ];
+  demoRules(api, wanted === 'rules');
   if (wanted === 'badtest') {
     api.test = [
       ...GOOD_TEST.slice(0, 6),

@@ -96,7 +96,7 @@ export function demo(): Api {
         why: 'The agent asks you something; only you can answer it.',
         input: { questions: [
           { question: 'Which database should the guide use?', header: 'Database', multiSelect: false, options: [
-            { label: 'PostgreSQL', description: 'What production runs' }, { label: 'SQLite', description: 'Nothing to install for readers' } ] },
+            { label: 'PostgreSQL', description: 'What production runs', preview: '# Install\n\n    sudo apt-get install postgresql\n    createdb handbook\n' }, { label: 'SQLite', description: 'Nothing to install for readers', preview: '# Install\n\n<script>nothing()</script> \u202eneddih\n' } ] },
           { question: 'Which chapters should it touch?', header: 'Chapters', multiSelect: true, options: [
             { label: 'Install', description: '' }, { label: 'Operations', description: 'Backups and upgrades' }, { label: 'Reference', description: '' } ] } ] } }),
       anApproval('z4hn', { team: 'gpu-box', host: 'ml@gpu-box.lab', path: '~/train', tool: 'mcp__github__create_issue', createdAt: before(260_000), summary: '{"labels":["bug"],"repo":"acme/train","title":"Loss is NaN"}',

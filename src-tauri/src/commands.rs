@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use iris_domain::{
     Problem,
     audit::Row,
+    config::{RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
     freeze::FrozenView,
@@ -21,12 +22,12 @@ use iris_domain::{
     message::SendOutcome,
     problem::Code,
     prompt::PromptId,
-    replay::Preview,
+    replay::{Consequences, Preview},
     snapshot::{EndedApproval, MissedView, Snapshot},
     target::TargetMistakes,
 };
 use iris_engine::{
-    config_file::{RemoteOptionsEdit, TeamEdit},
+    config_file::{CommonEdit, RemoteOptionsEdit, TeamEdit},
     human,
     secrets::{Place, Secret, SecretItem},
     ssh::Resolved,
@@ -62,6 +63,12 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         edit_team,
         remove_team,
         team_settings,
+        team_rules,
+        common_rules,
+        check_rules,
+        preview_team,
+        preview_common,
+        edit_common_rules,
         ssh_hosts,
         resolve_host,
         check_remote,
@@ -233,6 +240,50 @@ async fn remove_team(shell: State<'_, Shell>, name: Value) -> Answered<()> {
 fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
     let name: TeamName = parsed("name", name)?;
     shell.engine.config.settings_of(&name)
+}
+
+/// The rules of a team and those that hold besides; no name: of a new team.
+#[tauri::command]
+fn team_rules(shell: State<'_, Shell>, name: Option<Value>) -> Answered<RulesView> {
+    let name: Option<TeamName> = name.map(|name| parsed("name", name)).transpose()?;
+    shell.engine.config.rules_of(name.as_ref())
+}
+
+/// The rules that hold for all teams.
+#[tauri::command]
+fn common_rules(shell: State<'_, Shell>) -> RulesView {
+    shell.engine.config.common_rules()
+}
+
+/// What is wrong with rules that are being typed, each.
+#[tauri::command]
+fn check_rules(rules: Vec<String>) -> Vec<Option<RuleMistake>> {
+    rules.iter().map(|rule| RuleMistake::of(rule)).collect()
+}
+
+/// What would come of an edit of a team.
+#[tauri::command]
+async fn preview_team(
+    shell: State<'_, Shell>,
+    name: Value,
+    edit: Value,
+) -> Answered<Consequences> {
+    let edit: TeamEdit = parsed("edit", edit)?;
+    shell.engine.preview_team(parsed("name", name)?, edit).await
+}
+
+/// What would come of other rules for all teams.
+#[tauri::command]
+async fn preview_common(shell: State<'_, Shell>, edit: Value) -> Answered<Consequences> {
+    let edit: CommonEdit = parsed("edit", edit)?;
+    shell.engine.preview_common(edit).await
+}
+
+/// Changes the rules that hold for all teams.
+#[tauri::command]
+async fn edit_common_rules(shell: State<'_, Shell>, edit: Value) -> Answered<()> {
+    let edit: CommonEdit = parsed("edit", edit)?;
+    shell.engine.config.edit_common_rules(edit).await
 }
 
 /// The names of hosts in `~/.ssh/config`.

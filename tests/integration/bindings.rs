@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use iris_domain::{
     audit::Row,
+    config::{RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
     grant::Scope,
     message::SendOutcome,
-    replay::{Explained, Preview, Replay},
+    replay::{Consequences, Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
 };
@@ -28,6 +29,9 @@ fn typescript_types_are_up_to_date() {
     Scope::export_all(&config).unwrap();
     Preview::export_all(&config).unwrap();
     Replay::export_all(&config).unwrap();
+    Consequences::export_all(&config).unwrap();
+    RulesView::export_all(&config).unwrap();
+    RuleMistake::export_all(&config).unwrap();
     Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
 

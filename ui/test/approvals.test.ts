@@ -203,6 +203,21 @@ describe('questions of an agent', () => {
     expect(answers(api)[0]?.[1]).toMatchObject({ input: { answers: { 'Which database?': 'DuckDB' } } });
   });
 
+  test('previews of choices stand beside them as plain text that hides nothing', async () => {
+    const preview = '# Title\n<b onclick="x()">bold</b> \u202eneddih\n  indented';
+    const options = [{ label: 'SQLite', preview }, { label: 'PostgreSQL', preview: 7 }];
+    const { api } = await open({ approvals: [anApproval('q', { tool: 'AskUserQuestion', input: { questions: [{ question: 'Which?', options }] } })] });
+    await arm();
+    expect(all('question-preview')).toHaveLength(1);
+    expect(get('question-preview').textContent).toBe(preview.replace('\u202e', '⟨U+202E⟩'));
+    expect(get('question-preview').querySelector('b')).toBeNull();
+    await click('question-preview');
+    expect(all('question-option').some((o) => (o as HTMLInputElement).checked), 'looking chooses nothing').toBe(false);
+    await click('question-option');
+    await click('approval-allow');
+    expect(answers(api)).toEqual([['q', { answer: 'allow', input: { questions: [{ question: 'Which?', options }], answers: { 'Which?': 'SQLite' } } }]]);
+  });
+
   test('of an unknown shape are shown as they are', async () => {
     await open({ approvals: [anApproval('q', { tool: 'AskUserQuestion', input: { questions: 'odd' } })] });
     expect(find('question-option')).toBeNull();

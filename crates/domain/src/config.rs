@@ -18,6 +18,7 @@ mod remote;
 mod rules;
 mod schema;
 mod shape;
+mod shown;
 mod sources;
 mod text;
 
@@ -34,8 +35,9 @@ pub use self::{
     parse::{Parsed, parse},
     problem::ConfigProblem,
     remote::{RateLimit, RemoteOptions, ReverseMcpPermissions, StrictHostKeyChecking},
-    rules::{ListView, RuleView, RulesView},
+    rules::{ListView, RuleMistake, RuleView, RulesView},
     schema::schema,
+    shown::shown,
     sources::{RuleSource, RuleSources},
 };
 use crate::ids::TeamName;

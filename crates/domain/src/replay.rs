@@ -101,6 +101,10 @@ pub struct Matched {
     pub riskiest: Vec<Seen>,
 }
 
+fn was_denied(past: &Past) -> bool {
+    past.seen.decision == Verb::Deny && past.seen.decided_by.starts_with("human:")
+}
+
 /// What a grant like this would have let through.
 pub fn matched(policy: &Policy, grant: &Live, past: &[Past]) -> Matched {
     let newly = |past: &&Past| {
@@ -113,9 +117,6 @@ pub fn matched(policy: &Policy, grant: &Live, past: &[Past]) -> Matched {
         )
     };
     let hits: Vec<&Past> = past.iter().filter(newly).collect();
-    let was_denied = |past: &Past| {
-        past.seen.decision == Verb::Deny && past.seen.decided_by.starts_with("human:")
-    };
     let mut worst: Vec<(bool, u32, &Past)> = hits
         .iter()
         .map(|past| (was_denied(past), policy.risk(&past.request), *past))
@@ -152,6 +153,10 @@ pub struct Differs {
     pub then: String,
     /// Why, for people.
     pub why: String,
+    /// How much harm it could do, and whether a human denied it: to sort by.
+    #[serde(skip)]
+    #[cfg_attr(feature = "bindings", ts(skip))]
+    weight: (bool, u32),
 }
 
 /// What a draft of the policy would decide otherwise than the rules that hold. Newest first.
@@ -183,11 +188,14 @@ impl Replay {
         let why = after
             .as_ref()
             .map_or("There is no such team in the draft.", Verdict::why);
+        let risk = now.or(draft).map(|policy| policy.risk(&past.request));
+        let risk = risk.unwrap_or_default();
         let differs = Differs {
             seen: past.seen.clone(),
             now: word(&before).to_owned(),
             then: word(&after).to_owned(),
             why: why.to_owned(),
+            weight: (was_denied(past), risk),
         };
         match word(&after) {
             "allow" => self.newly_allowed.push(differs),
@@ -195,6 +203,31 @@ impl Replay {
             _ => self.newly_denied.push(differs),
         }
     }
+
+    /// The same with the riskiest first, after those that a human denied.
+    #[must_use]
+    pub fn riskiest_first(mut self) -> Self {
+        for list in [
+            &mut self.newly_allowed,
+            &mut self.newly_asked,
+            &mut self.newly_denied,
+        ] {
+            list.sort_by_key(|one| std::cmp::Reverse((one.weight, one.seen.seq)));
+        }
+        self
+    }
+}
+
+/// What would come of an edit of rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct Consequences {
+    /// What it would have decided otherwise, the riskiest first.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "bindings", ts(flatten))]
+    pub replay: Replay,
+    /// What the config file becomes.
+    pub config: Edited,
 }
 
 /// What a grant means.
@@ -214,7 +247,7 @@ pub struct Preview {
     pub config: Option<Edited>,
 }
 
-/// A file's text, now and then.
+/// The config file's text as it may be shown, now and then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Edited {

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use self::keeper::{Command, Keeper, Recorder};
 pub use self::outside_edit::{OutsideSettings, SlackEdit, WebhookEdit, WebhookItem};
-pub use self::rules_edit::RulesEdit;
+pub use self::rules_edit::{CommonEdit, RulesEdit};
 pub use self::team_edit::{
     EnvEdit, PermissionsEdit, RateLimitEdit, RemoteOptionsEdit, Removable, TeamEdit,
 };
@@ -160,27 +160,26 @@ impl ConfigFile {
         list: RuleList,
         rules: Vec<String>,
     ) -> Result<(String, String), Problem> {
-        let change = Change::AddRules { team, list, rules };
-        self.ask(|reply| Command::Preview { change, reply }).await
+        self.preview(Change::AddRules { team, list, rules }).await
     }
 
     /// Other rules for all teams; returns when the changed config holds. `InvalidInput`: one cannot be used;
     /// `Config`: the file has errors.
-    pub async fn edit_common_rules(&self, edit: RulesEdit) -> Result<(), Problem> {
+    pub async fn edit_common_rules(&self, edit: CommonEdit) -> Result<(), Problem> {
         self.change(common_rules(edit)).await
     }
 
-    /// What [`ConfigFile::edit_common_rules`] would make of the file's text.
-    pub async fn preview_common(&self, edit: RulesEdit) -> Result<String, Problem> {
+    /// What [`ConfigFile::edit_common_rules`] would make of the file: its text now, and then.
+    pub async fn preview_common(&self, edit: CommonEdit) -> Result<(String, String), Problem> {
         self.preview(common_rules(edit)).await
     }
 
-    /// What [`ConfigFile::edit_team`] would make of the file's text.
+    /// What [`ConfigFile::edit_team`] would make of the file: its text now, and then.
     pub async fn preview_team(
         &self,
         name: TeamName,
         mut edit: TeamEdit,
-    ) -> Result<String, Problem> {
+    ) -> Result<(String, String), Problem> {
         let rename = edit.name.take();
         self.preview(Change::EditTeam {
             team: name,
@@ -190,9 +189,8 @@ impl ConfigFile {
         .await
     }
 
-    async fn preview(&self, change: Change) -> Result<String, Problem> {
-        let (_, after) = self.ask(|reply| Command::Preview { change, reply }).await?;
-        Ok(after)
+    async fn preview(&self, change: Change) -> Result<(String, String), Problem> {
+        self.ask(|reply| Command::Preview { change, reply }).await
     }
 
     /// Stops watching and editing. The config that holds stays readable.
@@ -244,8 +242,8 @@ impl ConfigFile {
     }
 }
 
-fn common_rules(edit: RulesEdit) -> Change {
+fn common_rules(edit: CommonEdit) -> Change {
     Change::Settings {
-        fields: edit.fields("defaults."),
+        fields: edit.fields(),
     }
 }

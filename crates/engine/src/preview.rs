@@ -9,7 +9,7 @@ use iris_domain::{
     ids::{ApprovalId, TeamName},
     policy::{IRIS, IRIS_TOOLS, Policy},
     problem::Code,
-    replay::{self, Edited, Explained, PREVIEW_MAX, Past, Preview, Replay},
+    replay::{self, Consequences, Edited, Explained, PREVIEW_MAX, Past, Preview, Replay},
     request::{ToolRequest, canonical, digest_of},
 };
 use serde_json::Value;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     Engine,
     approvals::no_such_team,
-    config_file::{RulesEdit, TeamEdit},
+    config_file::{CommonEdit, TeamEdit},
     store::{AuditQuery, Store},
 };
 
@@ -58,7 +58,7 @@ impl Engine {
             let list = RuleList::AutoApprove;
             let edited = self.config.preview_rules(team, list, texts.clone());
             let (before, after) = edited.await?;
-            Some(Edited { before, after })
+            Some(shown(&before, &after)?)
         };
         Ok(Preview {
             rules: if matches!(what, Scope::Exact {}) {
@@ -108,24 +108,34 @@ impl Engine {
         replay(&self.store, team, at_most, rules).await
     }
 
-    /// The team's last requests against the config as an edit of the team would make it.
+    /// What would come of an edit of the team: for its last requests, and in the config file.
     ///
     /// # Errors
     /// As the edit itself, and as [`Engine::replay`].
-    pub async fn replay_edit(&self, name: TeamName, mut edit: TeamEdit) -> Result<Replay, Problem> {
+    pub async fn preview_team(
+        &self,
+        name: TeamName,
+        edit: TeamEdit,
+    ) -> Result<Consequences, Problem> {
         // Its requests are known by the name that it has.
-        edit.name = None;
-        let draft = self.config.preview_team(name.clone(), edit).await?;
-        self.replay(&draft, Some(name), PREVIEW_MAX).await
+        let unnamed = TeamEdit {
+            name: None,
+            ..edit.clone()
+        };
+        let (_, draft) = self.config.preview_team(name.clone(), unnamed).await?;
+        let (before, after) = self.config.preview_team(name.clone(), edit).await?;
+        let replay = self.replay(&draft, Some(name), PREVIEW_MAX).await?;
+        consequences(replay, &before, &after)
     }
 
-    /// The last requests of all teams against the config with other rules for all of them.
+    /// What would come of other rules for all teams: for the last requests of all, and in the config file.
     ///
     /// # Errors
     /// As the edit itself, and as [`Engine::replay`].
-    pub async fn replay_common(&self, edit: RulesEdit) -> Result<Replay, Problem> {
-        let draft = self.config.preview_common(edit).await?;
-        self.replay(&draft, None, PREVIEW_MAX).await
+    pub async fn preview_common(&self, edit: CommonEdit) -> Result<Consequences, Problem> {
+        let (before, after) = self.config.preview_common(edit).await?;
+        let replay = self.replay(&after, None, PREVIEW_MAX).await?;
+        consequences(replay, &before, &after)
     }
 
     async fn past(&self, team: &TeamName, at_most: u32) -> Result<Vec<Past>, Problem> {
@@ -136,6 +146,26 @@ impl Engine {
         }
         Ok(all)
     }
+}
+
+fn consequences(replay: Replay, before: &str, after: &str) -> Result<Consequences, Problem> {
+    Ok(Consequences {
+        replay: replay.riskiest_first(),
+        config: shown(before, after)?,
+    })
+}
+
+/// The config's text for a surface. It is good, so it can be read; fail closed all the same.
+fn shown(before: &str, after: &str) -> Result<Edited, Problem> {
+    let both = config::shown(before).zip(config::shown(after));
+    let (before, after) = both.ok_or_else(|| {
+        Problem::new(
+            Code::Config,
+            "the config file cannot be shown",
+            "Look at it yourself; `iris config check` says what is wrong with it.",
+        )
+    })?;
+    Ok(Edited { before, after })
 }
 
 /// A request as `iris explain` takes it. The bare name of a tool of Iris is meant as in a rule.

@@ -5,6 +5,7 @@ import { listen } from '@tauri-apps/api/event';
 
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
+import type { Consequences } from '../bindings/Consequences';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
@@ -12,6 +13,8 @@ import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
 import type { Row } from '../bindings/Row';
+import type { RuleMistake } from '../bindings/RuleMistake';
+import type { RulesView } from '../bindings/RulesView';
 import type { Scope } from '../bindings/Scope';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
@@ -43,6 +46,22 @@ export interface TeamEdit {
   claudePath?: string;
   /** Variables of its agent's environment; those that are not here stay. */
   env?: Record<string, EnvEdit>;
+  /** Its own rules. */
+  approvalPolicy?: RulesEdit;
+}
+
+/** Whole lists of rules. Absent: left as it is; `null`: not written, so that those hold that Iris has then. */
+export interface RulesEdit {
+  deny?: string[] | null;
+  requireApproval?: string[] | null;
+  autoApprove?: string[] | null;
+}
+
+/** What holds for all teams, as far as it is about permission. */
+export interface CommonEdit {
+  /** `null`: said by each team, or Iris's own. */
+  grantPermission?: GrantPermission | null;
+  approvalPolicy?: RulesEdit;
 }
 
 /** Where a variable's value is: in the config (which never says what it is), in the keychain under a
@@ -171,6 +190,17 @@ export interface Api {
   removeTeam(name: TeamName): Promise<void>;
   /** What a team is set to; nothing is `null`. */
   teamSettings(name: TeamName): Promise<TeamEdit>;
+  /** The rules of a team and those that hold besides; no name: of a new team. */
+  teamRules(name?: TeamName): Promise<RulesView>;
+  /** The rules for all teams. */
+  commonRules(): Promise<RulesView>;
+  /** What is wrong with rules that are being typed, each; `null`: nothing. */
+  checkRules(rules: string[]): Promise<(RuleMistake | null)[]>;
+  /** What would come of an edit of a team. */
+  previewTeam(name: TeamName, edit: TeamEdit): Promise<Consequences>;
+  /** What would come of other rules for all teams. */
+  previewCommon(edit: CommonEdit): Promise<Consequences>;
+  editCommonRules(edit: CommonEdit): Promise<void>;
   /** The names of hosts in `~/.ssh/config`. */
   sshHosts(): Promise<string[]>;
   /** What ssh makes of a host; nothing is connected. */
@@ -233,6 +263,12 @@ export const desktop: Api = {
   editTeam: (name, edit) => invoke('edit_team', { name, edit }),
   removeTeam: (name) => invoke('remove_team', { name }),
   teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
+  teamRules: (name) => invoke('team_rules', { name }),
+  commonRules: () => invoke('common_rules'),
+  checkRules: (rules) => invoke('check_rules', { rules }),
+  previewTeam: (name, edit) => invoke('preview_team', { name, edit }),
+  previewCommon: (edit) => invoke('preview_common', { edit }),
+  editCommonRules: (edit) => invoke('edit_common_rules', { edit }),
   sshHosts: () => invoke('ssh_hosts'),
   resolveHost: (remote, options) => invoke('resolve_host', { remote, options }),
   checkRemote: (remote, extra) => invoke('check_remote', { remote, extra }),

@@ -1,9 +1,10 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
 // state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, or a kind of question
-// of ssh: `#hostKey`) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
+// of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';
+import { demoRules } from './demo-rules';
 import { FakeApi, aPrompt, aTeam, anApproval, emptySnapshot, GOOD_TEST, problem } from './fake';
 
 const MIGRATE = `set -euo pipefail
@@ -95,7 +96,7 @@ export function demo(): Api {
         why: 'The agent asks you something; only you can answer it.',
         input: { questions: [
           { question: 'Which database should the guide use?', header: 'Database', multiSelect: false, options: [
-            { label: 'PostgreSQL', description: 'What production runs' }, { label: 'SQLite', description: 'Nothing to install for readers' } ] },
+            { label: 'PostgreSQL', description: 'What production runs', preview: '# Install\n\n    sudo apt-get install postgresql\n    createdb handbook\n' }, { label: 'SQLite', description: 'Nothing to install for readers', preview: '# Install\n\n<script>nothing()</script> \u202eneddih\n' } ] },
           { question: 'Which chapters should it touch?', header: 'Chapters', multiSelect: true, options: [
             { label: 'Install', description: '' }, { label: 'Operations', description: 'Backups and upgrades' }, { label: 'Reference', description: '' } ] } ] } }),
       anApproval('z4hn', { team: 'gpu-box', host: 'ml@gpu-box.lab', path: '~/train', tool: 'mcp__github__create_issue', createdAt: before(260_000), summary: '{"labels":["bug"],"repo":"acme/train","title":"Loss is NaN"}',
@@ -149,6 +150,7 @@ export function demo(): Api {
   if (wanted === 'badslack') {
     api.state.slack = { state: 'needsYou', channel: 'C0429OPS7', approvers: 2, problem: problem('forbidden', "Slack does not take the bot's token (`botToken`): invalid_auth.", "Install the app with the scope `chat:write`, and put the bot's token away with `iris secrets set`.") };
   }
+  demoRules(api, wanted === 'rules');
   if (wanted === 'badtest') {
     api.test = [
       ...GOOD_TEST.slice(0, 6),

@@ -4,6 +4,7 @@ import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
+import type { Consequences } from '../bindings/Consequences';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantView } from '../bindings/GrantView';
@@ -13,13 +14,15 @@ import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
+import type { RuleMistake } from '../bindings/RuleMistake';
+import type { RulesView } from '../bindings/RulesView';
 import type { Scope } from '../bindings/Scope';
 import type { SendOutcome } from '../bindings/SendOutcome';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-import type { Api, AuditQuery, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
+import type { Api, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };
@@ -106,6 +109,21 @@ export function aPreview(more: Partial<Preview> = {}): Preview {
   return { rules: ['Bash(cargo test:*)'], of: 500, matched: 0, denied: 0, riskiest: [], ...more };
 }
 
+/** The rules of a team that says nothing of them, with what a caller cares about. */
+export function aRulesView(more: Partial<RulesView> = {}): RulesView {
+  return {
+    deny: { common: [], builtIn: [] },
+    requireApproval: { common: [], builtIn: ['session_fork', 'session_delete', 'session_reboot'] },
+    autoApprove: { common: [], builtIn: ['mcp__iris__*'] },
+    ...more,
+  };
+}
+
+/** What an edit of rules would mean, with what a caller cares about. */
+export function someConsequences(more: Partial<Consequences> = {}): Consequences {
+  return { of: 500, newlyAllowed: [], newlyAsked: [], newlyDenied: [], config: { before: '{}\n', after: '{}\n' }, ...more };
+}
+
 /** What `ssh` asks, with what a caller cares about. */
 export function aPrompt(id: PromptId, more: Partial<PromptView> = {}): PromptView {
   return {
@@ -155,6 +173,10 @@ export class FakeApi implements Api {
   /** What `previewGrant` answers. */
   preview: (id: ApprovalId, what: Scope, input?: unknown) => Preview | Promise<Preview> = (_id, what) =>
     aPreview({ rules: what.scope === 'rules' ? what.rules : what.scope === 'tool' ? ['Bash'] : [] });
+  /** The rules of teams; `''`: of all. */
+  readonly rules = new Map<TeamName, RulesView>();
+  /** What the previews of rules answer. */
+  consequences: (edit: TeamEdit | CommonEdit) => Consequences | Promise<Consequences> = () => someConsequences();
   /** Where answers are remembered. */
   place: Place = 'keychain';
 
@@ -296,6 +318,39 @@ export class FakeApi implements Api {
       ...(host === 'local' ? {} : { remote: host }),
       ...this.settings.get(name),
     };
+  }
+
+  async teamRules(name?: TeamName): Promise<RulesView> {
+    await this.#call('teamRules', name);
+    return this.rules.get(name ?? '') ?? aRulesView();
+  }
+
+  async commonRules(): Promise<RulesView> {
+    await this.#call('commonRules');
+    return this.rules.get('') ?? aRulesView();
+  }
+
+  /** Knows one mistake: the core knows all of them. */
+  async checkRules(rules: string[]): Promise<(RuleMistake | null)[]> {
+    return rules.map((rule) =>
+      rule.includes('(') && !rule.endsWith(')')
+        ? { message: `the rule \`${rule}\` has a \`(\` and does not end with \`)\``, hint: `Perhaps you mean \`${rule})\`.` }
+        : null,
+    );
+  }
+
+  async previewTeam(name: TeamName, edit: TeamEdit): Promise<Consequences> {
+    await this.#call('previewTeam', name, edit);
+    return this.consequences(edit);
+  }
+
+  async previewCommon(edit: CommonEdit): Promise<Consequences> {
+    await this.#call('previewCommon', edit);
+    return this.consequences(edit);
+  }
+
+  async editCommonRules(edit: CommonEdit): Promise<void> {
+    await this.#call('editCommonRules', edit);
   }
 
   async sshHosts(): Promise<string[]> {

@@ -8,6 +8,8 @@ export const QUESTION_TOOL = 'AskUserQuestion';
 export interface Choice {
   label: string;
   description: string;
+  /** What choosing it would give, as text; empty: nothing is shown. */
+  preview: string;
 }
 
 export interface Question {
@@ -26,7 +28,7 @@ export function readQuestions(input: unknown): Question[] | null {
     const options: Choice[] = [];
     for (const option of Array.isArray(raw.options) ? (raw.options as unknown[]) : []) {
       if (!isObject(option) || typeof option.label !== 'string') return null;
-      options.push({ label: option.label, description: text(option.description) });
+      options.push({ label: option.label, description: text(option.description), preview: text(option.preview) });
     }
     out.push({ question: raw.question, header: text(raw.header), multiSelect: raw.multiSelect === true, options });
   }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalPolicy, Config, RuleSource};
+use super::{ApprovalPolicy, Config, GrantPermission, RuleSource, shape::Text, text::check};
 use crate::{decision::RuleList, ids::TeamName};
 
-/// The three lists.
+/// The three lists, and what decides when they do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
@@ -16,6 +16,10 @@ pub struct RulesView {
     pub require_approval: ListView,
     /// Allowed without asking.
     pub auto_approve: ListView,
+    /// The mode that `settings.defaults` says, which teams have that say none; absent: it says none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub common_mode: Option<GrantPermission>,
 }
 
 /// One list.
@@ -29,7 +33,8 @@ pub struct ListView {
     pub own: Option<Vec<RuleView>>,
     /// Those of `settings.defaults`, which hold besides.
     pub common: Vec<RuleView>,
-    /// Those that Iris has where nothing is written: they hold if there are no others.
+    /// Those that Iris has where nothing is written, neither here nor for all teams; none where
+    /// `settings.defaults` has this list.
     pub built_in: Vec<String>,
 }
 
@@ -43,6 +48,24 @@ pub struct RuleView {
     pub line: usize,
 }
 
+/// Why a text is not a rule, as an error of the config says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct RuleMistake {
+    /// What is wrong.
+    pub message: String,
+    /// What was likely meant.
+    pub hint: String,
+}
+
+impl RuleMistake {
+    /// Of a text; `None`: it is a rule.
+    pub fn of(text: &str) -> Option<Self> {
+        let (message, hint) = check(Text::Rule, text).err()?;
+        Some(Self { message, hint })
+    }
+}
+
 impl RulesView {
     /// Those of a team; `None`: there is no such team.
     pub fn of_team(config: &Config, name: &TeamName) -> Option<Self> {
@@ -51,7 +74,7 @@ impl RulesView {
             RuleSource::Team(line) => Some(line),
             RuleSource::Defaults(_) | RuleSource::BuiltIn => None,
         };
-        Some(Self::of(|list| ListView {
+        Some(Self::of(config, |list| ListView {
             own: lines(&team.approval_policy, list, own),
             ..common(config, list)
         }))
@@ -59,23 +82,25 @@ impl RulesView {
 
     /// Those that a team has without a word of its own.
     pub fn of_new_team(config: &Config) -> Self {
-        Self::of(|list| common(config, list))
+        Self::of(config, |list| common(config, list))
     }
 
     /// Those that hold for all teams, to be edited.
     pub fn of_all_teams(config: &Config) -> Self {
-        Self::of(|list| ListView {
+        Self::of(config, |list| ListView {
             own: template(config).and_then(|policy| lines(policy, list, of_template)),
             common: Vec::new(),
             built_in: built_in(list),
         })
     }
 
-    fn of(list: impl Fn(RuleList) -> ListView) -> Self {
+    fn of(config: &Config, list: impl Fn(RuleList) -> ListView) -> Self {
+        let template = config.settings.defaults.as_ref();
         Self {
             deny: list(RuleList::Deny),
             require_approval: list(RuleList::RequireApproval),
             auto_approve: list(RuleList::AutoApprove),
+            common_mode: template.and_then(|defaults| defaults.grant_permission),
         }
     }
 }
@@ -84,8 +109,11 @@ fn common(config: &Config, list: RuleList) -> ListView {
     let common = template(config).and_then(|policy| lines(policy, list, of_template));
     ListView {
         own: None,
+        built_in: match common {
+            Some(_) => Vec::new(),
+            None => built_in(list),
+        },
         common: common.unwrap_or_default(),
-        built_in: built_in(list),
     }
 }
 

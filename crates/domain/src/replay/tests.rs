@@ -93,6 +93,17 @@ fn a_draft_is_compared_with_the_rules_that_hold() {
     assert_eq!(summaries(&replay.newly_allowed), one("git status", "ask"));
     assert_eq!(summaries(&replay.newly_asked), one("ls", "allow"));
     assert_eq!(summaries(&replay.newly_denied), one("git push -f", "ask"));
+    let mut all = Replay::default();
+    for past in &history() {
+        all.add(past, Some(&policy(&[], &["Bash"])), Some(&policy(&[], &[])));
+    }
+    let sorted = summaries(&all.riskiest_first().newly_asked);
+    let sorted: Vec<&str> = sorted.iter().map(|(one, _)| one.as_str()).collect();
+    assert_eq!(
+        sorted.first_chunk(),
+        Some(&["git push origin", "git push -f", "git push"]),
+        "first what a human denied, then what does most harm"
+    );
     let mut gone = Replay::default();
     gone.add(&history()[0], Some(&now), None);
     assert_eq!(gone.newly_denied.len(), 1);

@@ -1,6 +1,6 @@
 //! What a surface changes of the rules of a team, or of all teams.
 
-use iris_domain::config::Set;
+use iris_domain::config::{GrantPermission, Set};
 use serde::{Deserialize, Serialize};
 
 use super::team_edit::{Removable, removable};
@@ -28,6 +28,32 @@ pub struct RulesEdit {
         deserialize_with = "removable"
     )]
     pub auto_approve: Removable<Vec<String>>,
+}
+
+/// What a surface changes for all teams: `settings.defaults`, as far as it is about permission.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct CommonEdit {
+    /// What happens to undecided requests of teams that say nothing of it.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "removable"
+    )]
+    pub grant_permission: Removable<GrantPermission>,
+    /// The rules that hold for all.
+    pub approval_policy: RulesEdit,
+}
+
+impl CommonEdit {
+    /// The settings to set and to remove.
+    pub(super) fn fields(self) -> Set {
+        let mode = self.grant_permission.map(|mode| {
+            let name = "defaults.grantPermission".into();
+            (name, mode.map(|mode| mode.as_str().into()))
+        });
+        let rules = self.approval_policy.fields("defaults.");
+        mode.into_iter().chain(rules).collect()
+    }
 }
 
 impl RulesEdit {

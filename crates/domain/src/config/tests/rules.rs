@@ -210,6 +210,20 @@ fn rules_are_shown_with_where_they_stand() {
         json!({ "own": [["Bash(git push:*)", 6]], "common": [], "builtIn": [] })
     );
     assert_eq!(shown(&all.auto_approve), built_in);
+    assert_eq!(all.common_mode, None);
+    let common = edited(FILE, &set_common("autoApprove", Some(&[])));
+    let view = RulesView::of_team(&good(&common), &team("api")).unwrap();
+    assert_eq!(
+        shown(&view.auto_approve)["builtIn"],
+        json!([]),
+        "an empty list for all teams replaces Iris's too"
+    );
+    let mode = Change::Settings {
+        fields: vec![("defaults.grantPermission".into(), Some(json!("no")))],
+    };
+    let config = good(&edited(FILE, &mode));
+    let new = RulesView::of_new_team(&config);
+    assert_eq!(new.common_mode, Some(GrantPermission::No));
     assert_eq!(RulesView::of_team(&config, &team("gone")), None);
     let none = edited(FILE, &set("web", "autoApprove", Some(&[])));
     let web = RulesView::of_team(&good(&none), &team("web")).unwrap();
@@ -218,4 +232,16 @@ fn rules_are_shown_with_where_they_stand() {
         json!([]),
         "empty on purpose"
     );
+}
+
+#[test]
+fn a_rule_that_is_typed_is_judged_in_the_words_of_a_config_error() {
+    for bad in ["Bash(git push:*", " Read", "", "Read, Write", "Bash(\0)"] {
+        let mistake = RuleMistake::of(bad).expect("it is no rule");
+        let file = json!({ "teams": { "api": { "path": "x", "approvalPolicy": { "deny": [bad] } } } });
+        let problems = parse(&file.to_string(), vars).problems;
+        assert_eq!(problems[0].message, mistake.message, "{bad:?}");
+        assert_eq!(problems[0].hint, mistake.hint, "{bad:?}");
+    }
+    assert_eq!(RuleMistake::of("Bash(git push:*)"), None);
 }

@@ -263,11 +263,7 @@ fn check_rules(rules: Vec<String>) -> Vec<Option<RuleMistake>> {
 
 /// What would come of an edit of a team.
 #[tauri::command]
-async fn preview_team(
-    shell: State<'_, Shell>,
-    name: Value,
-    edit: Value,
-) -> Answered<Consequences> {
+async fn preview_team(shell: State<'_, Shell>, name: Value, edit: Value) -> Answered<Consequences> {
     let edit: TeamEdit = parsed("edit", edit)?;
     shell.engine.preview_team(parsed("name", name)?, edit).await
 }

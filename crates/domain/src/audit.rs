@@ -1,11 +1,14 @@
 //! What is written down: one row for each decision, refused call and change of the rules, each
 //! chained to the one before it.
 
+mod redact;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub use self::redact::{MARK, redact, redacted};
 use crate::{decision::Verb, request::hex};
 
 /// What stands for the hash of the row before the first one.
@@ -61,7 +64,8 @@ pub struct Draft {
     pub host: String,
     /// The input that ran or would have run; for events, their details. Null when none. When a
     /// human edited it before allowing: `{"asked": …, "ran": …}`; `digest` is then that of `asked`,
-    /// so that such a row cannot be mistaken for a request whose own input has these two keys.
+    /// so that such a row cannot be mistaken for a request whose own input has these two keys. Secrets
+    /// are taken out before it is stored ([`Draft::redacted`]); `digest` stays that of the original.
     #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
     pub input: Value,
     /// What kind of event it is.

@@ -1,10 +1,10 @@
 //! The one place through which what an agent asked for leaves this machine: for Slack and for webhooks.
 //!
-//! Secrets that are known as such are to be taken out here, and nowhere else.
+//! Secrets that are known by their form are taken out here, and nowhere else.
 
 use serde_json::Value;
 
-use crate::{display, snapshot::ApprovalView};
+use crate::{audit, display, snapshot::ApprovalView};
 
 /// So many fields of an input are shown; more are counted.
 const FIELDS_MAX: usize = 20;
@@ -31,12 +31,13 @@ pub struct Shown {
 
 /// The heart of what is asked for, in one line.
 pub fn summary(view: &ApprovalView) -> String {
-    view.summary.clone()
+    audit::redact(&view.summary).into_owned()
 }
 
 /// The input itself, where its JSON is no longer than `max` bytes.
 pub fn small_input(view: &ApprovalView, max: usize) -> Option<Value> {
-    (view.input.to_string().len() <= max).then(|| view.input.clone())
+    let input = audit::redacted(&view.input);
+    (input.to_string().len() <= max).then_some(input)
 }
 
 /// The input in `max` characters at most, the names of its fields not counted. Short fields stay whole; the others share
@@ -46,7 +47,8 @@ pub fn input(view: &ApprovalView, max: usize) -> Shown {
         Value::String(text) => display::visible(text.trim_end()),
         other => display::visible(&other.to_string()),
     };
-    let mut fields: Vec<Field> = match &view.input {
+    let input = audit::redacted(&view.input);
+    let mut fields: Vec<Field> = match &input {
         Value::Object(map) => map
             .iter()
             .take(FIELDS_MAX)
@@ -60,7 +62,7 @@ pub fn input(view: &ApprovalView, max: usize) -> Shown {
             text: text_of(other),
         }],
     };
-    let all = view.input.as_object().map_or(1, serde_json::Map::len);
+    let all = input.as_object().map_or(1, serde_json::Map::len);
     let mut is_cut = all > fields.len();
     let mut by_length: Vec<usize> = (0..fields.len()).collect();
     by_length.sort_by_key(|at| fields.get(*at).map_or(0, |field| field.text.len()));
@@ -99,6 +101,18 @@ mod tests {
         assert!((200..=300).contains(&count), "{count}");
         view.input = json!({ "command": "ls" });
         assert!(!input(&view, 300).is_cut);
+        view.input = json!({ "command": "curl -u me:hunter2 x", "password": "hunter2" });
+        view.summary = "curl -u me:hunter2 x".to_owned();
+        let told = format!(
+            "{:?} {:?} {}",
+            input(&view, 300),
+            small_input(&view, 300),
+            summary(&view)
+        );
+        assert!(
+            told.contains(audit::MARK) && !told.contains("hunter2"),
+            "{told}"
+        );
         view.input = json!({ "command": "ls" });
         assert_eq!(small_input(&view, 300), Some(view.input.clone()));
         view.input = json!({ "command": long });

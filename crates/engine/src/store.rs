@@ -377,9 +377,12 @@ impl Store {
     }
 
     /// A row's text, made by the caller: the thread that all wait for does not do what each can do
-    /// for itself.
+    /// for itself. Nothing gets into the file but through here, so no secret is left in by a way that
+    /// was forgotten.
     fn text(&self, draft: &Draft) -> Result<String, StoreError> {
         draft
+            .clone()
+            .redacted()
             .canonical()
             .map_err(|error| open::cannot_write(&self.path, error))
     }

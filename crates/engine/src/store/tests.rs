@@ -61,6 +61,43 @@ fn waiting(id: &str) -> WaitingRecord {
 }
 
 #[tokio::test]
+async fn no_secret_gets_into_the_file_by_any_way() {
+    let place = Place::new();
+    let Opened { store, .. } = place.open().await;
+    let secret = || Draft {
+        input: json!({"command": "curl -u me:hunter2 https://x.org"}),
+        why: "no rule covers `curl -u me:hunter2 https://x.org`".to_owned(),
+        ..draft("alpha", 1)
+    };
+    store.append(secret()).await.unwrap();
+    let waits = WaitingRecord {
+        id: ApprovalId("a1".into()),
+        draft: secret(),
+    };
+    store.keep_waiting(waits.clone()).await.unwrap();
+    let kept = WaitingRecord {
+        id: ApprovalId("a2".into()),
+        ..waits.clone()
+    };
+    store.keep_waiting(kept).await.unwrap();
+    let ended = store.end_waiting(waits.id, secret(), Some(secret()));
+    ended.await.unwrap();
+    let rows = store.audit(AuditQuery::default()).await.unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in &rows {
+        assert_eq!(
+            row.draft.input["command"],
+            "curl -u me:[redacted] https://x.org"
+        );
+        assert_eq!(row.draft.digest, "d", "that of what was asked");
+    }
+    store.close().await;
+    let file = fs::read(place.home().database()).unwrap();
+    let found = file.windows(7).any(|window| window == b"hunter2");
+    assert!(!found, "not in the rows, and not in what waits");
+}
+
+#[tokio::test]
 async fn rows_come_back_as_they_went_and_the_chain_holds_over_restarts() {
     let place = Place::new();
     for run in 0..3 {

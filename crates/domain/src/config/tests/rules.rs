@@ -238,7 +238,8 @@ fn rules_are_shown_with_where_they_stand() {
 fn a_rule_that_is_typed_is_judged_in_the_words_of_a_config_error() {
     for bad in ["Bash(git push:*", " Read", "", "Read, Write", "Bash(\0)"] {
         let mistake = RuleMistake::of(bad).expect("it is no rule");
-        let file = json!({ "teams": { "api": { "path": "x", "approvalPolicy": { "deny": [bad] } } } });
+        let file =
+            json!({ "teams": { "api": { "path": "x", "approvalPolicy": { "deny": [bad] } } } });
         let problems = parse(&file.to_string(), vars).problems;
         assert_eq!(problems[0].message, mistake.message, "{bad:?}");
         assert_eq!(problems[0].hint, mistake.hint, "{bad:?}");

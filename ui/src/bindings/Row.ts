@@ -41,7 +41,8 @@ host: string,
 /**
  * The input that ran or would have run; for events, their details. Null when none. When a
  * human edited it before allowing: `{"asked": …, "ran": …}`; `digest` is then that of `asked`,
- * so that such a row cannot be mistaken for a request whose own input has these two keys.
+ * so that such a row cannot be mistaken for a request whose own input has these two keys. Secrets
+ * are taken out before it is stored ([`Draft::redacted`]); `digest` stays that of the original.
  */
 input: unknown, 
 /**

@@ -86,6 +86,7 @@ fn counted() -> Metrics {
     metrics.agent_ended(&team(), false);
     metrics.link_connected("box", true);
     metrics.link_lost("box");
+    metrics.webhook("delivered");
     metrics
 }
 
@@ -117,6 +118,7 @@ fn the_page_says_what_was_counted_and_what_is() {
         "iris_connections 1",
         r#"iris_agents_ended_total{team="alpha",outcome="failed"} 1"#,
         r#"iris_link_connects_total{host="box",outcome="ok"} 1"#,
+        r#"iris_webhook_events_total{outcome="delivered"} 1"#,
         r#"iris_build_info{version="1.2.3"} 1"#,
         r#"iris_approvals_pending{team="alpha"} 3.0"#,
         r#"iris_sessions{team="alpha",state="trouble"} 1.0"#,

@@ -42,12 +42,13 @@ async fn frozen_agents_stand_still_and_go_on_from_there() {
         .team("beta", json!({}))
         .serve()
         .await;
-    let nap = format!("sleep 3.{}", std::process::id());
+    let asking = iris.send_in_background("beta", "FAKE:bash touch beta");
+    let pending = iris.pending_one().await;
+    // Long enough to last until the freeze on a busy machine.
+    let nap = format!("sleep 10.{}", std::process::id());
     let script = format!("FAKE:bash {nap}; touch woke");
     let sending = iris.send_in_background("alpha", &script);
     runs(&nap).await;
-    let asking = iris.send_in_background("beta", "FAKE:bash touch beta");
-    let pending = iris.pending_one().await;
 
     let frozen = freeze(&iris, &[]).await;
     let proof = &frozen["proof"];

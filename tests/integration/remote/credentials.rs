@@ -163,6 +163,11 @@ async fn an_unknown_host_is_confirmed_and_a_changed_one_is_refused() {
         iris.prompts().await.is_empty(),
         "there is no way to say yes to that"
     );
+    // Iris cannot reach its agent there any more: it ends by itself, with its connection.
+    eventually("the agent there is gone", async || {
+        processes::marked(far.home.path()).is_empty().then_some(())
+    })
+    .await;
     iris.stop();
 }
 

@@ -41,6 +41,9 @@ use tokio::sync::oneshot;
 
 use crate::shell::{Intent, Shell};
 
+/// Rows of the audit log that the window gets at once.
+const PAGE_MAX: u32 = 500;
+
 type Answered<T> = Result<T, Problem>;
 
 /// Adds the commands to the application. `build.rs` lists the same names.
@@ -380,10 +383,14 @@ async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
     forgotten.map(drop)
 }
 
-/// Rows of the audit log, newest first.
+/// A page of the audit log.
 #[tauri::command]
 async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
     let query: AuditQuery = parsed("query", query)?;
+    let query = AuditQuery {
+        limit: Some(query.limit.map_or(PAGE_MAX, |limit| limit.min(PAGE_MAX))),
+        ..query
+    };
     let hint = "run `iris audit verify`, and see whether the disk with IRIS_HOME is full";
     let rows = shell.engine.store.audit(query).await;
     rows.map_err(|error| Problem::new(Code::Storage, error.to_string(), hint))

@@ -383,12 +383,42 @@ pub struct Audit {
     /// Check that no row was changed or removed.
     #[command(subcommand)]
     pub command: Option<AuditCommand>,
-    /// Of this team only.
-    #[arg(long)]
-    pub team: Option<String>,
+    #[command(flatten)]
+    pub filters: Filters,
     /// At most so many rows; 0 is all.
     #[arg(long, default_value_t = 50)]
     pub limit: u32,
+}
+
+/// Which rows of the audit log; all that is given must hold.
+#[derive(Debug, Default, Args)]
+pub struct Filters {
+    /// Of this team only.
+    #[arg(long)]
+    pub team: Option<String>,
+    /// Of this kind only.
+    #[arg(long, value_parser = ["permission", "call", "auth", "config", "operation"])]
+    pub kind: Option<String>,
+    /// Decided so.
+    #[arg(long, value_parser = ["allow", "deny", "noted"])]
+    pub decision: Option<String>,
+    /// Of this tool or event; with `*` at its end: of those that begin so.
+    #[arg(long)]
+    pub tool: Option<String>,
+    /// Decided by this: `human`, `human:cli`, `rule`, `rule:deny`, `grant`, `mode`, `session`,
+    /// `timeout`, `withdrawn`, `lost`, `iris`.
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Not before: `7d`, `2h 30m` (so long ago), `2026-11-26`, `2026-11-26 14:00`, or a time with
+    /// its zone.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Before; as `--since`.
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// With these words, or words that begin so, in the tool, the input, the reason, or who decided.
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
 }
 
 /// Commands on the audit log.
@@ -486,6 +516,7 @@ mod tests {
             "interrupt api",
             "audit",
             "audit --team api --limit 3 --json",
+            "audit --kind auth --decision deny --tool Bash --by human:cli --since 7d --until 2026-11-26 --search git",
             "audit verify",
             "audit verify --json",
             "config check",
@@ -537,6 +568,8 @@ mod tests {
             "team start console",
             "team start a/b",
             "audit --limit x",
+            "audit --kind other",
+            "audit --decision maybe",
             "send api",
             "team add far ~/p --tunnel",
             "team add far ~/p --port 22",

@@ -16,6 +16,7 @@ mod records;
 mod samples;
 mod serve;
 mod stopping;
+mod when;
 
 use std::process::ExitCode;
 

@@ -1,16 +1,23 @@
 //! The audit log, through the running Iris or, when none runs, straight from the database.
 
-use iris_domain::{Problem, audit::Row, problem::Code};
+use iris_domain::{
+    Problem,
+    audit::{Filter, Row},
+    problem::Code,
+};
 use iris_engine::{
     control::Command,
     runtime,
     store::{AuditQuery, ChainCheck, Store},
 };
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     Context, DONE, FAILED,
-    args::{Audit, AuditCommand},
+    args::{Audit, AuditCommand, Filters},
     output::table,
+    when,
 };
 
 pub fn audit(context: &Context, audit: Audit) -> Result<u8, Problem> {
@@ -21,16 +28,42 @@ pub fn audit(context: &Context, audit: Audit) -> Result<u8, Problem> {
             list(
                 context,
                 AuditQuery {
-                    team: audit.team,
-                    before: None,
+                    filter: filter(audit.filters)?,
                     limit,
+                    ..AuditQuery::default()
                 },
             )
         }
     }
 }
 
+/// As it is asked of the record. What stands in a list here is one that it knows.
+fn filter(given: Filters) -> Result<Filter, Problem> {
+    let time = |text: Option<String>| text.map(|text| when::when(&text)).transpose();
+    Ok(Filter {
+        team: given.team,
+        kind: known("--kind", given.kind)?,
+        decision: known("--decision", given.decision)?,
+        tool: given.tool,
+        by: given.by,
+        since: time(given.since)?,
+        until: time(given.until)?,
+        search: given.search,
+    })
+}
+
+fn known<T: DeserializeOwned>(option: &str, word: Option<String>) -> Result<Option<T>, Problem> {
+    serde_json::from_value(word.into()).map_err(|error| {
+        Problem::new(
+            Code::InvalidInput,
+            format!("{option} cannot be read: {error}."),
+            "`iris help audit` has the words that it takes.",
+        )
+    })
+}
+
 fn list(context: &Context, query: AuditQuery) -> Result<u8, Problem> {
+    let all = query.filter.is_empty();
     let running = context.client().ask(&Command::Audit {
         query: query.clone(),
     });
@@ -42,7 +75,11 @@ fn list(context: &Context, query: AuditQuery) -> Result<u8, Problem> {
     };
     context.out.show(&rows, || {
         if rows.is_empty() {
-            return "Nothing is recorded.".to_owned();
+            return if all {
+                "Nothing is recorded.".to_owned()
+            } else {
+                "No row is like that.".to_owned()
+            };
         }
         table(
             [
@@ -78,21 +115,27 @@ fn verify(context: &Context) -> Result<u8, Problem> {
         Err(problem) if problem.code == Code::Unavailable => {
             directly(context, async |store| store.verify().await)?.unwrap_or(ChainCheck {
                 rows: 0,
+                pruned: None,
                 broken: None,
             })
         }
         answer => answer?,
     };
-    context.out.show(&check, || match &check.broken {
-        None => format!("{} rows, the chain is whole.", check.rows),
-        Some((row, why)) => {
-            format!(
-                "BROKEN at row {row}: {why} ({} rows were read).",
-                check.rows
-            )
-        }
-    })?;
+    context.out.show(&check, || said(&check))?;
     Ok(if check.broken.is_none() { DONE } else { FAILED })
+}
+
+fn said(check: &ChainCheck) -> String {
+    let rows = check.rows;
+    match (&check.broken, &check.pruned) {
+        (Some((row, why)), _) => format!("BROKEN at row {row}: {why} ({rows} rows were read)."),
+        (None, None) => format!("{rows} rows, the chain is whole."),
+        (None, Some(anchor)) => format!(
+            "Rows 1 to {} were pruned, the last of them on {}; the rest, {rows} rows, is whole.",
+            anchor.seq,
+            anchor.time.strftime("%Y-%m-%d")
+        ),
+    }
 }
 
 /// Opens the database under the home's lock, so that no Iris starts meanwhile. `None`: there is no

@@ -21,6 +21,7 @@ pub mod preview;
 pub mod process;
 pub mod prompts;
 pub mod remote;
+mod retention;
 mod row_limit;
 mod runtime;
 pub mod secrets;

@@ -6,6 +6,7 @@ import { listen } from '@tauri-apps/api/event';
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { Consequences } from '../bindings/Consequences';
+import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
@@ -151,13 +152,12 @@ export interface OutsideSettings {
   webhooks: WebhookItem[];
 }
 
-/** Which audit rows; newest first. */
+/** A page of audit rows, newest first. */
 export interface AuditQuery {
-  /** Of this team only. */
-  team?: TeamName;
+  filter: Filter;
   /** Only rows before this place, for paging backwards. */
   before?: number;
-  /** At most so many. */
+  /** At most so many; the core gives 500 at most. */
   limit?: number;
 }
 

@@ -5,6 +5,7 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
 import type { Consequences } from '../bindings/Consequences';
+import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantView } from '../bindings/GrantView';
@@ -446,9 +447,7 @@ export class FakeApi implements Api {
 
   async audit(query: AuditQuery): Promise<Row[]> {
     await this.#call('audit', query);
-    return this.rows
-      .filter((r) => (query.team === undefined || r.team === query.team) && (query.before === undefined || r.seq < query.before))
-      .slice(0, query.limit);
+    return this.rows.filter((r) => meant(r, query.filter) && (query.before === undefined || r.seq < query.before)).slice(0, query.limit);
   }
 
   async pickFolder(): Promise<string | null> {
@@ -513,4 +512,20 @@ function edited(team: TeamView, edit: TeamEdit): TeamView {
   if (color === '') delete next.color;
   else if (color !== undefined) next.color = color;
   return next;
+}
+
+/** As `Filter::matches` in the core, but for words: here they may stand anywhere. */
+function meant(row: Row, filter: Filter): boolean {
+  const same = (wanted: string | undefined, is: string) => wanted === undefined || wanted === is;
+  const text = `${row.tool} ${JSON.stringify(row.input)} ${row.why ?? ''} ${row.decidedBy} ${row.caller} ${row.team} ${row.host} ${row.session}`.toLowerCase();
+  return (
+    same(filter.team, row.team) &&
+    same(filter.kind, row.kind) &&
+    same(filter.decision, row.decision) &&
+    same(filter.tool, row.tool) &&
+    (filter.by === undefined || `${row.decidedBy}:`.startsWith(`${filter.by}:`)) &&
+    (filter.since === undefined || Date.parse(row.time) >= Date.parse(filter.since)) &&
+    (filter.until === undefined || Date.parse(row.time) < Date.parse(filter.until)) &&
+    (filter.search ?? '').toLowerCase().split(/\s+/).every((word) => text.includes(word))
+  );
 }

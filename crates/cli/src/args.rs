@@ -426,6 +426,20 @@ pub struct Filters {
 pub enum AuditCommand {
     /// Check the chain: that no row was changed or removed
     Verify,
+    /// Write rows for other programs, oldest first; that is recorded, too
+    ///
+    /// JSONL holds of each row the very text that its hash covers, so that the chain can be checked
+    /// elsewhere. CSV is for spreadsheets: no cell is taken for a formula there.
+    Export {
+        #[command(flatten)]
+        filters: Filters,
+        /// jsonl or csv.
+        #[arg(long, value_parser = ["jsonl", "csv"])]
+        format: String,
+        /// To this file, in place of what is there; default: to stdout.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Commands on the config file.
@@ -519,6 +533,8 @@ mod tests {
             "audit --kind auth --decision deny --tool Bash --by human:cli --since 7d --until 2026-11-26 --search git",
             "audit verify",
             "audit verify --json",
+            "audit export --format csv",
+            "audit export --format jsonl --team api --search git -o rows.jsonl",
             "config check",
             "config check file.json",
             "config schema",
@@ -569,6 +585,8 @@ mod tests {
             "team start a/b",
             "audit --limit x",
             "audit --kind other",
+            "audit export",
+            "audit export --format xml",
             "audit --decision maybe",
             "send api",
             "team add far ~/p --tunnel",

@@ -1,6 +1,7 @@
 //! What is written down: one row for each decision, refused call and change of the rules, each
 //! chained to the one before it.
 
+mod export;
 mod filter;
 mod redact;
 mod retention;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use self::{
+    export::Format,
     filter::{Filter, Term, terms_of},
     redact::{MARK, redact, redacted},
     retention::{Anchor, PRUNED, Pruning, prune_before},

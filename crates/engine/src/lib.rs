@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod endpoint;
 mod engine;
 pub mod environment;
+pub mod export;
 pub mod freeze;
 pub mod home;
 mod https;

@@ -2,6 +2,7 @@
 
 use iris_domain::{
     Problem,
+    audit::{Filter, Format},
     connection_test::TestStep,
     freeze::FrozenView,
     grant::{Offers, Remember},
@@ -184,6 +185,13 @@ pub enum Command {
         /// Which.
         query: AuditQuery,
     },
+    /// Gives audit rows out: answers `{"rows": N}`, and before it pieces of the text as steps.
+    AuditExport {
+        /// Which.
+        filter: Filter,
+        /// As what.
+        format: Format,
+    },
     /// Checks the audit chain: [`crate::store::ChainCheck`].
     AuditVerify {},
     /// What would happen to a request: [`iris_domain::replay::Explained`].
@@ -250,6 +258,7 @@ impl Command {
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
             Self::Audit { .. } => "audit",
+            Self::AuditExport { .. } => "auditExport",
             Self::AuditVerify {} => "auditVerify",
             Self::Explain { .. } => "explain",
             Self::PolicyReplay { .. } => "policyReplay",
@@ -300,6 +309,7 @@ impl Command {
             | Self::TunnelKill { .. }
             | Self::Send { .. }
             | Self::Audit { .. }
+            | Self::AuditExport { .. }
             | Self::AuditVerify {}
             | Self::PolicyReplay { .. } => false,
         }

@@ -2,7 +2,7 @@ use super::*;
 
 /// Rows of two teams: each seventh is denied, each hundredth has a word of its own.
 fn varied(n: u64) -> Draft {
-    let denied = n % 7 == 0;
+    let denied = n.is_multiple_of(7);
     Draft {
         time: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(i64::try_from(n).unwrap()),
         decision: if denied { Verb::Deny } else { Verb::Allow },
@@ -12,13 +12,18 @@ fn varied(n: u64) -> Draft {
             "rule:autoApprove:Bash(git *)"
         }
         .into(),
-        tool: if n % 2 == 0 { "Bash" } else { "WebFetch" }.into(),
-        input: if n % 100 == 0 {
+        tool: if n.is_multiple_of(2) {
+            "Bash"
+        } else {
+            "WebFetch"
+        }
+        .into(),
+        input: if n.is_multiple_of(100) {
             json!({"command": format!("git push origin zebra{n}")})
         } else {
             json!({"command": format!("git status -s file{n}")})
         },
-        ..draft(if n % 3 == 0 { "beta" } else { "alpha" }, n)
+        ..draft(if n.is_multiple_of(3) { "beta" } else { "alpha" }, n)
     }
 }
 

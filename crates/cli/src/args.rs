@@ -128,7 +128,7 @@ pub enum Command {
         team: TeamName,
     },
     /// Show what was decided, newest first, or check that the record is whole
-    Audit(Audit),
+    Audit(Box<Audit>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),
@@ -384,7 +384,7 @@ pub struct Audit {
     #[command(subcommand)]
     pub command: Option<AuditCommand>,
     #[command(flatten)]
-    pub filters: Filters,
+    pub filters: Box<Filters>,
     /// At most so many rows; 0 is all.
     #[arg(long, default_value_t = 50)]
     pub limit: u32,
@@ -432,7 +432,7 @@ pub enum AuditCommand {
     /// elsewhere. CSV is for spreadsheets: no cell is taken for a formula there.
     Export {
         #[command(flatten)]
-        filters: Filters,
+        filters: Box<Filters>,
         /// jsonl or csv.
         #[arg(long, value_parser = ["jsonl", "csv"])]
         format: String,

@@ -35,13 +35,13 @@ pub fn audit(context: &Context, audit: Audit) -> Result<u8, Problem> {
             filters,
             format,
             output,
-        }) => export(context, filters, &format, output),
+        }) => export(context, *filters, &format, output),
         None => {
             let limit = (audit.limit > 0).then_some(audit.limit);
             list(
                 context,
                 AuditQuery {
-                    filter: filter(audit.filters)?,
+                    filter: filter(*audit.filters)?,
                     limit,
                     ..AuditQuery::default()
                 },

@@ -30,11 +30,11 @@ by?: string,
 /**
  * Not before.
  */
-since: string, 
+since?: string, 
 /**
  * Before.
  */
-until: string, 
+until?: string, 
 /**
  * Each of its words begins a word of the row: of its tool, input, `why`, `decidedBy`, caller,
  * team, host or session. Upper and lower case are the same.

@@ -7,12 +7,12 @@
 )]
 
 mod outside;
+mod record;
 
 use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
     Problem,
-    audit::Row,
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
@@ -31,7 +31,6 @@ use iris_engine::{
     human,
     secrets::{Place, Secret, SecretItem},
     ssh::Resolved,
-    store::AuditQuery,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,9 +39,6 @@ use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
 
 use crate::shell::{Intent, Shell};
-
-/// Rows of the audit log that the window gets at once.
-const PAGE_MAX: u32 = 500;
 
 type Answered<T> = Result<T, Problem>;
 
@@ -88,7 +84,9 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         outside::add_webhook,
         outside::remove_webhook,
         outside::test_webhooks,
-        audit,
+        record::audit,
+        record::verify_audit,
+        record::export_audit,
         pick_folder,
         quit,
     ])
@@ -383,19 +381,6 @@ async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
     forgotten.map(drop)
 }
 
-/// A page of the audit log.
-#[tauri::command]
-async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
-    let query: AuditQuery = parsed("query", query)?;
-    let query = AuditQuery {
-        limit: Some(query.limit.map_or(PAGE_MAX, |limit| limit.min(PAGE_MAX))),
-        ..query
-    };
-    let hint = "run `iris audit verify`, and see whether the disk with IRIS_HOME is full";
-    let rows = shell.engine.store.audit(query).await;
-    rows.map_err(|error| Problem::new(Code::Storage, error.to_string(), hint))
-}
-
 /// Lets the user choose a folder; `None`: they chose none.
 #[tauri::command]
 async fn pick_folder(window: WebviewWindow) -> Answered<Option<String>> {
@@ -466,7 +451,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 42, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 44, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -161,6 +161,17 @@ export interface AuditQuery {
   limit?: number;
 }
 
+/** What a check of the record found. */
+export interface ChainCheck {
+  rows: number;
+  /** Up to where rows were pruned when they were old. */
+  pruned?: { seq: number; hash: string; rows: number; time: string };
+  /** The first row that does not fit, and why. */
+  broken: [number, string] | null;
+}
+
+export type ExportFormat = 'jsonl' | 'csv';
+
 /** What the core does for the window. Every promise rejects with a `Problem`. */
 export interface Api {
   snapshot(): Promise<Snapshot>;
@@ -229,6 +240,10 @@ export interface Api {
   removeWebhook(at: number, url: string): Promise<void>;
   testWebhooks(): Promise<WebhookTest[]>;
   audit(query: AuditQuery): Promise<Row[]>;
+  /** Checks that no row was changed or removed. */
+  verifyAudit(): Promise<ChainCheck>;
+  /** Writes rows to a file that the user picks in the system's dialog; `null` when it was cancelled. */
+  exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
   /** Ends Iris; it stops every agent. */
@@ -290,6 +305,8 @@ export const desktop: Api = {
   removeWebhook: (at, url) => invoke('remove_webhook', { at, url }),
   testWebhooks: () => invoke('test_webhooks'),
   audit: (query) => invoke('audit', { query }),
+  verifyAudit: () => invoke('verify_audit'),
+  exportAudit: (filter, format) => invoke('export_audit', { filter, format }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
   onSnapshot: (handler) => listen<Snapshot>('snapshot', (event) => handler(event.payload)),

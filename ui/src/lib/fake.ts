@@ -23,7 +23,7 @@ import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-import type { Api, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
+import type { Api, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };
@@ -162,6 +162,10 @@ export class FakeApi implements Api {
   /** What `send` answers. */
   outcome: Partial<SendOutcome> = { status: 'answered', response: 'Done.' };
   rows: Row[] = [];
+  /** What `verifyAudit` finds, beside the rows. */
+  check: Partial<ChainCheck> = {};
+  /** Which file is picked for an export. */
+  file: string | null = '/home/you/Documents/iris-audit';
   /** What the teams are set to, beyond what their views show. */
   readonly settings = new Map<TeamName, TeamEdit>();
   /** What `testConnection` says. */
@@ -448,6 +452,16 @@ export class FakeApi implements Api {
   async audit(query: AuditQuery): Promise<Row[]> {
     await this.#call('audit', query);
     return this.rows.filter((r) => meant(r, query.filter) && (query.before === undefined || r.seq < query.before)).slice(0, query.limit);
+  }
+
+  async verifyAudit(): Promise<ChainCheck> {
+    await this.#call('verifyAudit');
+    return { rows: this.rows.length, broken: null, ...this.check };
+  }
+
+  async exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null> {
+    await this.#call('exportAudit', filter, format);
+    return this.file === null ? null : { path: `${this.file}.${format}`, rows: this.rows.filter((r) => meant(r, filter)).length };
   }
 
   async pickFolder(): Promise<string | null> {

@@ -14,7 +14,10 @@ use iris_engine::{Engine, human};
 use tauri::AppHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{notify, windows};
+use crate::{
+    notify,
+    windows::{self, At, View},
+};
 
 /// What a click means, whether in the tray menu or on a notification. It names the approval or
 /// the team itself, never a place in a list: a list that shifted under the pointer cannot turn it
@@ -35,6 +38,8 @@ pub(crate) enum Intent {
     Freeze(Option<TeamName>),
     /// Let them go on.
     Thaw(Option<TeamName>),
+    /// Show a part of the window.
+    View(View),
     /// Show the window.
     Open,
     /// End Iris in order.
@@ -125,8 +130,9 @@ impl Shell {
         match intent {
             Intent::Allow(id) => self.answer(id, Answer::ALLOW_ONCE, surface),
             Intent::Deny(id) => self.answer(id, Answer::DENY, surface),
-            Intent::Details(id) => windows::show(app, Some(&id)),
-            Intent::Open => windows::show(app, None),
+            Intent::Details(id) => windows::show(app, At::Approval(id)),
+            Intent::View(view) => windows::show(app, At::View(view)),
+            Intent::Open => windows::show(app, At::Anywhere),
             Intent::Quit => self.quit.cancel(),
             Intent::Start(team) => {
                 let shell = self.clone();

@@ -62,8 +62,8 @@ export class Iris {
   view = $state<View>('approvals');
   /** The approval on show; it stays on show after it ended, to say how. */
   shown = $state.raw<ApprovalView | null>(null);
-  /** The missed request on show, in place of an approval. */
-  missedId = $state<ApprovalId | null>(null);
+  /** Set while another surface asks to see what was missed, which stands below what waits. */
+  missedWanted = $state(false);
   teamName = $state<TeamName | null>(null);
 
   /** The latest tasks of each team, newest first; they outlive a change of view, because agents ask
@@ -133,10 +133,6 @@ export class Iris {
     return this.snapshot?.missed ?? [];
   }
 
-  get shownMissed(): MissedView | null {
-    return this.missed.find((m) => m.id === this.missedId) ?? null;
-  }
-
   /** What `ssh` asks, oldest first. */
   get prompts(): PromptView[] {
     return this.snapshot?.prompts ?? [];
@@ -160,20 +156,15 @@ export class Iris {
 
   showApproval(id: ApprovalId): void {
     this.view = 'approvals';
-    this.missedId = null;
     const approval = this.approvals.find((a) => a.id === id);
     this.#wanted = approval ? null : id;
     if (approval) this.shown = approval;
   }
 
-  showMissed(id: ApprovalId): void {
-    this.view = 'approvals';
-    this.missedId = id;
-  }
-
   /** For other surfaces, which name a view; one that does not exist changes nothing. */
   showView(name: string): void {
-    this.view = VIEWS.find((view) => view === name) ?? this.view;
+    this.missedWanted = name === 'missed';
+    this.view = this.missedWanted ? 'approvals' : (VIEWS.find((view) => view === name) ?? this.view);
   }
 
   showTeam(name: TeamName): void {

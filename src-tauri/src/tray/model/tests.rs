@@ -153,6 +153,37 @@ fn problems_come_first_with_their_next_step() {
 }
 
 #[test]
+fn what_another_session_is_asked_does_not_wait_for_the_human() {
+    let mut snapshot = samples::snapshot();
+    snapshot.approvals = vec![samples::approval("k7mq2x", "Bash", "ls")];
+    snapshot.approvals[0].forwarded_to = Some("lead".parse().expect("a team name"));
+    let tray = model(&snapshot);
+    assert_eq!(
+        (tray.icon, tray.title, tray.tooltip.as_str()),
+        (Icon::Idle, None, "Iris: asleep")
+    );
+    assert_eq!(drawn(&tray.menu)[0], "alpha asks team lead: Bash · ls >");
+    snapshot.approvals[0].forwarded_to = None;
+    let tray = model(&snapshot);
+    assert_eq!(
+        (tray.icon, tray.title.as_deref()),
+        (Icon::Waiting, Some("1"))
+    );
+}
+
+#[test]
+fn grants_and_what_was_missed_are_counted_and_lead_to_the_window() {
+    let mut snapshot = samples::snapshot();
+    snapshot.missed = vec![samples::missed("aaaaaa"), samples::missed("bbbbbb")];
+    assert!(drawn(&model(&snapshot).menu).contains(&"Missed (2)…".to_owned()));
+    snapshot.grants = vec![samples::grant("g1")];
+    assert!(drawn(&model(&snapshot).menu).contains(&"1 grant…".to_owned()));
+    snapshot.grants.push(samples::grant("g2"));
+    let menu = drawn(&model(&snapshot).menu);
+    assert!(menu.contains(&"2 grants…".to_owned()), "{menu:?}");
+}
+
+#[test]
 fn what_ssh_asks_comes_before_the_approvals_and_opens_the_window() {
     let mut snapshot = samples::snapshot();
     let key = "/home/me/.ssh/id_ed25519".to_owned();
@@ -263,6 +294,9 @@ fn clicks_name_the_thing_itself() {
         ("open:", Some(Intent::Open)),
         ("open:more", Some(Intent::Open)),
         ("prompt:p7", Some(Intent::Open)),
+        ("view:grants", Some(Intent::View(View::Grants))),
+        ("view:missed", Some(Intent::View(View::Missed))),
+        ("view:elsewhere", None),
         ("quit:", Some(Intent::Quit)),
         ("allow:", None),
         ("allow", None),

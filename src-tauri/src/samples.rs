@@ -59,6 +59,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         summary: summary.into(),
         why: "mode ask".into(),
         offers: Offers::default(),
+        like: None,
         forwarded_to: None,
         circumstances: Circumstances::default(),
         digest: "00".into(),

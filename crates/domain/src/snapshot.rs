@@ -375,6 +375,11 @@ pub struct ApprovalView {
     /// What can be granted with an answer.
     #[serde(default)]
     pub offers: Offers,
+    /// The same for all approvals that are like one another ([`crate::approval::likeness`]); absent: it
+    /// is like no other.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub like: Option<String>,
     /// The team whose session is asked first, because it gave the agent its task; absent: only the
     /// human is asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -474,6 +479,7 @@ pub(crate) mod tests {
             summary: "git push".to_owned(),
             why: "no rule covers it".to_owned(),
             offers: Offers::default(),
+            like: None,
             forwarded_to: None,
             circumstances: Circumstances::default(),
             digest: format!("digest-of-{id}"),

@@ -146,6 +146,12 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
         if let more @ 1.. = snapshot.approvals.len().saturating_sub(APPROVALS_MAX) {
             menu.push(line("open:more", &format!("{more} more in the window…")));
         }
+        menu.extend(
+            snapshot
+                .teams
+                .iter()
+                .filter_map(|team| deny_all(snapshot, team)),
+        );
         menu.push(Item::Rule {
             id: "rule:approvals".into(),
         });
@@ -200,6 +206,15 @@ fn approval(view: &ApprovalView) -> Item {
         text: label(&text),
         items,
     }
+}
+
+/// `Deny all from alpha (3)`, where it has more than one. The id names each, so that a click denies
+/// what the label counted.
+fn deny_all(snapshot: &Snapshot, team: &TeamView) -> Option<Item> {
+    let theirs = snapshot.approvals.iter().filter(|it| it.team == team.name);
+    let ids: Vec<&str> = theirs.map(|it| it.id.0.as_str()).collect();
+    let text = format!("Deny all from {} ({})", team.name, ids.len());
+    (ids.len() > 1).then(|| line(&format!("deny-all:{}", ids.join(",")), &text))
 }
 
 /// Who asks, and whom, if that is not the human yet.
@@ -296,6 +311,10 @@ pub(super) fn intent(id: &str) -> Option<Intent> {
     match verb {
         "allow" => approval().map(Intent::Allow),
         "deny" => approval().map(Intent::Deny),
+        "deny-all" if !what.is_empty() => {
+            let ids = what.split(',').map(|id| ApprovalId(id.to_owned()));
+            Some(Intent::DenyAll(ids.collect()))
+        }
         "details" => approval().map(Intent::Details),
         "start" => team().map(Intent::Start),
         "stop" => team().map(Intent::Stop),

@@ -86,6 +86,7 @@ fn a_full_menu() {
             "  [on this computer in /srv/alpha]",
             "  Answer…",
             "  Deny",
+            "Deny all from alpha (2)",
             "---",
             "alpha · waiting (1) >",
             "  [Start]",
@@ -297,6 +298,14 @@ fn clicks_name_the_thing_itself() {
         ("view:grants", Some(Intent::View(View::Grants))),
         ("view:missed", Some(Intent::View(View::Missed))),
         ("view:elsewhere", None),
+        (
+            "deny-all:k7mq2x,pp22zz",
+            Some(Intent::DenyAll(vec![
+                approval(),
+                ApprovalId("pp22zz".into()),
+            ])),
+        ),
+        ("deny-all:", None),
         ("quit:", Some(Intent::Quit)),
         ("allow:", None),
         ("allow", None),

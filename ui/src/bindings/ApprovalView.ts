@@ -57,6 +57,7 @@ offers: Offers,
  * The team whose session is asked first, because it gave the agent its task; absent: only the
  * human is asked.
  */
+like?: string, 
 forwardedTo?: TeamName, 
 /**
  * SHA-256 over team, session, tool and canonical input, hex: what was shown is what runs.

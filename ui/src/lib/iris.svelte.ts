@@ -146,6 +146,11 @@ export class Iris {
     return this.teams.find((t) => t.name === this.teamName) ?? null;
   }
 
+  /** Those that are like this one, and itself; it alone: it is like no other. */
+  like(approval: ApprovalView): ApprovalView[] {
+    return this.approvals.filter((a) => a.id === approval.id || (a.like !== undefined && a.like === approval.like));
+  }
+
   isWaiting(id: ApprovalId): boolean {
     return this.approvals.some((a) => a.id === id);
   }
@@ -181,6 +186,25 @@ export class Iris {
     if (this.shown?.id === approval.id) {
       const others = this.approvals.filter((a) => a.id !== approval.id);
       this.shown = others[Math.min(Math.max(position, 0), others.length - 1)] ?? this.shown;
+    }
+    return true;
+  }
+
+  /** Answers several that the person saw together; what was not answered becomes a notice that says why. */
+  async answerTogether(approvals: ApprovalView[], answer: Answer): Promise<boolean> {
+    const ids = approvals.map((a) => a.id);
+    const done = await this.attempt(() => this.api.answerTogether(ids, answer));
+    if (!done) return false;
+    const { answered, not } = done.value;
+    this.announcement = `${answered.length} ${answer.answer === 'allow' ? 'allowed' : 'denied'}.`;
+    const [first] = not;
+    if (first) {
+      const { problem } = first;
+      const more = not.length === 1 ? '' : ` (and ${not.length - 1} more were not, too)`;
+      this.notify({ ...problem, message: `${answered.length} of ${ids.length} were answered. ${problem.message}${more}` });
+    }
+    if (this.shown && ids.includes(this.shown.id)) {
+      this.shown = this.approvals.find((a) => !ids.includes(a.id)) ?? this.shown;
     }
     return true;
   }

@@ -100,9 +100,9 @@ async fn a_rule_that_came_later_keeps_asking_for_each() {
     let house = House::new().await;
     let (calls, views) = asked(&house, &["git push a", "git push b"], 2).await;
     house.config.send_modify(|now| {
-        *now = Arc::new(config(|_, team| {
+        *now = config(|_, team| {
             team.approval_policy.require_approval = vec!["Bash(git push:*)".into()];
-        }));
+        });
     });
     let together = house
         .approvals

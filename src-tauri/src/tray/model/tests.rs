@@ -393,6 +393,7 @@ fn what_stays_is_not_rebuilt() {
         samples::approval("aaaaaa", "Bash", "ls"),
         samples::approval("bbbbbb", "Edit", "x"),
     ];
+    before.approvals[1].team = "beta".parse().expect("a team name");
     let mut after = before.clone();
     after.approvals.remove(0);
     after.teams[0].state = TeamState::Trouble;

@@ -54,10 +54,14 @@ why: string,
  */
 offers: Offers, 
 /**
+ * The same for all approvals that are like one another ([`crate::approval::likeness`]); absent: it
+ * is like no other.
+ */
+like?: string, 
+/**
  * The team whose session is asked first, because it gave the agent its task; absent: only the
  * human is asked.
  */
-like?: string, 
 forwardedTo?: TeamName, 
 /**
  * SHA-256 over team, session, tool and canonical input, hex: what was shown is what runs.

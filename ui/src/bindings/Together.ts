@@ -2,4 +2,15 @@
 import type { EndedApproval } from "./EndedApproval";
 import type { NotAnswered } from "./NotAnswered";
 
-export type Together = { answered: Array<EndedApproval>, not: Array<NotAnswered>, };
+/**
+ * What became of answers that were given together.
+ */
+export type Together = { 
+/**
+ * Those that the answer decided.
+ */
+answered: Array<EndedApproval>, 
+/**
+ * Those that it did not, each with why: who answered first, or what forbids it.
+ */
+not: Array<NotAnswered>, };

@@ -10,7 +10,7 @@ async fn asked(
 ) -> (Vec<tokio::task::JoinHandle<Decision>>, Vec<ApprovalView>) {
     let calls = commands
         .iter()
-        .map(|command| house.ask_with(command, json!({ "command": command })));
+        .map(|command| house.ask_with(&command.replace(' ', "_"), json!({ "command": command })));
     let calls: Vec<_> = calls.collect();
     (calls, house.pending(shown).await)
 }

@@ -1,9 +1,5 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-<<<<<<< HEAD
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, `#pruned`, `#badrecord`, `#edited`, or a kind of question
-=======
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, or a kind of question
->>>>>>> main
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, `#pruned`, `#badrecord`, `#edited`, or a kind of question
 // of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';

@@ -23,13 +23,9 @@ import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
-<<<<<<< HEAD
-import type { Api, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
-=======
 import type { Together } from '../bindings/Together';
-import type { Api, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
+import type { Api, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
->>>>>>> main
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };

@@ -18,6 +18,8 @@ mod words;
 pub use words::*;
 
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod tests;
 
 /// How many messages may wait for one session. More than that is a loop, not work.
@@ -39,6 +41,8 @@ pub struct Session {
     /// The conversation's record was corrected since it was last ready. Once: two corrections that
     /// undo each other would go round for ever.
     corrected: bool,
+    /// Why nothing is started or delivered, and no time passes: its team is frozen.
+    held: Option<Problem>,
     problem: Option<Problem>,
 }
 
@@ -49,6 +53,7 @@ impl Default for Session {
             queue: VecDeque::new(),
             quick_failures: 0,
             corrected: false,
+            held: None,
             problem: None,
         }
     }
@@ -63,6 +68,16 @@ impl Session {
     /// How many messages wait behind the running one.
     pub fn queued(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether this message waits for its turn.
+    pub fn is_queued(&self, message: MessageId) -> bool {
+        self.queue.contains(&message)
+    }
+
+    /// Whether its team is frozen.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// What went wrong last, until it is ready again.
@@ -102,12 +117,27 @@ impl Session {
 
     /// One step.
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = self.react(event);
+        if self.is_held() {
+            // Begun anew when it is released.
+            effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
+        }
+        effects
+    }
+
+    fn react(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::Wake => self.wake(),
             Event::Message(id) => self.message(id),
             Event::Interrupt => self.interrupt(Ending::Asked),
             Event::Sleep => self.sleep(),
             Event::Evict => self.evict(),
+            Event::Held(why) => {
+                self.held = Some(why);
+                vec![Effect::Disarm]
+            }
+            Event::Released => self.released(),
+            Event::Restart(why) => self.restart(why),
             Event::Unreached(problem) => match self.state {
                 State::Waking(Waking::Reaching) => {
                     self.problem = Some(problem.clone());
@@ -162,6 +192,9 @@ impl Session {
     }
 
     fn wake(&mut self) -> Vec<Effect> {
+        if let Some(why) = &self.held {
+            return vec![Effect::NotReady(why.clone())];
+        }
         match &self.state {
             State::Asleep | State::BackingOff | State::Trouble => self.start(),
             State::Idle | State::Working { .. } => vec![Effect::Ready],
@@ -180,6 +213,14 @@ impl Session {
             return vec![Effect::Settle(id, Settled::Failed(queue_full()))];
         }
         self.queue.push_back(id);
+        if self.is_held() {
+            return vec![];
+        }
+        self.want()
+    }
+
+    /// What waits in the queue is to be done.
+    fn want(&mut self) -> Vec<Effect> {
         match &self.state {
             State::Idle => self.next(),
             State::Asleep | State::Trouble => self.start(),
@@ -196,7 +237,11 @@ impl Session {
 
     /// The next message, or idle.
     fn next(&mut self) -> Vec<Effect> {
-        match self.queue.pop_front() {
+        let next = match self.held {
+            None => self.queue.pop_front(),
+            Some(_) => None,
+        };
+        match next {
             Some(message) => {
                 self.state = State::Working {
                     message,
@@ -270,6 +315,7 @@ impl Session {
     fn evict(&mut self) -> Vec<Effect> {
         match &self.state {
             State::Idle => {
+                // What waits while it is held waits on.
                 self.state = State::Stopping(Then::Asleep);
                 vec![Effect::Disarm, Effect::Stop]
             }
@@ -280,6 +326,54 @@ impl Session {
             | State::BackingOff
             | State::Trouble => vec![Effect::Stay],
         }
+    }
+
+    /// It goes on from where it was held; the time that it has begins anew.
+    fn released(&mut self) -> Vec<Effect> {
+        if self.held.take().is_none() {
+            return vec![];
+        }
+        let timer = match &self.state {
+            State::Waking(Waking::Starting | Waking::Connecting { .. }) => Timer::Spawn,
+            State::Idle if self.queue.is_empty() => Timer::Idle,
+            State::Working { ending: None, .. } => Timer::Silence,
+            State::Working {
+                ending: Some(_), ..
+            } => Timer::Interrupt,
+            State::BackingOff => Timer::BackOff(backoff::delay(self.quick_failures)),
+            State::Waking(Waking::Reaching) => return vec![],
+            State::Idle | State::Asleep | State::Stopping(_) | State::Trouble => {
+                return match self.queue.is_empty() {
+                    true => vec![],
+                    false => self.want(),
+                };
+            }
+        };
+        vec![Effect::Arm(timer)]
+    }
+
+    /// Its process is ended and started anew, in its conversation. What waits goes on waiting; the
+    /// turn that runs is cut short, for this reason.
+    fn restart(&mut self, why: Problem) -> Vec<Effect> {
+        let mut effects = match &self.state {
+            State::Working { message, .. } => {
+                vec![Effect::Settle(*message, Settled::Failed(why))]
+            }
+            State::Idle | State::Waking(Waking::Starting | Waking::Connecting { .. }) => vec![],
+            // Without a process there is nothing to end.
+            State::Waking(Waking::Reaching)
+            | State::Asleep
+            | State::Stopping(_)
+            | State::BackingOff
+            | State::Trouble => return vec![],
+        };
+        self.state = State::Stopping(Then::Wake);
+        effects.extend([
+            Effect::Withdraw("the agent is started anew"),
+            Effect::Disarm,
+            Effect::Stop,
+        ]);
+        effects
     }
 
     fn mcp(&mut self, mcp: Mcp) -> Vec<Effect> {

@@ -10,9 +10,10 @@ use iris_domain::{
 
 use crate::{
     links::Reach,
-    process::{Ended, Halted},
+    process::Ended,
     remote::{self, Said, Unstarted},
     ssh::{self, Reason},
+    teams::halter::FarHalt,
 };
 
 /// A line of stderr in a sentence is cut to this many characters.
@@ -71,13 +72,9 @@ impl Far {
         self.reach.end(self.run);
     }
 
-    /// Stops it on its host where it stands, or lets it go on; `None`: the host did not answer.
-    pub fn halt(
-        &self,
-        instance: &str,
-        what: remote::Halt,
-    ) -> impl Future<Output = Option<Halted>> + Send + 'static + use<> {
-        self.reach.halt(instance, self.run, what)
+    /// What stops it on its host where it stands, or lets it go on.
+    pub fn halting(&self, instance: &str) -> FarHalt {
+        Box::new(self.reach.halting(instance, self.run))
     }
 
     /// What the end of its `ssh` means; `own` is what it would mean of an agent here.

@@ -177,8 +177,8 @@ async fn the_last_order_holds_however_they_cross() {
         .serve()
         .await;
     // It leaves the agent's group and session, and sheds what it could be known by.
-    let nap = format!("/bin/sleep 600.{}", std::process::id());
-    let script = format!("FAKE:bash env -i /usr/bin/setsid -f {nap}; setsid {nap}");
+    let nap = format!("tail -s {} -f /dev/null", std::process::id() + 1);
+    let script = format!("FAKE:bash env -i setsid {nap} & setsid {nap}");
     let sending = iris.send_in_background("alpha", &script);
     eventually("both run", async || (states(&nap).len() == 2).then_some(())).await;
     for turn in 0..12 {
@@ -219,7 +219,7 @@ async fn messages_wait_in_order_and_their_senders_know() {
         let text = format!("number {n}");
         sent.push((iris.send_in_background("alpha", &text), text));
         eventually("it waits in the session", async || {
-            (iris.status().await["teams"][0]["sessions"][0]["queued"] == n).then_some(())
+            (iris.status().await["teams"][0]["queued"] == n).then_some(())
         })
         .await;
     }
@@ -243,14 +243,14 @@ async fn new_keys_keep_the_queue() {
         .team("alpha", json!({ "grantPermission": "yes" }))
         .serve()
         .await;
-    let nap = format!("sleep 601.{}", std::process::id());
+    let nap = format!("tail -s {} -f /dev/null", std::process::id());
     let running = iris.send_in_background("alpha", &format!("FAKE:bash {nap}"));
     runs(&nap).await;
     let mut queued = Vec::new();
     for n in 1..=2 {
         queued.push(iris.send_in_background("alpha", &format!("number {n}")));
         eventually("it waits in the session", async || {
-            (iris.status().await["teams"][0]["sessions"][0]["queued"] == n).then_some(())
+            (iris.status().await["teams"][0]["queued"] == n).then_some(())
         })
         .await;
     }

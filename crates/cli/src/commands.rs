@@ -75,9 +75,11 @@ fn status_text(status: &StatusReply, now: Timestamp) -> String {
             };
             [
                 team.name.to_string(),
-                match team.frozen {
-                    Some(_) => "frozen".to_owned(),
-                    None => team.state.as_str().to_owned(),
+                match (&team.frozen, team.queued) {
+                    (None, _) => team.state.as_str().to_owned(),
+                    (Some(_), 0) => "frozen".to_owned(),
+                    (Some(_), 1) => "frozen, 1 message waits".to_owned(),
+                    (Some(_), n) => format!("frozen, {n} messages wait"),
                 },
                 team.host.clone(),
                 waiting,
@@ -508,6 +510,7 @@ mod tests {
             endpoint: "http://127.0.0.1:1/mcp".into(),
             frozen: None,
             teams: vec![iris_engine::control::StatusTeam {
+                queued: 0,
                 frozen: None,
                 name: "api".parse().unwrap(),
                 state: iris_domain::snapshot::TeamState::Trouble,

@@ -124,6 +124,9 @@ impl Agent {
     pub fn cut_off(&mut self) {
         self.asking = None;
         self.bound = None;
+        if let Some(far) = &mut self.far {
+            far.cut_off();
+        }
     }
 
     pub fn initialize(&mut self) {

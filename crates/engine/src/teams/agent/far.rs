@@ -27,6 +27,7 @@ pub(in crate::teams) struct Far {
     pub reach: Reach,
     started: bool,
     unstarted: Option<Unstarted>,
+    cut_off: bool,
 }
 
 impl Far {
@@ -37,6 +38,7 @@ impl Far {
             reach,
             started: false,
             unstarted: None,
+            cut_off: false,
         }
     }
 
@@ -72,6 +74,12 @@ impl Far {
         self.reach.end(self.run);
     }
 
+    /// What it runs on the host is ended there, as soon as the host answers.
+    pub fn cut_off(&mut self) {
+        self.cut_off = true;
+        self.end();
+    }
+
     /// What stops it on its host where it stands, or lets it go on.
     pub fn halting(&self, instance: &str) -> FarHalt {
         Box::new(self.reach.halting(instance, self.run))
@@ -84,6 +92,11 @@ impl Far {
                 problem: why.problem(team),
                 cure: Cure::Human,
             };
+        }
+        if self.cut_off {
+            // Once more: the host may answer by now.
+            self.end();
+            return own;
         }
         let Some(code) = ended.status.and_then(|status| status.code()) else {
             // It had to be killed.

@@ -175,13 +175,22 @@ impl Draft {
     #[must_use]
     pub fn redacted(mut self) -> Self {
         redact_value(&mut self.input);
-        for text in [&mut self.why, &mut self.decided_by] {
-            if let Cow::Owned(redacted) = redact(text) {
-                *text = redacted;
-            }
+        if let Cow::Owned(redacted) = redact(&self.why) {
+            self.why = redacted;
+        }
+        // Of who decided, only a rule's text is somebody's own; `token:unknown` is a word of ours.
+        if let Some((list, rule)) = rule_of(&self.decided_by)
+            && let Cow::Owned(redacted) = redact(rule)
+        {
+            self.decided_by = format!("rule:{list}:{redacted}");
         }
         self
     }
+}
+
+/// The list and the text of the rule that decided, as `crate::decision` prints them.
+fn rule_of(decided_by: &str) -> Option<(&str, &str)> {
+    decided_by.strip_prefix("rule:")?.split_once(':')
 }
 
 #[cfg(test)]
@@ -190,6 +199,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::audit::Kind;
 
     #[test]
     fn the_forms_are_correct() {
@@ -287,6 +297,24 @@ mod tests {
         assert_eq!(input["asked"]["n"], 1);
         assert_eq!(input["apiKey"], "$KEY");
         assert!(!redact_value(&mut input), "once is enough");
+    }
+
+    #[test]
+    fn who_decided_stays_readable() {
+        let by = |decided_by: &str| {
+            let draft = Draft {
+                decided_by: decided_by.to_owned(),
+                ..Draft::event(jiff::Timestamp::UNIX_EPOCH, Kind::Auth, "endpoint")
+            };
+            draft.redacted().decided_by
+        };
+        for ours in ["token:elsewhere", "session:token:1", "human:cli:token: x"] {
+            assert_eq!(by(ours), ours);
+        }
+        assert_eq!(
+            by("rule:deny:Bash(curl -u me:hunter2 *)"),
+            "rule:deny:Bash(curl -u me:[redacted] *)"
+        );
     }
 
     proptest! {

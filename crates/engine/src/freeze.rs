@@ -76,7 +76,9 @@ impl Freeze {
 
     /// From now on it is frozen, `None`: everything. Who watches sees it.
     pub(crate) fn begin(&self, team: Option<&TeamName>, by: &str) {
-        self.change(|frozen| frozen.freeze(team, clock::now(), by));
+        self.change(|frozen| {
+            frozen.freeze(team, clock::now(), by);
+        });
     }
 
     /// Which freeze of a team, or with `None` of everything, holds.
@@ -91,7 +93,9 @@ impl Freeze {
         order: u64,
         proof: Proof,
     ) -> Option<FrozenView> {
-        self.change(|frozen| frozen.proved(team, order, proof).cloned())
+        let mut view = None;
+        self.change(|frozen| view = frozen.proved(team, order, proof).cloned());
+        view
     }
 
     /// It is not frozen any more.
@@ -99,16 +103,14 @@ impl Freeze {
     /// # Errors
     /// `Conflict`: it was not.
     pub(crate) fn end(&self, team: Option<&TeamName>) -> Result<(), Problem> {
-        self.change(|frozen| frozen.thaw(team))
+        let mut done = Ok(());
+        self.change(|frozen| done = frozen.thaw(team));
+        done
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Frozen) -> T) -> T {
-        let mut change = Some(change);
-        let mut done = None;
-        self.state.send_modify(|frozen| {
-            done = change.take().map(|change| change(Arc::make_mut(frozen)));
-        });
-        done.expect("send_modify calls it once")
+    fn change(&self, change: impl FnOnce(&mut Frozen)) {
+        self.state
+            .send_modify(|frozen| change(Arc::make_mut(frozen)));
     }
 
     /// Keeps it for the next start.

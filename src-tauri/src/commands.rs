@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
     Problem,
+    approval::Together,
     audit::Row,
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
@@ -48,6 +49,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
     builder.invoke_handler(tauri::generate_handler![
         snapshot,
         answer,
+        answer_together,
         preview_grant,
         revoke_grant,
         extend_grant,
@@ -104,6 +106,20 @@ async fn answer(shell: State<'_, Shell>, id: ApprovalId, answer: Value) -> Answe
     shell
         .engine
         .answer(id, answer, human(Surface::Window))
+        .await
+}
+
+/// Gives several approvals one answer: those that the window showed, each by itself.
+#[tauri::command]
+async fn answer_together(
+    shell: State<'_, Shell>,
+    ids: Vec<ApprovalId>,
+    answer: Value,
+) -> Answered<Together> {
+    let answer: Answer = parsed("answer", answer)?;
+    let approvals = &shell.engine.approvals;
+    approvals
+        .answer_together(ids, answer, human(Surface::Window))
         .await
 }
 
@@ -459,7 +475,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 42, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 43, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

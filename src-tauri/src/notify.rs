@@ -31,11 +31,12 @@ const SHOWN_MAX: usize = 5;
 /// The longest title and line, characters.
 const LINE_MAX: usize = 200;
 
-/// The approvals that a notification should stand for: the oldest, none when they are turned off.
-fn wanted(snapshot: &Snapshot, turned_on: bool) -> &[ApprovalView] {
+/// The approvals that a notification should stand for, oldest first: those that wait for the human;
+/// none when they are turned off.
+fn wanted(snapshot: &Snapshot, turned_on: bool) -> Vec<&ApprovalView> {
     match turned_on {
-        true => &snapshot.approvals,
-        false => &[],
+        true => snapshot.for_human().collect(),
+        false => Vec::new(),
     }
 }
 

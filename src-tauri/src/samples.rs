@@ -3,12 +3,12 @@
 use iris_domain::{
     Problem,
     config::GrantPermission,
-    grant::Offers,
-    ids::{ApprovalId, Party, SessionId},
+    grant::{GrantView, Lifetime, Offers},
+    ids::{ApprovalId, GrantId, Party, SessionId},
     problem::Code,
     prompt::{PromptId, PromptKind, PromptView},
     request::Circumstances,
-    snapshot::{ApprovalView, LinkState, LinkView, Snapshot, TeamState, TeamView},
+    snapshot::{ApprovalView, LinkState, LinkView, MissedView, Snapshot, TeamState, TeamView},
 };
 use serde_json::json;
 
@@ -59,6 +59,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         summary: summary.into(),
         why: "mode ask".into(),
         offers: Offers::default(),
+        like: None,
         forwarded_to: None,
         circumstances: Circumstances::default(),
         digest: "00".into(),
@@ -80,6 +81,39 @@ pub(crate) fn remote_team(name: &str, state: TeamState, link: LinkState) -> Team
             warning: None,
         }),
         ..team(name, state)
+    }
+}
+
+pub(crate) fn missed(id: &str) -> MissedView {
+    MissedView {
+        id: ApprovalId(id.into()),
+        team: "alpha".parse().expect("a team name"),
+        session: SessionId(uuid::Uuid::nil()),
+        host: "local".into(),
+        tool: "Bash".into(),
+        input: json!({ "command": "ls" }),
+        summary: "ls".into(),
+        why: "mode ask".into(),
+        time: "2026-01-01T10:00:00Z".parse().expect("a time"),
+        allowed_until: None,
+    }
+}
+
+pub(crate) fn grant(id: &str) -> GrantView {
+    GrantView {
+        id: GrantId(id.into()),
+        team: "alpha".parse().expect("a team name"),
+        session: None,
+        rules: vec!["Bash(ls:*)".into()],
+        tool: "Bash".into(),
+        summary: "ls".into(),
+        until: Lifetime::Team {},
+        expires_at: None,
+        granted_by: "human:window:me".into(),
+        granted_at: "2026-01-01T10:00:00Z".parse().expect("a time"),
+        hits: 0,
+        last_used: None,
+        last_summary: None,
     }
 }
 

@@ -14,7 +14,10 @@ use iris_engine::{Engine, human};
 use tauri::AppHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{notify, windows};
+use crate::{
+    notify,
+    windows::{self, At, View},
+};
 
 /// What a click means, whether in the tray menu or on a notification. It names the approval or
 /// the team itself, never a place in a list: a list that shifted under the pointer cannot turn it
@@ -25,6 +28,8 @@ pub(crate) enum Intent {
     Allow(ApprovalId),
     /// Deny this one call.
     Deny(ApprovalId),
+    /// Deny these calls: those that the menu counted, and none that came later.
+    DenyAll(Vec<ApprovalId>),
     /// Show the approval in the window.
     Details(ApprovalId),
     /// Wake the team.
@@ -35,6 +40,8 @@ pub(crate) enum Intent {
     Freeze(Option<TeamName>),
     /// Let them go on.
     Thaw(Option<TeamName>),
+    /// Show a part of the window.
+    View(View),
     /// Show the window.
     Open,
     /// End Iris in order.
@@ -125,8 +132,10 @@ impl Shell {
         match intent {
             Intent::Allow(id) => self.answer(id, Answer::ALLOW_ONCE, surface),
             Intent::Deny(id) => self.answer(id, Answer::DENY, surface),
-            Intent::Details(id) => windows::show(app, Some(&id)),
-            Intent::Open => windows::show(app, None),
+            Intent::DenyAll(ids) => self.deny_all(ids, surface),
+            Intent::Details(id) => windows::show(app, At::Approval(id)),
+            Intent::View(view) => windows::show(app, At::View(view)),
+            Intent::Open => windows::show(app, At::Anywhere),
             Intent::Quit => self.quit.cancel(),
             Intent::Start(team) => {
                 let shell = self.clone();
@@ -164,6 +173,21 @@ impl Shell {
         self.spawn(async move {
             let ended = shell.engine.answer(id, answer, human(surface)).await;
             shell.report("Your answer did not count", ended.map(|_| ()));
+        });
+    }
+
+    fn deny_all(&self, ids: Vec<ApprovalId>, surface: Surface) {
+        let shell = self.clone();
+        self.spawn(async move {
+            let approvals = &shell.engine.approvals;
+            let denied = approvals.answer_together(ids, Answer::DENY, human(surface));
+            let denied = denied
+                .await
+                .and_then(|all| match all.not.into_iter().next() {
+                    Some(one) => Err(one.problem),
+                    None => Ok(()),
+                });
+            shell.report("Not all were denied", denied);
         });
     }
 

@@ -13,7 +13,12 @@ use iris_engine::{
 use tauri::RunEvent;
 use tokio::runtime::Runtime;
 
-use crate::{commands, notify, present, shell::Shell, tray, windows};
+use crate::{
+    commands, notify, present,
+    shell::Shell,
+    tray,
+    windows::{self, At},
+};
 
 /// How long an orderly end may take. The engine's own ladder (ask, TERM, KILL) is shorter; this
 /// is for the case that it hangs, so that a session's end is never held up for ever.
@@ -125,7 +130,7 @@ fn application(runtime: &Runtime, shell: Shell, logs: Logs) -> ExitCode {
             code: None, api, ..
         } => api.prevent_exit(),
         #[cfg(target_os = "macos")]
-        RunEvent::Reopen { .. } => windows::show(_app, None),
+        RunEvent::Reopen { .. } => windows::show(_app, At::Anywhere),
         _ => {}
     });
     drop(logs);
@@ -157,7 +162,7 @@ fn surfaces(app: &tauri::AppHandle, shell: Shell) {
         Ok(tray) => Some(tray),
         Err(error) => {
             tracing::error!(%error, "no tray icon; the window is shown instead");
-            windows::show(app, None);
+            windows::show(app, At::Anywhere);
             None
         }
     };
@@ -193,13 +198,13 @@ async fn show_when_asked(shell: Shell, app: tauri::AppHandle) {
             "no StatusNotifier tray on this desktop, so nothing shows Iris's icon; the window is \
              shown instead. On GNOME, the AppIndicator extension adds a tray"
         );
-        windows::show(&app, None);
+        windows::show(&app, At::Anywhere);
     }
     let Some(mut requests) = shell.engine.show_requests() else {
         return;
     };
     while let Some(()) = shell.until_stopped(requests.recv()).await.flatten() {
-        windows::show(&app, None);
+        windows::show(&app, At::Anywhere);
     }
 }
 

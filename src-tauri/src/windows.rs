@@ -12,12 +12,51 @@ const SNAPSHOT: &str = "snapshot";
 /// Sent to an open window that should show one approval; the payload is its id.
 const SHOW_APPROVAL: &str = "show-approval";
 
-/// Shows the window, at an approval if one is named. Callable from any thread; returns at once.
-pub(crate) fn show(app: &AppHandle, approval: Option<&ApprovalId>) {
+/// Sent to an open window that should show a part of itself; the payload is its name.
+const SHOW_VIEW: &str = "show-view";
+
+/// What the window is to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum At {
+    /// What it shows anyway.
+    Anywhere,
+    /// One approval.
+    Approval(ApprovalId),
+    /// A part of it.
+    View(View),
+}
+
+/// A part of the window that other surfaces lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// What humans granted.
+    Grants,
+    /// What nobody answered in time.
+    Missed,
+}
+
+impl View {
+    /// Its name, as the page knows it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Grants => "grants",
+            Self::Missed => "missed",
+        }
+    }
+
+    /// The one with this name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        [Self::Grants, Self::Missed]
+            .into_iter()
+            .find(|view| view.name() == name)
+    }
+}
+
+/// Shows the window there. Callable from any thread; returns at once.
+pub(crate) fn show(app: &AppHandle, at: At) {
     let handle = app.clone();
-    let approval = approval.cloned();
     let shown = app.run_on_main_thread(move || {
-        if let Err(error) = show_now(&handle, approval.as_ref()) {
+        if let Err(error) = show_now(&handle, &at) {
             tracing::error!(%error, "the window could not be shown");
         }
     });
@@ -30,22 +69,23 @@ pub(crate) fn show(app: &AppHandle, approval: Option<&ApprovalId>) {
 /// thread; returns at once.
 pub(crate) fn open(app: &AppHandle) {
     if app.get_webview_window(MAIN).is_none() {
-        show(app, None);
+        show(app, At::Anywhere);
     }
 }
 
-fn show_now(app: &AppHandle, approval: Option<&ApprovalId>) -> tauri::Result<()> {
+fn show_now(app: &AppHandle, at: &At) -> tauri::Result<()> {
     if let Some(window) = app.get_webview_window(MAIN) {
         window.unminimize()?;
         window.show()?;
         window.set_focus()?;
-        return match approval {
-            Some(id) => app.emit_to(MAIN, SHOW_APPROVAL, id),
-            None => Ok(()),
+        return match at {
+            At::Approval(id) => app.emit_to(MAIN, SHOW_APPROVAL, id),
+            At::View(view) => app.emit_to(MAIN, SHOW_VIEW, view.name()),
+            At::Anywhere => Ok(()),
         };
     }
     // A new page hears no events yet: it reads its address instead.
-    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App(page(approval).into()))
+    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App(page(at).into()))
         .title("Iris")
         .inner_size(960.0, 640.0)
         .min_inner_size(640.0, 420.0)
@@ -68,12 +108,13 @@ pub(crate) fn publish(app: &AppHandle, snapshot: &Snapshot) {
 }
 
 /// The page's address; an id that could change what the address means is left out.
-fn page(approval: Option<&ApprovalId>) -> String {
-    match approval {
-        Some(ApprovalId(id)) if id.chars().all(|c| c.is_ascii_alphanumeric()) => {
+fn page(at: &At) -> String {
+    match at {
+        At::View(view) => format!("index.html#view={}", view.name()),
+        At::Approval(ApprovalId(id)) if id.chars().all(|c| c.is_ascii_alphanumeric()) => {
             format!("index.html#approval={id}")
         }
-        Some(_) | None => "index.html".to_owned(),
+        At::Approval(_) | At::Anywhere => "index.html".to_owned(),
     }
 }
 
@@ -89,12 +130,16 @@ mod tests {
 
     #[test]
     fn the_address_carries_an_approval() {
-        let id = ApprovalId("k7mq2x".into());
-        assert_eq!(page(Some(&id)), "index.html#approval=k7mq2x");
-        assert_eq!(page(None), "index.html", "no approval, no fragment");
-        let odd = ApprovalId("x&view=teams".into());
+        let at = |id: &str| At::Approval(ApprovalId(id.into()));
+        assert_eq!(page(&at("k7mq2x")), "index.html#approval=k7mq2x");
+        assert_eq!(page(&At::View(View::Missed)), "index.html#view=missed");
         assert_eq!(
-            page(Some(&odd)),
+            page(&At::Anywhere),
+            "index.html",
+            "no approval, no fragment"
+        );
+        assert_eq!(
+            page(&at("x&view=teams")),
             "index.html",
             "an id never becomes more than an id"
         );

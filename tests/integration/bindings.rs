@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use iris_domain::{
+    approval::Together,
     audit::Row,
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
@@ -21,6 +22,7 @@ fn typescript_types_are_up_to_date() {
     let fresh = tempfile::tempdir().unwrap();
     let config = Config::new().with_out_dir(fresh.path());
     Snapshot::export_all(&config).unwrap();
+    Together::export_all(&config).unwrap();
     Answer::export_all(&config).unwrap();
     SendOutcome::export_all(&config).unwrap();
     Row::export_all(&config).unwrap();

@@ -309,3 +309,56 @@ test('an answer that fails shows its message and its hint, and can be dismissed'
   await click(get('error-notice').querySelector('button')!);
   expect(find('error-notice')).toBeNull();
 });
+
+function together(api: { calls: { name: string; args: unknown[] }[] }) {
+  return api.calls.filter((c) => c.name === 'answerTogether').map((c) => c.args);
+}
+
+describe('answers together', () => {
+  const three = () => ({
+    teams: [aTeam('api'), aTeam('docs')],
+    approvals: [
+      anApproval('one', { like: 'x', summary: 'cargo test a' }),
+      anApproval('two', { like: 'x', summary: 'cargo test b' }),
+      anApproval('odd', { summary: 'rm x' }),
+      anApproval('far', { team: 'docs' }),
+    ],
+  });
+
+  test('those that are alike are shown, then allowed, and none that came meanwhile', async () => {
+    const { api } = await open(three());
+    expect(text('allow-like')).toBe('Allow all 2 like this…');
+    await click('allow-like');
+    expect(all('together-row').map((row) => row.textContent)).toEqual([expect.stringContaining('cargo test a'), expect.stringContaining('cargo test b')]);
+    await click('together-send');
+    expect(together(api), 'a click that was meant for something else').toEqual([]);
+    api.publish({ approvals: [...api.state.approvals, anApproval('late', { like: 'x' })] });
+    await arm();
+    expect(text('together-send')).toBe('Allow these 2');
+    await click('together-send');
+    expect(together(api)).toEqual([[['one', 'two'], { answer: 'allow' }]]);
+    expect(find('together')).toBeNull();
+    expect(all('approval-row')).toHaveLength(3);
+  });
+
+  test('all of a team are denied, with words; one that was answered first is told of', async () => {
+    const { api } = await open(three());
+    expect(text('deny-team')).toBe('Deny all 3 from api…');
+    await click('deny-team');
+    await type('together-message', 'Not now');
+    api.end('two', 'allow', 'human:cli:ann');
+    await settle();
+    expect(all('together-row')[1]?.textContent).toContain('no longer waits');
+    expect(text('together-send')).toBe('Deny these 2');
+    await arm();
+    await click('together-send');
+    expect(together(api)).toEqual([[['one', 'two', 'odd'], { answer: 'deny', message: 'Not now' }]]);
+    expect(text('error-notice')).toContain('2 of 3 were answered.');
+  });
+
+  test('one that is like no other has no button for it', async () => {
+    await open({ teams: [aTeam('docs')], approvals: [anApproval('far', { team: 'docs' })] });
+    expect(find('allow-like')).toBeNull();
+    expect(find('deny-team')).toBeNull();
+  });
+});

@@ -190,8 +190,12 @@ describe('the choice beside Allow', () => {
   test('a forwarded request says who is asked first, and stops saying so', async () => {
     const { api } = await open({ approvals: [anApproval('one', { forwardedTo: 'lead' })] });
     expect(text('approval-forwarded')).toContain('team lead');
+    expect(text('asking')).toBe('asking team lead');
+    expect(find('waiting-count'), 'it does not wait for the person').toBeNull();
     api.publish({ approvals: [anApproval('one')] });
     await settle();
     expect(find('approval-forwarded')).toBeNull();
+    expect(find('asking')).toBeNull();
+    expect(text('waiting-count')).toContain('1');
   });
 });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { GrantView } from '../src/bindings/GrantView';
 import type { MissedView } from '../src/bindings/MissedView';
 import { aTeam } from '../src/lib/fake';
-import { all, click, find, get, open, text } from './kit';
+import { all, click, find, get, open, settle, text } from './kit';
 
 const GRANT: GrantView = {
   id: 'g1',
@@ -68,4 +68,14 @@ test('what is frozen is said with its proof, and thawed from there', async () =>
   await click('thaw');
   expect(api.calls.at(-1)?.name).toBe('thaw');
   expect(find('frozen')).toBeNull();
+});
+
+test('another surface leads to the grants and to what was missed', async () => {
+  const { api } = await open({ teams: [aTeam('api')], missed: [MISSED] });
+  api.showView('grants');
+  await settle();
+  expect(document.querySelector('h1')?.textContent).toBe('Grants');
+  api.showView('missed');
+  await settle();
+  expect(document.activeElement).toBe(get('missed-heading'));
 });

@@ -50,6 +50,10 @@ pub enum Command {
     Approve {
         /// Its id from `iris pending`; the beginning is enough.
         id: String,
+        /// Allow, once, all that wait and are like it: the same team and tool, covered by the same
+        /// suggested rule.
+        #[arg(long, conflicts_with_all = ["input", "lifetime"])]
+        like: bool,
         /// Run this JSON object instead of the input that was asked for.
         #[arg(long, value_name = "JSON")]
         input: Option<String>,
@@ -76,10 +80,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<Missed>,
     },
-    /// Deny a waiting request
+    /// Deny a waiting request, or all of a team
     Deny {
         /// Its id from `iris pending`; the beginning is enough.
-        id: String,
+        #[arg(required_unless_present = "team")]
+        id: Option<String>,
+        /// Deny all that wait of this team.
+        #[arg(long, conflicts_with = "id")]
+        team: Option<TeamName>,
         /// Tell the agent why, or what to do instead.
         #[arg(short, long, value_name = "TEXT")]
         message: Option<String>,

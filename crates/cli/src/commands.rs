@@ -161,10 +161,6 @@ pub fn object(text: &str) -> Result<Value, Problem> {
     }
 }
 
-pub fn deny(context: &Context, id: String, message: Option<String>) -> Result<u8, Problem> {
-    ended(context, &Command::Deny { id, message })
-}
-
 pub fn ended(context: &Context, command: &Command) -> Result<u8, Problem> {
     let ended: EndedApproval = context.client().ask(command)?;
     context.out.show(&ended, || {
@@ -487,6 +483,7 @@ mod tests {
             summary: "ls\u{1b}[2K\rrm -rf /\nID".into(),
             why: String::new(),
             offers: Default::default(),
+            like: None,
             forwarded_to: None,
             circumstances: Default::default(),
             created_at: clock::now(),

@@ -16,6 +16,7 @@ mod records;
 mod samples;
 mod serve;
 mod stopping;
+mod together;
 
 use std::process::ExitCode;
 
@@ -74,8 +75,10 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Serve { port } => serve::serve(&context, port),
         Command::Status => commands::status(&context),
         Command::Pending => commands::pending(&context),
+        Command::Approve { id, like: true, .. } => together::approve_like(&context, &id),
         Command::Approve {
             id,
+            like: false,
             input,
             lifetime,
             what,
@@ -92,7 +95,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         }
         Command::Grants { command } => grants::grants(&context, command),
         Command::Missed { command } => grants::missed(&context, command),
-        Command::Deny { id, message } => commands::deny(&context, id, message),
+        Command::Deny { id, team, message } => together::deny(&context, id, team, message),
         Command::Prompts => prompts::prompts(&context),
         Command::Answer {
             id,

@@ -10,6 +10,7 @@
 //! told of the decision before its audit row is durable; when the row cannot be written, the
 //! decision is deny. [`Book`] does nothing itself: it answers each [`Event`] with [`Effect`]s.
 
+mod alike;
 mod answer;
 mod asked;
 mod missed;
@@ -37,6 +38,7 @@ use answer::Outcome;
 use missed::Missed;
 use passes::Passes;
 
+pub use alike::{NotAnswered, TOGETHER_MAX, Together, likeness, not_alike};
 pub use answer::Answerer;
 pub use asked::{Asked, Asks, waited};
 pub use missed::{MISSED_MAX, NEXT_TRY, not_missed};

@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub endpoint: String,
     /// Every configured team, by name.
     pub teams: Vec<TeamView>,
-    /// Every approval that waits for a human, oldest first.
+    /// Every approval that waits, oldest first; also those that another session is asked first.
     pub approvals: Vec<ApprovalView>,
     /// The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
     /// that still shows one can say who answered.
@@ -59,11 +59,17 @@ pub struct Snapshot {
 pub const RECENT_MAX: usize = 20;
 
 impl Snapshot {
+    /// The approvals that wait for the human, oldest first: not those that another session is asked
+    /// first.
+    pub fn for_human(&self) -> impl Iterator<Item = &ApprovalView> {
+        self.approvals.iter().filter(|view| view.is_for_human())
+    }
+
     /// The state that the tray icon shows: the worst of all.
     pub fn overall(&self) -> TeamState {
         let worst = if !self.problems.is_empty() {
             TeamState::Trouble
-        } else if !self.approvals.is_empty() || !self.prompts.is_empty() {
+        } else if self.for_human().next().is_some() || !self.prompts.is_empty() {
             TeamState::Waiting
         } else {
             TeamState::Asleep
@@ -122,7 +128,7 @@ pub struct TeamView {
     pub state: TeamState,
     /// Where it runs: `local`, or the SSH destination.
     pub host: String,
-    /// How many approvals wait for it.
+    /// How many of its approvals wait for the human.
     pub waiting: u32,
     /// Why it is in trouble, and what to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -369,6 +375,11 @@ pub struct ApprovalView {
     /// What can be granted with an answer.
     #[serde(default)]
     pub offers: Offers,
+    /// The same for all approvals that are like one another ([`crate::approval::likeness`]); absent: it
+    /// is like no other.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub like: Option<String>,
     /// The team whose session is asked first, because it gave the agent its task; absent: only the
     /// human is asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -387,6 +398,14 @@ pub struct ApprovalView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional, type = "string"))]
     pub expires_at: Option<Timestamp>,
+}
+
+impl ApprovalView {
+    /// Whether it waits for the human now. One that is put to the session that gave the agent its task
+    /// does not yet: the human may answer it, but nobody calls them for it.
+    pub fn is_for_human(&self) -> bool {
+        self.forwarded_to.is_none()
+    }
 }
 
 /// A request that nobody answered in time, or that waited when the last Iris ended.
@@ -460,6 +479,7 @@ pub(crate) mod tests {
             summary: "git push".to_owned(),
             why: "no rule covers it".to_owned(),
             offers: Offers::default(),
+            like: None,
             forwarded_to: None,
             circumstances: Circumstances::default(),
             digest: format!("digest-of-{id}"),

@@ -142,10 +142,11 @@ fn approvals(before: &Snapshot, after: &Snapshot, events: &mut Vec<Event>) {
         };
         events.push(Event::new(EventKind::ApprovalEnded, "approval", about));
     }
-    // One that a session is asked first is not the person's yet.
-    let theirs = |view: &ApprovalView| view.forwarded_to.is_none();
-    for view in after.approvals.iter().filter(|it| theirs(it)) {
-        if !was.get(&view.id).is_some_and(|earlier| theirs(earlier)) {
+    for view in after.for_human() {
+        if !was
+            .get(&view.id)
+            .is_some_and(|earlier| earlier.is_for_human())
+        {
             events.push(Event::new(
                 EventKind::ApprovalAsked,
                 "approval",

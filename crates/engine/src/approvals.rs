@@ -9,6 +9,7 @@ mod grants;
 mod looks;
 mod owner;
 mod policies;
+mod together;
 
 use std::sync::{
     Arc,
@@ -18,7 +19,8 @@ use std::sync::{
 use iris_domain::{
     Problem,
     approval::{
-        AUDIT, Answerer, Asked, Asks, FROZEN, SHUTDOWN, Ticket, deny_by_iris, not_waiting, waited,
+        AUDIT, Answerer, Asked, Asks, FROZEN, SHUTDOWN, Ticket, deny_by_iris, likeness,
+        not_waiting, waited,
     },
     audit::{Draft, Kind},
     config::Config,
@@ -214,6 +216,7 @@ impl Approvals {
             Verdict::Ask { why } => (why, None),
             Verdict::Forward { why } => (why, self.above(&asker)),
         };
+        let offers = Offers::of(&seen.policy, &request);
         let view = ApprovalView {
             // The owner gives it one that is free.
             id: ApprovalId(String::new()),
@@ -226,7 +229,8 @@ impl Approvals {
             input: request.input.clone(),
             summary: request.summary(),
             why,
-            offers: Offers::of(&seen.policy, &request),
+            like: likeness(&asker.team, &request, &offers),
+            offers,
             forwarded_to,
             circumstances,
             digest: digest.clone(),

@@ -94,7 +94,10 @@ impl Sources {
             .iter()
             .map(|(name, team)| {
                 let sessions = sessions.get(name).cloned().unwrap_or_default();
-                let waiting = approvals.pending.iter().filter(|a| a.team == *name).count();
+                let waiting = approvals.pending.iter();
+                let waiting = waiting
+                    .filter(|a| a.team == *name && a.is_for_human())
+                    .count();
                 TeamView {
                     frozen: frozen.of(name).cloned(),
                     ..team_view(name, team, links.get(name), sessions, waiting)

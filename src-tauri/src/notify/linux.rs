@@ -79,7 +79,7 @@ async fn serve(shell: &Shell, app: &AppHandle) -> zbus::Result<()> {
     loop {
         let snapshot: Arc<Snapshot> = snapshots.borrow_and_update().clone();
         let turned_on = config.borrow_and_update().settings.notifications;
-        popups.follow(wanted(&snapshot, turned_on)).await;
+        popups.follow(&wanted(&snapshot, turned_on)).await;
         let event = shell.until_stopped(async {
             tokio::select! {
                 changed = snapshots.changed() => changed.ok().map(|()| Event::State),
@@ -153,7 +153,7 @@ impl Popups {
     }
 
     /// Withdraws what is no longer wanted and shows what is new.
-    async fn follow(&mut self, wanted: &[ApprovalView]) {
+    async fn follow(&mut self, wanted: &[&ApprovalView]) {
         let is_wanted = |id: &ApprovalId| wanted.iter().any(|view| &view.id == id);
         self.closed.retain(is_wanted);
         for number in self.shown.keep(is_wanted) {
@@ -164,6 +164,7 @@ impl Popups {
         }
         let missing: Vec<&ApprovalView> = wanted
             .iter()
+            .copied()
             .filter(|view| !self.closed.contains(&view.id))
             .take(SHOWN_MAX)
             .filter(|view| !self.shown.has(&view.id))

@@ -89,6 +89,11 @@ fn turned_off_means_none() {
         wanted(&snapshot, false).is_empty(),
         "the user turned them off"
     );
+    snapshot.approvals[0].forwarded_to = Some("lead".parse().expect("a team name"));
+    assert!(
+        wanted(&snapshot, true).is_empty(),
+        "another session is asked first"
+    );
 }
 
 #[test]

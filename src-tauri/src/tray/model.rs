@@ -10,7 +10,10 @@ use iris_domain::{
     snapshot::{ApprovalView, LinkState, Snapshot, TeamState, TeamView},
 };
 
-use crate::shell::{Intent, asks, is_question, place};
+use crate::{
+    shell::{Intent, asks, is_question, place},
+    windows::View,
+};
 
 /// Menus show no more approvals than fit a screen; the window shows all.
 const APPROVALS_MAX: usize = 12;
@@ -92,7 +95,7 @@ pub(super) enum Edit {
 
 /// The tray of a snapshot.
 pub(super) fn model(snapshot: &Snapshot) -> TrayModel {
-    let approvals = snapshot.approvals.len();
+    let approvals = snapshot.for_human().count();
     let waiting = approvals + snapshot.prompts.len();
     TrayModel {
         icon: match snapshot.overall() {
@@ -143,6 +146,12 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
         if let more @ 1.. = snapshot.approvals.len().saturating_sub(APPROVALS_MAX) {
             menu.push(line("open:more", &format!("{more} more in the window…")));
         }
+        menu.extend(
+            snapshot
+                .teams
+                .iter()
+                .filter_map(|team| deny_all(snapshot, team)),
+        );
         menu.push(Item::Rule {
             id: "rule:approvals".into(),
         });
@@ -156,6 +165,7 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
     menu.push(Item::Rule {
         id: "rule:teams".into(),
     });
+    menu.extend(counts(snapshot));
     if snapshot.frozen.is_none() && !snapshot.teams.is_empty() {
         menu.push(line("freeze:", "Freeze everything"));
     }
@@ -186,16 +196,49 @@ fn approval(view: &ApprovalView) -> Item {
     let text = if is_question(view) {
         // A bare Allow would answer it with nothing; the window has its choices.
         items.extend([line(&format!("details:{id}"), "Answer…"), deny]);
-        format!("{} asks: {}", view.team, view.summary)
+        format!("{}: {}", asker(view), view.summary)
     } else {
         items.extend([line(&format!("allow:{id}"), "Allow"), deny, details]);
-        format!("{} asks: {} · {}", view.team, view.tool, view.summary)
+        format!("{}: {} · {}", asker(view), view.tool, view.summary)
     };
     Item::Submenu {
         id: format!("approval:{id}"),
         text: label(&text),
         items,
     }
+}
+
+/// `Deny all from alpha (3)`, where it has more than one. The id names each, so that a click denies
+/// what the label counted.
+fn deny_all(snapshot: &Snapshot, team: &TeamView) -> Option<Item> {
+    let theirs = snapshot.approvals.iter().filter(|it| it.team == team.name);
+    let ids: Vec<&str> = theirs.map(|it| it.id.0.as_str()).collect();
+    let text = format!("Deny all from {} ({})", team.name, ids.len());
+    (ids.len() > 1).then(|| line(&format!("deny-all:{}", ids.join(",")), &text))
+}
+
+/// Who asks, and whom, if that is not the human yet.
+fn asker(view: &ApprovalView) -> String {
+    match &view.forwarded_to {
+        Some(first) => format!("{} asks team {first}", view.team),
+        None => format!("{} asks", view.team),
+    }
+}
+
+/// How many grants hold and how many requests were missed; a click shows them in the window.
+fn counts(snapshot: &Snapshot) -> Vec<Item> {
+    let grants = match snapshot.grants.len() {
+        0 => None,
+        1 => Some("1 grant…".to_owned()),
+        n => Some(format!("{n} grants…")),
+    };
+    let missed = match snapshot.missed.len() {
+        0 => None,
+        n => Some(format!("Missed ({n})…")),
+    };
+    let grants = grants.map(|text| line("view:grants", &text));
+    let missed = missed.map(|text| line("view:missed", &text));
+    grants.into_iter().chain(missed).collect()
 }
 
 fn team(view: &TeamView) -> Item {
@@ -268,6 +311,10 @@ pub(super) fn intent(id: &str) -> Option<Intent> {
     match verb {
         "allow" => approval().map(Intent::Allow),
         "deny" => approval().map(Intent::Deny),
+        "deny-all" if !what.is_empty() => {
+            let ids = what.split(',').map(|id| ApprovalId(id.to_owned()));
+            Some(Intent::DenyAll(ids.collect()))
+        }
         "details" => approval().map(Intent::Details),
         "start" => team().map(Intent::Start),
         "stop" => team().map(Intent::Stop),
@@ -277,6 +324,7 @@ pub(super) fn intent(id: &str) -> Option<Intent> {
         "thaw" if what.is_empty() => Some(Intent::Thaw(None)),
         "thaw" => team().map(|team| Intent::Thaw(Some(team))),
         "open" | "prompt" => Some(Intent::Open),
+        "view" => View::of(what).map(Intent::View),
         "quit" => Some(Intent::Quit),
         _ => None,
     }

@@ -54,6 +54,11 @@ why: string,
  */
 offers: Offers, 
 /**
+ * The same for all approvals that are like one another ([`crate::approval::likeness`]); absent: it
+ * is like no other.
+ */
+like?: string, 
+/**
  * The team whose session is asked first, because it gave the agent its task; absent: only the
  * human is asked.
  */

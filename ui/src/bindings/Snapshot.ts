@@ -27,7 +27,7 @@ endpoint: string,
  */
 teams: Array<TeamView>, 
 /**
- * Every approval that waits for a human, oldest first.
+ * Every approval that waits, oldest first; also those that another session is asked first.
  */
 approvals: Array<ApprovalView>, 
 /**

@@ -24,7 +24,7 @@ state: TeamState,
  */
 host: string, 
 /**
- * How many approvals wait for it.
+ * How many of its approvals wait for the human.
  */
 waiting: number, 
 /**

@@ -21,6 +21,7 @@ import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TestStep } from '../bindings/TestStep';
+import type { Together } from '../bindings/Together';
 
 export type { TestStep };
 
@@ -165,6 +166,8 @@ export interface AuditQuery {
 export interface Api {
   snapshot(): Promise<Snapshot>;
   answer(id: ApprovalId, answer: Answer): Promise<void>;
+  /** Gives these approvals one answer, each by itself; to be allowed they must be alike. */
+  answerTogether(ids: ApprovalId[], answer: Answer): Promise<Together>;
   /** What would come of granting this with an answer, with this input in place of the asked one. */
   previewGrant(id: ApprovalId, what: Scope, input?: unknown): Promise<Preview>;
   revokeGrant(id: GrantId): Promise<void>;
@@ -248,6 +251,7 @@ export const inDesktop = isTauri;
 export const desktop: Api = {
   snapshot: () => invoke('snapshot'),
   answer: (id, answer) => invoke('answer', { id, answer }),
+  answerTogether: (ids, answer) => invoke('answer_together', { ids, answer }),
   previewGrant: (id, what, input) => invoke('preview_grant', { id, what, input }),
   revokeGrant: (id) => invoke('revoke_grant', { id }),
   extendGrant: (id) => invoke('extend_grant', { id }),

@@ -1,5 +1,5 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, or a kind of question
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, or a kind of question
 // of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
@@ -175,6 +175,17 @@ export function demo(): Api {
       text.dispatchEvent(new Event('input', { bubbles: true }));
       setTimeout(() => document.querySelector<HTMLElement>('[data-testid="team-send"]')?.click(), 100);
     }, 1500);
+  }
+  if (wanted === 'alike') {
+    const targets = ['clock', 'invoice', 'invoice::late', 'mail', 'export -- --ignored', 'api::smoke'];
+    api.state.approvals = [
+      ...targets.map((target, n) => anApproval(`c${n}st`, { like: 'api cargo test', createdAt: before(9_000 * n), summary: `cargo test ${target}`, input: { command: `cargo test ${target}` } })),
+      anApproval('f0rw', { from: 'docs', forwardedTo: 'docs', summary: 'git push', input: { command: 'git push' } }),
+      ...api.state.approvals,
+    ];
+  }
+  if (wanted === 'flood') {
+    api.state.approvals = Array.from({ length: 1000 }, (_, n) => anApproval(`id${n}`, { like: `like ${n % 20}`, team: `team${n % 20}`, createdAt: before(900 * n), summary: `cargo test case_${n} -- --exact`, input: { command: `cargo test case_${n} -- --exact` } }));
   }
   if (wanted === 'long') {
     const content = Array.from({ length: 400 }, (_, i) => `line ${i + 1} of a generated file`).join('\n');

@@ -22,7 +22,9 @@ import type { Snapshot } from '../bindings/Snapshot';
 import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
+import type { Together } from '../bindings/Together';
 import type { Api, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
+import { asProblem } from './problem';
 
 export function problem(code: Code, message: string, hint: string): Problem {
   return { code, message, hint };
@@ -225,6 +227,20 @@ export class FakeApi implements Api {
   async answer(id: ApprovalId, answer: Answer): Promise<void> {
     await this.#call('answer', id, answer);
     this.end(id, answer.answer, 'human:window:you');
+  }
+
+  async answerTogether(ids: ApprovalId[], answer: Answer): Promise<Together> {
+    await this.#call('answerTogether', ids, answer);
+    const together: Together = { answered: [], not: [] };
+    for (const id of ids) {
+      try {
+        this.end(id, answer.answer, 'human:window:you');
+        together.answered.push(...this.state.recent.slice(0, 1));
+      } catch (thrown) {
+        together.not.push({ id, problem: asProblem(thrown) });
+      }
+    }
+    return together;
   }
 
   async previewGrant(id: ApprovalId, what: Scope, input?: unknown): Promise<Preview> {

@@ -62,8 +62,8 @@ export class Iris {
   view = $state<View>('approvals');
   /** The approval on show; it stays on show after it ended, to say how. */
   shown = $state.raw<ApprovalView | null>(null);
-  /** The missed request on show, in place of an approval. */
-  missedId = $state<ApprovalId | null>(null);
+  /** Set while another surface asks to see what was missed, which stands below what waits. */
+  missedWanted = $state(false);
   teamName = $state<TeamName | null>(null);
 
   /** The latest tasks of each team, newest first; they outlive a change of view, because agents ask
@@ -133,10 +133,6 @@ export class Iris {
     return this.snapshot?.missed ?? [];
   }
 
-  get shownMissed(): MissedView | null {
-    return this.missed.find((m) => m.id === this.missedId) ?? null;
-  }
-
   /** What `ssh` asks, oldest first. */
   get prompts(): PromptView[] {
     return this.snapshot?.prompts ?? [];
@@ -150,6 +146,11 @@ export class Iris {
     return this.teams.find((t) => t.name === this.teamName) ?? null;
   }
 
+  /** Those that are like this one, and itself; it alone: it is like no other. */
+  like(approval: ApprovalView): ApprovalView[] {
+    return this.approvals.filter((a) => a.id === approval.id || (a.like !== undefined && a.like === approval.like));
+  }
+
   isWaiting(id: ApprovalId): boolean {
     return this.approvals.some((a) => a.id === id);
   }
@@ -160,20 +161,15 @@ export class Iris {
 
   showApproval(id: ApprovalId): void {
     this.view = 'approvals';
-    this.missedId = null;
     const approval = this.approvals.find((a) => a.id === id);
     this.#wanted = approval ? null : id;
     if (approval) this.shown = approval;
   }
 
-  showMissed(id: ApprovalId): void {
-    this.view = 'approvals';
-    this.missedId = id;
-  }
-
   /** For other surfaces, which name a view; one that does not exist changes nothing. */
   showView(name: string): void {
-    this.view = VIEWS.find((view) => view === name) ?? this.view;
+    this.missedWanted = name === 'missed';
+    this.view = this.missedWanted ? 'approvals' : (VIEWS.find((view) => view === name) ?? this.view);
   }
 
   showTeam(name: TeamName): void {
@@ -190,6 +186,25 @@ export class Iris {
     if (this.shown?.id === approval.id) {
       const others = this.approvals.filter((a) => a.id !== approval.id);
       this.shown = others[Math.min(Math.max(position, 0), others.length - 1)] ?? this.shown;
+    }
+    return true;
+  }
+
+  /** Answers several that the person saw together; what was not answered becomes a notice that says why. */
+  async answerTogether(approvals: ApprovalView[], answer: Answer): Promise<boolean> {
+    const ids = approvals.map((a) => a.id);
+    const done = await this.attempt(() => this.api.answerTogether(ids, answer));
+    if (!done) return false;
+    const { answered, not } = done.value;
+    this.announcement = `${answered.length} ${answer.answer === 'allow' ? 'allowed' : 'denied'}.`;
+    const [first] = not;
+    if (first) {
+      const { problem } = first;
+      const more = not.length === 1 ? '' : ` (and ${not.length - 1} more were not, too)`;
+      this.notify({ ...problem, message: `${answered.length} of ${ids.length} were answered. ${problem.message}${more}` });
+    }
+    if (this.shown && ids.includes(this.shown.id)) {
+      this.shown = this.approvals.find((a) => !ids.includes(a.id)) ?? this.shown;
     }
     return true;
   }

@@ -54,6 +54,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
             summary: request.summary(),
             why: "mode".into(),
             offers: Offers::default(),
+            like: None,
             forwarded_to: None,
             circumstances: Circumstances::default(),
             digest: request.digest(&asker),

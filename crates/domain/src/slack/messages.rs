@@ -119,7 +119,7 @@ impl Messages {
             return;
         }
         // One that a session is asked first is not the person's yet.
-        let theirs = now.approvals.iter().filter(|it| it.forwarded_to.is_none());
+        let theirs = now.approvals.iter().filter(|it| it.is_for_human());
         for view in theirs {
             if self.order.len() >= POSTED_MAX {
                 break;

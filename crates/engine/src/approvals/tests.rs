@@ -1,6 +1,7 @@
 mod faults;
 mod grants;
 mod looks;
+mod together;
 
 use std::{collections::HashMap, time::Duration};
 

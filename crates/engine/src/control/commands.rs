@@ -159,6 +159,9 @@ impl Commands for EngineCommands {
                 remember,
             } => self.answer(&id, Answer::Allow { input, remember }).await,
             Command::Deny { id, message } => self.answer(&id, Answer::Deny { message }).await,
+            Command::AnswerAll { ids, answer } => {
+                to_json(&engine.approvals.answer_together(ids, answer, cli()).await?)
+            }
             Command::Missed {} => to_json(&self.snapshot().missed),
             Command::MissedAllow { id } => {
                 let id = self.missed(&id)?;

@@ -3,6 +3,7 @@
 use iris_domain::{
     Problem,
     connection_test::TestStep,
+    decision::Answer,
     freeze::FrozenView,
     grant::{Offers, Remember},
     ids::{ApprovalId, Party, SessionId, TeamName},
@@ -51,6 +52,13 @@ pub enum Command {
         /// Told to the agent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+    },
+    /// Gives these requests one answer, each by itself: [`iris_domain::approval::Together`].
+    AnswerAll {
+        /// Their whole ids.
+        ids: Vec<ApprovalId>,
+        /// Allow once, or deny.
+        answer: Answer,
     },
     /// What was missed: a list of [`iris_domain::snapshot::MissedView`].
     Missed {},
@@ -223,6 +231,7 @@ impl Command {
             Self::Pending {} => "pending",
             Self::Approve { .. } => "approve",
             Self::Deny { .. } => "deny",
+            Self::AnswerAll { .. } => "answerAll",
             Self::Missed {} => "missed",
             Self::MissedAllow { .. } => "missedAllow",
             Self::MissedDismiss { .. } => "missedDismiss",
@@ -268,6 +277,7 @@ impl Command {
             | Self::Pending {}
             | Self::Approve { .. }
             | Self::Deny { .. }
+            | Self::AnswerAll { .. }
             | Self::Missed {}
             | Self::MissedAllow { .. }
             | Self::MissedDismiss { .. }
@@ -453,6 +463,9 @@ pub struct PendingItem {
     pub why: String,
     /// What can be granted with an answer.
     pub offers: Offers,
+    /// The same for all that are like one another; absent: it is like no other.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub like: Option<String>,
     /// The team whose session is asked first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub forwarded_to: Option<TeamName>,
@@ -478,6 +491,7 @@ impl From<&ApprovalView> for PendingItem {
             summary: view.summary.clone(),
             why: view.why.clone(),
             offers: view.offers.clone(),
+            like: view.like.clone(),
             forwarded_to: view.forwarded_to.clone(),
             circumstances: view.circumstances.clone(),
             created_at: view.created_at,

@@ -86,6 +86,7 @@ fn a_full_menu() {
             "  [on this computer in /srv/alpha]",
             "  Answer…",
             "  Deny",
+            "Deny all from alpha (2)",
             "---",
             "alpha · waiting (1) >",
             "  [Start]",
@@ -151,6 +152,37 @@ fn problems_come_first_with_their_next_step() {
             "  Start",
         ]
     );
+}
+
+#[test]
+fn what_another_session_is_asked_does_not_wait_for_the_human() {
+    let mut snapshot = samples::snapshot();
+    snapshot.approvals = vec![samples::approval("k7mq2x", "Bash", "ls")];
+    snapshot.approvals[0].forwarded_to = Some("lead".parse().expect("a team name"));
+    let tray = model(&snapshot);
+    assert_eq!(
+        (tray.icon, tray.title, tray.tooltip.as_str()),
+        (Icon::Idle, None, "Iris: asleep")
+    );
+    assert_eq!(drawn(&tray.menu)[0], "alpha asks team lead: Bash · ls >");
+    snapshot.approvals[0].forwarded_to = None;
+    let tray = model(&snapshot);
+    assert_eq!(
+        (tray.icon, tray.title.as_deref()),
+        (Icon::Waiting, Some("1"))
+    );
+}
+
+#[test]
+fn grants_and_what_was_missed_are_counted_and_lead_to_the_window() {
+    let mut snapshot = samples::snapshot();
+    snapshot.missed = vec![samples::missed("aaaaaa"), samples::missed("bbbbbb")];
+    assert!(drawn(&model(&snapshot).menu).contains(&"Missed (2)…".to_owned()));
+    snapshot.grants = vec![samples::grant("g1")];
+    assert!(drawn(&model(&snapshot).menu).contains(&"1 grant…".to_owned()));
+    snapshot.grants.push(samples::grant("g2"));
+    let menu = drawn(&model(&snapshot).menu);
+    assert!(menu.contains(&"2 grants…".to_owned()), "{menu:?}");
 }
 
 #[test]
@@ -264,6 +296,17 @@ fn clicks_name_the_thing_itself() {
         ("open:", Some(Intent::Open)),
         ("open:more", Some(Intent::Open)),
         ("prompt:p7", Some(Intent::Open)),
+        ("view:grants", Some(Intent::View(View::Grants))),
+        ("view:missed", Some(Intent::View(View::Missed))),
+        ("view:elsewhere", None),
+        (
+            "deny-all:k7mq2x,pp22zz",
+            Some(Intent::DenyAll(vec![
+                approval(),
+                ApprovalId("pp22zz".into()),
+            ])),
+        ),
+        ("deny-all:", None),
         ("quit:", Some(Intent::Quit)),
         ("allow:", None),
         ("allow", None),
@@ -351,6 +394,7 @@ fn what_stays_is_not_rebuilt() {
         samples::approval("aaaaaa", "Bash", "ls"),
         samples::approval("bbbbbb", "Edit", "x"),
     ];
+    before.approvals[1].team = "beta".parse().expect("a team name");
     let mut after = before.clone();
     after.approvals.remove(0);
     after.teams[0].state = TeamState::Trouble;

@@ -25,6 +25,7 @@ use iris_domain::{
 use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::Secrets};
 use serde_json::{Value, json};
 
+mod freeze;
 mod load;
 mod policy;
 mod programs;
@@ -54,6 +55,9 @@ fn main() {
         }
         if wanted("programs") {
             programs::measure().await;
+        }
+        if wanted("freeze") {
+            freeze::measure().await;
         }
         if wanted("remote") {
             remote::measure().await;

@@ -122,6 +122,10 @@ fn text(rule: Text) -> Value {
         Text::SlackUser => {
             or_placeholder(json!({ "type": "string", "pattern": "^[UW][A-Z0-9]+$" }))
         }
+        Text::Time => or_placeholder(
+            json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$" }),
+        ),
+        Text::Shortcut => or_placeholder(json!({ "type": "string", "pattern": "^.+[+].+$" })),
         Text::Glob => or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.@*-]+$" })),
     }
 }

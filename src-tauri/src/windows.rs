@@ -29,6 +29,8 @@ pub(crate) enum At {
 /// A part of the window that other surfaces lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
+    /// What waits.
+    Approvals,
     /// What humans granted.
     Grants,
     /// What nobody answered in time.
@@ -39,6 +41,7 @@ impl View {
     /// Its name, as the page knows it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Approvals => "approvals",
             Self::Grants => "grants",
             Self::Missed => "missed",
         }
@@ -46,7 +49,7 @@ impl View {
 
     /// The one with this name.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        [Self::Grants, Self::Missed]
+        [Self::Approvals, Self::Grants, Self::Missed]
             .into_iter()
             .find(|view| view.name() == name)
     }

@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "remove_webhook",
         "test_webhooks",
         "audit",
+        "showing",
         "pick_folder",
         "quit",
     ]);

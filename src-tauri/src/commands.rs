@@ -88,6 +88,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         outside::remove_webhook,
         outside::test_webhooks,
         audit,
+        showing,
         pick_folder,
         quit,
     ])
@@ -405,6 +406,12 @@ async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
     rows.map_err(|error| Problem::new(Code::Storage, error.to_string(), hint))
 }
 
+/// The window shows this view now: no notification tells of what stands before the user's eyes.
+#[tauri::command]
+fn showing(shell: State<'_, Shell>, view: &str) {
+    shell.showing(view);
+}
+
 /// Lets the user choose a folder; `None`: they chose none.
 #[tauri::command]
 async fn pick_folder(window: WebviewWindow) -> Answered<Option<String>> {
@@ -475,7 +482,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 43, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 44, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

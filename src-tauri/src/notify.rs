@@ -88,7 +88,11 @@ fn wanted(
     watched: bool,
 ) -> (Vec<Wanted>, Option<Duration>) {
     let zone = TimeZone::system();
-    let mood = mood(settings, watched, clock::now().to_zoned(zone.clone()).time());
+    let mood = mood(
+        settings,
+        watched,
+        clock::now().to_zoned(zone.clone()).time(),
+    );
     let waiting: Vec<&ApprovalView> = snapshot.for_human().collect();
     let again = (mood == Mood::Quiet && !waiting.is_empty()).then_some(LOOK_AGAIN);
     (announced(announcer, &waiting, mood, &zone), again)

@@ -72,7 +72,8 @@ impl Announcer {
         match mood {
             Mood::Off => return nothing,
             Mood::Watched => {
-                self.known.extend(waiting.iter().map(|view| view.id.clone()));
+                self.known
+                    .extend(waiting.iter().map(|view| view.id.clone()));
                 return nothing;
             }
             Mood::Quiet => {
@@ -89,7 +90,8 @@ impl Announcer {
             .collect();
         self.together.retain(|id| !self.known.contains(id));
         if fresh.len() > EACH_MAX || self.together.len() > 1 {
-            self.together.extend(fresh.iter().map(|view| view.id.clone()));
+            self.together
+                .extend(fresh.iter().map(|view| view.id.clone()));
             let mut counts = BTreeMap::new();
             for view in fresh {
                 *counts.entry(view.team.clone()).or_default() += 1;
@@ -168,7 +170,12 @@ mod tests {
             // A single one is told as ever.
             &[("a1", Quiet, ""), ("a1", Open, "a1")],
             // What was answered in quiet hours is not told of.
-            &[("a1 a2 a3", Quiet, ""), ("", Quiet, ""), ("", Open, ""), ("a4", Open, "a4")],
+            &[
+                ("a1 a2 a3", Quiet, ""),
+                ("", Quiet, ""),
+                ("", Open, ""),
+                ("a4", Open, "a4"),
+            ],
             // Who looks at the window knows.
             &[
                 ("a1", Open, "a1"),
@@ -176,7 +183,11 @@ mod tests {
                 ("a1 a2", Open, ""),
                 ("a1 a2 b1", Open, "b1"),
             ],
-            &[("a1", Watched, ""), ("a1 a2", Quiet, ""), ("a1 a2", Open, "a2")],
+            &[
+                ("a1", Watched, ""),
+                ("a1 a2", Quiet, ""),
+                ("a1 a2", Open, "a2"),
+            ],
             // Turned off, and on again.
             &[("a1", Off, ""), ("a1", Open, "a1")],
         ];

@@ -115,7 +115,9 @@ fn turned_off_means_none() {
         ..Settings::default()
     };
     let count = |snapshot: &Snapshot, settings: &Settings| {
-        wanted(&mut Announcer::default(), snapshot, settings, false).0.len()
+        wanted(&mut Announcer::default(), snapshot, settings, false)
+            .0
+            .len()
     };
     assert_eq!(count(&snapshot, &on), 1);
     assert_eq!(count(&snapshot, &off), 0, "the user turned them off");
@@ -129,7 +131,12 @@ fn many_are_one_that_leads_to_the_window() {
         .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
         .collect();
     let waiting: Vec<&ApprovalView> = views.iter().collect();
-    let told = announced(&mut Announcer::default(), &waiting, Mood::Open, &TimeZone::UTC);
+    let told = announced(
+        &mut Announcer::default(),
+        &waiting,
+        Mood::Open,
+        &TimeZone::UTC,
+    );
     let [one] = told.as_slice() else {
         panic!("one notification: {told:?}")
     };
@@ -141,7 +148,11 @@ fn many_are_one_that_leads_to_the_window() {
         let meant = pressed(button, About::Many);
         assert_eq!(meant, Some(Intent::View(View::Approvals)), "{button}");
     }
-    assert_eq!(pressed("allow", About::Many), None, "nobody allows what is not shown");
+    assert_eq!(
+        pressed("allow", About::Many),
+        None,
+        "nobody allows what is not shown"
+    );
 }
 
 #[test]

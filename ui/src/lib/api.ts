@@ -240,6 +240,10 @@ export interface Api {
   onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void>;
   /** Calls `handler` when another surface asks to show an approval. */
   onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void>;
+  /** Says which view is on show: no notification tells of what is before the person's eyes. */
+  showing(view: string): Promise<void>;
+  /** Calls `handler` when a global shortcut is pressed while the window can be seen. */
+  onPress(handler: (button: string) => void): Promise<() => void>;
   /** Calls `handler` when another surface asks to show a view. */
   onShowView(handler: (view: string) => void): Promise<() => void>;
 }
@@ -296,6 +300,8 @@ export const desktop: Api = {
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
+  showing: (view) => invoke('showing', { view }),
+  onPress: (handler) => listen<string>('press', (event) => handler(event.payload)),
   onSnapshot: (handler) => listen<Snapshot>('snapshot', (event) => handler(event.payload)),
   onShowApproval: async (handler) => {
     const stop = await listen<ApprovalId>('show-approval', (event) => handler(event.payload));

@@ -185,6 +185,9 @@ export class FakeApi implements Api {
   #listeners = new Set<(snapshot: Snapshot) => void>();
   #shows = new Set<(id: ApprovalId) => void>();
   #views = new Set<(view: string) => void>();
+  #presses = new Set<(button: string) => void>();
+  /** The view that the window said it shows. */
+  onShow = '';
 
   constructor(
     public state: Snapshot = emptySnapshot(),
@@ -484,6 +487,20 @@ export class FakeApi implements Api {
   async onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void> {
     this.#shows.add(handler);
     return () => this.#shows.delete(handler);
+  }
+
+  /** A global shortcut is pressed while the window can be seen. */
+  press(button: string): void {
+    for (const listener of this.#presses) listener(button);
+  }
+
+  async showing(view: string): Promise<void> {
+    this.onShow = view;
+  }
+
+  async onPress(handler: (button: string) => void): Promise<() => void> {
+    this.#presses.add(handler);
+    return () => this.#presses.delete(handler);
   }
 
   async onShowView(handler: (view: string) => void): Promise<() => void> {

@@ -26,6 +26,7 @@ use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::S
 use serde_json::{Value, json};
 
 mod load;
+mod pending;
 mod policy;
 mod programs;
 mod remote;
@@ -51,6 +52,9 @@ fn main() {
     runtime.block_on(async {
         if wanted("calls") {
             calls().await;
+        }
+        if wanted("pending") {
+            pending::measure().await;
         }
         if wanted("programs") {
             programs::measure().await;

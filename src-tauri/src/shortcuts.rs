@@ -11,6 +11,7 @@ use tauri::{AppHandle, Manager as _, Wry};
 use tauri_plugin_global_shortcut::{
     GlobalShortcut, GlobalShortcutExt as _, Shortcut, ShortcutEvent, ShortcutState,
 };
+use tokio::sync::oneshot;
 
 use crate::{
     shell::{Intent, Shell},
@@ -25,7 +26,9 @@ pub(crate) async fn follow(shell: Shell, app: AppHandle) {
         let wanted = config.borrow_and_update().settings.shortcuts.clone();
         let wanted = wanted.unwrap_or_default();
         if wanted != held {
-            shell.engine.surface_problems(take(&shell, &app, &wanted));
+            if let Some(problems) = on_main_thread(&shell, &app, wanted.clone()).await {
+                shell.engine.surface_problems(problems);
+            }
             held = wanted;
         }
         match shell.until_stopped(config.changed()).await {
@@ -33,6 +36,19 @@ pub(crate) async fn follow(shell: Shell, app: AppHandle) {
             Some(Err(_)) | None => return,
         }
     }
+}
+
+/// Some systems hear keys on the main thread only. `None`: it has ended.
+async fn on_main_thread(shell: &Shell, app: &AppHandle, wanted: Shortcuts) -> Option<Vec<Problem>> {
+    let (tell, told) = oneshot::channel();
+    let (shell, handle) = (shell.clone(), app.clone());
+    // The other end is gone only when the surfaces stop.
+    let sent = app.run_on_main_thread(move || drop(tell.send(take(&shell, &handle, &wanted))));
+    if let Err(error) = sent {
+        tracing::error!(%error, "the shortcuts cannot be set");
+        return None;
+    }
+    told.await.ok()
 }
 
 /// Takes these keys, and gives back those that were held; why some could not be taken.

@@ -81,10 +81,10 @@ async fn several_are_allowed_together_in_the_window_and_the_rest_denied_in_the_t
         calls.push(alpha.asks(&iris, &format!("git push host{n}")).await);
         iris.pending_count(n + 1).await;
     }
-    for command in ["make", "rm it"] {
+    for (n, command) in ["make", "rm it"].into_iter().enumerate() {
         calls.push(alpha.asks(&iris, command).await);
+        iris.pending_count(n + 5).await;
     }
-    iris.pending_count(6).await;
     desktop.tray.entry(&["Deny all from alpha (6)"]).await;
 
     desktop.tray.click(&["Open Iris"]).await;

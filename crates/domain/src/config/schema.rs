@@ -175,7 +175,7 @@ mod tests {
             .to_value();
         let mut objects = 0;
         compare("", &ROOT, &derived, &mut objects);
-        assert_eq!(objects, 14, "all objects of the config were compared");
+        assert_eq!(objects, 16, "all objects of the config were compared");
     }
 
     fn compare(path: &str, shape: &Shape, derived: &Value, objects: &mut usize) {

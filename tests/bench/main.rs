@@ -25,6 +25,7 @@ use iris_domain::{
 use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::Secrets};
 use serde_json::{Value, json};
 
+mod freeze;
 mod load;
 mod pending;
 mod policy;
@@ -58,6 +59,9 @@ fn main() {
         }
         if wanted("programs") {
             programs::measure().await;
+        }
+        if wanted("freeze") {
+            freeze::measure().await;
         }
         if wanted("remote") {
             remote::measure().await;

@@ -167,3 +167,108 @@ async fn keys_are_taken_and_changed() {
     assert!(no_tunnel.contains("no tunnel"), "{no_tunnel}");
     iris.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_order_holds_however_they_cross() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .team("alpha", json!({ "grantPermission": "yes" }))
+        .serve()
+        .await;
+    // It leaves the agent's group and session, and sheds what it could be known by.
+    let nap = format!("tail -s {} -f /dev/null", std::process::id() + 1);
+    let script = format!("FAKE:bash env -i setsid {nap} & setsid {nap}");
+    let sending = iris.send_in_background("alpha", &script);
+    eventually("both run", async || (states(&nap).len() == 2).then_some(())).await;
+    for turn in 0..12 {
+        // Two of the four at once, and one by another way; whoever is heard last holds.
+        let team: &[&str] = if turn % 3 == 0 { &["alpha"] } else { &[] };
+        let freeze = [&["freeze"], team].concat();
+        let thaw = [&["thaw"], team].concat();
+        let _said = tokio::join!(iris.cli(&freeze), iris.cli(&thaw), iris.cli(&freeze));
+        let holds = iris.status().await["teams"][0]["frozen"].is_object();
+        let wanted = if holds { 'T' } else { 'S' };
+        eventually("it is as the last order says", async || {
+            let states = states(&nap);
+            (states == [wanted; 2]).then_some(())
+        })
+        .await;
+        if holds {
+            let frozen = self::freeze(&iris, team).await;
+            let proof = &frozen["proof"];
+            assert_eq!(proof["found"], proof["stopped"], "{frozen:#}");
+            assert_eq!(states(&nap), ['T'; 2], "what left its group, too");
+            iris.cli(&thaw).await.ok();
+        }
+    }
+    drop(sending);
+    iris.stop();
+    assert!(states(&nap).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_wait_in_order_and_their_senders_know() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    iris.add_team("alpha").await;
+    iris.send_in_background("alpha", "hello").response().await;
+    freeze(&iris, &[]).await;
+    let mut sent = Vec::new();
+    for n in 1..=3 {
+        let text = format!("number {n}");
+        sent.push((iris.send_in_background("alpha", &text), text));
+        eventually("it waits in the session", async || {
+            (iris.status().await["teams"][0]["queued"] == n).then_some(())
+        })
+        .await;
+    }
+    let told = iris.cli(&["send", "alpha", "four", "--timeout", "1"]).await;
+    assert!(told.stderr.contains("the message waits"), "{}", told.stderr);
+    iris.cli(&["thaw"]).await.ok();
+    for (sending, text) in sent {
+        assert_eq!(sending.response().await, format!("echo: {text}"));
+    }
+    // The one whose sender went away was not lost.
+    let heard = iris.send_in_background("alpha", "last").response().await;
+    assert_eq!(heard, "echo: last");
+    iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_keys_keep_the_queue() {
+    require!("claude");
+    let mut iris = Iris::prepare()
+        .await
+        .team("alpha", json!({ "grantPermission": "yes" }))
+        .serve()
+        .await;
+    let nap = format!("tail -s {} -f /dev/null", std::process::id());
+    let running = iris.send_in_background("alpha", &format!("FAKE:bash {nap}"));
+    runs(&nap).await;
+    let mut queued = Vec::new();
+    for n in 1..=2 {
+        queued.push(iris.send_in_background("alpha", &format!("number {n}")));
+        eventually("it waits in the session", async || {
+            (iris.status().await["teams"][0]["queued"] == n).then_some(())
+        })
+        .await;
+    }
+    let said = iris.cli(&["key", "rotate", "alpha", "--json"]).await.ok();
+    let keys: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(keys, json!({ "revoked": 1, "restarted": 1 }));
+    let outcome = running.outcome().await;
+    assert_eq!(outcome["status"], "failed");
+    let why = outcome["error"]["message"].as_str().unwrap();
+    assert!(why.contains("new keys"), "{why}");
+    assert!(states(&nap).is_empty(), "the turn that ran is cut short");
+    let mut answers = queued.into_iter();
+    let first = answers.next().unwrap().response().await;
+    assert!(
+        first.contains("cut short") && first.ends_with("number 1"),
+        "{first}"
+    );
+    let second = answers.next().unwrap().response().await;
+    assert_eq!(second, "echo: number 2");
+    iris.stop();
+}

@@ -50,11 +50,11 @@ fn outside_text(status: &StatusReply) -> String {
 fn status_text(status: &StatusReply, now: Timestamp) -> String {
     let mut text = format!("Iris {} at {}\n", status.version, status.endpoint);
     if let Some(frozen) = &status.frozen {
-        let proof = frozen.proof.clone().unwrap_or_default();
-        text.push_str(&format!(
-            "FROZEN: {}. `iris thaw` lets it go on.\n",
-            proof.words()
-        ));
+        let seen = match &frozen.proof {
+            Some(proof) => proof.words(),
+            None => "agents are being stopped".to_owned(),
+        };
+        text.push_str(&format!("FROZEN: {seen}. `iris thaw` lets it go on.\n"));
     }
     for problem in &status.problems {
         text.push_str(&format!("{}\n", problem_text(problem)));
@@ -75,9 +75,11 @@ fn status_text(status: &StatusReply, now: Timestamp) -> String {
             };
             [
                 team.name.to_string(),
-                match team.frozen {
-                    Some(_) => "frozen".to_owned(),
-                    None => team.state.as_str().to_owned(),
+                match (&team.frozen, team.queued) {
+                    (None, _) => team.state.as_str().to_owned(),
+                    (Some(_), 0) => "frozen".to_owned(),
+                    (Some(_), 1) => "frozen, 1 message waits".to_owned(),
+                    (Some(_), n) => format!("frozen, {n} messages wait"),
                 },
                 team.host.clone(),
                 waiting,
@@ -316,7 +318,14 @@ pub fn send(
     })?;
     let (code, problem) = match outcome.status {
         MessageStatus::Answered => (DONE, None),
-        MessageStatus::Queued => (DONE, None),
+        // Not delivered yet: why, is said.
+        MessageStatus::Queued => {
+            let code = outcome
+                .error
+                .as_ref()
+                .map_or(DONE, |_| exit_code(Code::Timeout));
+            (code, outcome.error.clone())
+        }
         MessageStatus::Timeout => (
             exit_code(Code::Timeout),
             Some(Problem::new(
@@ -498,6 +507,7 @@ mod tests {
             endpoint: "http://127.0.0.1:1/mcp".into(),
             frozen: None,
             teams: vec![iris_engine::control::StatusTeam {
+                queued: 0,
                 frozen: None,
                 name: "api".parse().unwrap(),
                 state: iris_domain::snapshot::TeamState::Trouble,

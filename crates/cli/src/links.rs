@@ -167,6 +167,7 @@ mod tests {
     fn a_link_says_since_when_it_is_known() {
         let team = |link| StatusTeam {
             frozen: None,
+            queued: 0,
             name: "far".parse().unwrap(),
             state: TeamState::Asleep,
             host: "me@host".into(),

@@ -12,6 +12,8 @@ use crate::{Problem, ids::TeamName, problem::Code};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Frozen {
+    /// Counts the freezes.
+    pub count: u64,
     /// Everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<FrozenView>,
@@ -30,6 +32,10 @@ pub struct FrozenView {
     pub since: Timestamp,
     /// By whom, as the audit log names them.
     pub by: String,
+    /// Which freeze this is, of all that there were: what is seen later is told of this one only.
+    #[serde(default)]
+    #[cfg_attr(feature = "bindings", ts(type = "number"))]
+    pub order: u64,
     /// What the process tables showed then; absent until they were looked at.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]
@@ -48,12 +54,17 @@ pub struct Proof {
     /// How long it took from the wish to the last look, milliseconds.
     #[cfg_attr(feature = "bindings", ts(type = "number"))]
     pub took_ms: u64,
-    /// Hosts that could not be looked at: their agents were cut off and end there.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub unreached: Vec<String>,
+    /// Agents on hosts that could not be looked at, by host: they were cut off from Iris.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unreached: BTreeMap<String, u32>,
 }
 
 impl Frozen {
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        self.all.is_none() && self.teams.is_empty()
+    }
+
     /// Whether this team's agents are.
     pub fn is(&self, team: &TeamName) -> bool {
         self.of(team).is_some()
@@ -64,33 +75,54 @@ impl Frozen {
         self.all.as_ref().or_else(|| self.teams.get(team))
     }
 
-    /// Freezes a team, or with `None` everything. What was frozen stays so since then.
-    pub fn freeze(&mut self, team: Option<&TeamName>, since: Timestamp, by: &str) {
-        let view = || FrozenView {
-            since,
-            by: by.to_owned(),
-            proof: None,
-        };
-        match team {
-            None => {
-                self.all.get_or_insert_with(view);
-            }
-            Some(team) => {
-                self.teams.entry(team.clone()).or_insert_with(view);
-            }
-        }
+    /// The last freeze that this team's agents are under.
+    pub fn order_for(&self, team: &TeamName) -> Option<u64> {
+        let views = [self.all.as_ref(), self.teams.get(team)];
+        views.into_iter().flatten().map(|view| view.order).max()
     }
 
-    /// Notes what was seen.
-    pub fn proved(&mut self, team: Option<&TeamName>, proof: Proof) {
+    /// Which freeze of a team, or with `None` of everything, is the one that holds.
+    pub fn order(&self, team: Option<&TeamName>) -> Option<u64> {
+        let view = match team {
+            None => self.all.as_ref(),
+            Some(team) => self.teams.get(team),
+        };
+        view.map(|view| view.order)
+    }
+
+    /// Freezes a team, or with `None` everything; says which freeze it is. What was frozen stays so
+    /// since then, and is looked at anew.
+    pub fn freeze(&mut self, team: Option<&TeamName>, since: Timestamp, by: &str) -> u64 {
+        self.count += 1;
+        let view = FrozenView {
+            since,
+            by: by.to_owned(),
+            order: self.count,
+            proof: None,
+        };
+        let frozen = match team {
+            None => self.all.get_or_insert(view),
+            Some(team) => self.teams.entry(team.clone()).or_insert(view),
+        };
+        frozen.order = self.count;
+        self.count
+    }
+
+    /// Notes what was seen of this freeze; what is shown then. `None`: it was thawed, or frozen anew,
+    /// and this proves nothing.
+    pub fn proved(
+        &mut self,
+        team: Option<&TeamName>,
+        order: u64,
+        proof: Proof,
+    ) -> Option<&FrozenView> {
         let view = match team {
             None => self.all.as_mut(),
             Some(team) => self.teams.get_mut(team),
         };
-        // Thawed meanwhile: nothing is left to prove.
-        if let Some(view) = view {
-            view.proof = Some(proof);
-        }
+        let view = view.filter(|view| view.order == order)?;
+        view.proof = Some(proof);
+        Some(view)
     }
 
     /// Thaws a team, or with `None` everything.
@@ -99,13 +131,16 @@ impl Frozen {
     /// `Conflict`: it is not frozen, or only together with everything.
     pub fn thaw(&mut self, team: Option<&TeamName>) -> Result<(), Problem> {
         match team {
-            None if self.all.is_none() && self.teams.is_empty() => Err(Problem::new(
+            None if self.is_nothing() => Err(Problem::new(
                 Code::Conflict,
                 "Nothing is frozen.",
                 "`iris status` shows how the teams are.",
             )),
             None => {
-                *self = Self::default();
+                *self = Self {
+                    count: self.count,
+                    ..Self::default()
+                };
                 Ok(())
             }
             Some(team) if self.all.is_some() => Err(Problem::new(
@@ -137,10 +172,13 @@ impl Proof {
                 self.stopped, self.found
             )
         };
-        if !self.unreached.is_empty() {
+        for (host, agents) in &self.unreached {
+            let agents = match agents {
+                1 => "1 agent".to_owned(),
+                n => format!("{n} agents"),
+            };
             words.push_str(&format!(
-                "; {} could not be looked at, so the agents there were cut off",
-                self.unreached.join(", ")
+                "; {agents} on {host} not reached: cut off from Iris"
             ));
         }
         words
@@ -184,11 +222,41 @@ mod tests {
             Code::Conflict
         );
         frozen.thaw(None).unwrap();
-        assert_eq!(frozen, Frozen::default(), "and the one team with it");
+        assert!(!frozen.is(&team("a")), "and the one team with it");
         assert_eq!(frozen.thaw(None).unwrap_err().code, Code::Conflict);
         frozen.freeze(Some(&team("a")), now, "x");
         assert!(frozen.thaw(Some(&team("b"))).is_err());
         frozen.thaw(Some(&team("a"))).unwrap();
+    }
+
+    #[test]
+    fn a_proof_belongs_to_its_freeze() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut frozen = Frozen::default();
+        let proof = |found| Proof {
+            found,
+            stopped: found,
+            ..Proof::default()
+        };
+        let first = frozen.freeze(None, now, "x");
+        frozen.thaw(None).unwrap();
+        assert_eq!(frozen.proved(None, first, proof(1)), None, "thawed");
+        let second = frozen.freeze(None, now, "y");
+        assert_eq!(frozen.proved(None, first, proof(1)), None, "another one");
+        assert_eq!(frozen.order(None), Some(second));
+        let view = frozen.proved(None, second, proof(2)).unwrap();
+        assert_eq!(view.proof, Some(proof(2)));
+        // Frozen again: what was seen stays until more is.
+        let third = frozen.freeze(None, now, "z");
+        assert_eq!(frozen.proved(None, second, proof(3)), None);
+        let all = frozen.all.clone().unwrap();
+        assert_eq!((all.by.as_str(), all.order), ("y", third));
+        assert_eq!(all.proof, Some(proof(2)));
+        let one = frozen.freeze(Some(&team("a")), now, "x");
+        assert_eq!(frozen.order_for(&team("a")), Some(one));
+        assert_eq!(frozen.order_for(&team("b")), Some(third));
+        frozen.thaw(None).unwrap();
+        assert_eq!(frozen.order_for(&team("a")), None);
     }
 
     #[test]
@@ -197,16 +265,21 @@ mod tests {
             found: 7,
             stopped: 7,
             took_ms: 412,
-            unreached: vec![],
+            unreached: BTreeMap::new(),
         };
         assert_eq!(proof.words(), "7 of 7 processes stopped in 0.4 s");
         assert!(proof.is_whole());
         let cut = Proof {
-            unreached: vec!["me@box".into()],
+            unreached: BTreeMap::from([("me@box".into(), 2), ("other".into(), 1)]),
             stopped: 6,
             ..proof
         };
-        assert!(cut.words().contains("me@box could not be looked at") && !cut.is_whole());
+        assert_eq!(
+            cut.words(),
+            "6 of 7 processes stopped in 0.4 s; 2 agents on me@box not reached: cut off from Iris; \
+             1 agent on other not reached: cut off from Iris"
+        );
+        assert!(!cut.is_whole());
         assert_eq!(Proof::default().words(), "no agent was running");
     }
 }

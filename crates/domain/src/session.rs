@@ -14,6 +14,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{Problem, backoff, ids::MessageId, problem::Code, snapshot::TeamState};
 
+mod held;
 mod words;
 pub use words::*;
 
@@ -39,6 +40,8 @@ pub struct Session {
     /// The conversation's record was corrected since it was last ready. Once: two corrections that
     /// undo each other would go round for ever.
     corrected: bool,
+    /// Why nothing is started or delivered, and no time passes: its team is frozen.
+    held: Option<Problem>,
     problem: Option<Problem>,
 }
 
@@ -49,6 +52,7 @@ impl Default for Session {
             queue: VecDeque::new(),
             quick_failures: 0,
             corrected: false,
+            held: None,
             problem: None,
         }
     }
@@ -63,6 +67,16 @@ impl Session {
     /// How many messages wait behind the running one.
     pub fn queued(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether this message waits for its turn.
+    pub fn is_queued(&self, message: MessageId) -> bool {
+        self.queue.contains(&message)
+    }
+
+    /// Whether its team is frozen.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// What went wrong last, until it is ready again.
@@ -102,12 +116,27 @@ impl Session {
 
     /// One step.
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = self.react(event);
+        if self.is_held() {
+            // Begun anew when it is released.
+            effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
+        }
+        effects
+    }
+
+    fn react(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::Wake => self.wake(),
             Event::Message(id) => self.message(id),
             Event::Interrupt => self.interrupt(Ending::Asked),
             Event::Sleep => self.sleep(),
             Event::Evict => self.evict(),
+            Event::Held(why) => {
+                self.held = Some(why);
+                vec![Effect::Disarm]
+            }
+            Event::Released => self.released(),
+            Event::Restart(why) => self.restart(why),
             Event::Unreached(problem) => match self.state {
                 State::Waking(Waking::Reaching) => {
                     self.problem = Some(problem.clone());
@@ -162,6 +191,9 @@ impl Session {
     }
 
     fn wake(&mut self) -> Vec<Effect> {
+        if let Some(why) = &self.held {
+            return vec![Effect::NotReady(why.clone())];
+        }
         match &self.state {
             State::Asleep | State::BackingOff | State::Trouble => self.start(),
             State::Idle | State::Working { .. } => vec![Effect::Ready],
@@ -180,6 +212,14 @@ impl Session {
             return vec![Effect::Settle(id, Settled::Failed(queue_full()))];
         }
         self.queue.push_back(id);
+        if self.is_held() {
+            return vec![];
+        }
+        self.want()
+    }
+
+    /// What waits in the queue is to be done.
+    fn want(&mut self) -> Vec<Effect> {
         match &self.state {
             State::Idle => self.next(),
             State::Asleep | State::Trouble => self.start(),
@@ -196,7 +236,11 @@ impl Session {
 
     /// The next message, or idle.
     fn next(&mut self) -> Vec<Effect> {
-        match self.queue.pop_front() {
+        let next = match self.held {
+            None => self.queue.pop_front(),
+            Some(_) => None,
+        };
+        match next {
             Some(message) => {
                 self.state = State::Working {
                     message,
@@ -270,6 +314,7 @@ impl Session {
     fn evict(&mut self) -> Vec<Effect> {
         match &self.state {
             State::Idle => {
+                // What waits while it is held waits on.
                 self.state = State::Stopping(Then::Asleep);
                 vec![Effect::Disarm, Effect::Stop]
             }

@@ -20,6 +20,7 @@ use crate::{clock, home::Home};
 pub struct Freeze {
     path: PathBuf,
     state: Arc<watch::Sender<Arc<Frozen>>>,
+    keeping: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Freeze {
@@ -40,6 +41,7 @@ impl Freeze {
         Self {
             path,
             state: Arc::new(watch::Sender::new(Arc::new(frozen))),
+            keeping: Arc::default(),
         }
     }
 
@@ -53,28 +55,47 @@ impl Freeze {
         self.state.subscribe()
     }
 
-    /// Returns when this team is not frozen.
-    pub async fn thawed(&self, team: &TeamName) {
+    /// Returns when this team's agents are frozen.
+    pub(crate) async fn begun(&self, team: &TeamName) {
+        self.until(|frozen| frozen.is(team)).await;
+    }
+
+    /// Returns when this freeze of a team, or with `None` of everything, is not the one that holds: it
+    /// was thawed, or frozen anew.
+    pub(crate) async fn is_over(&self, team: Option<&TeamName>, order: u64) {
+        self.until(|frozen| frozen.order(team) != Some(order)).await;
+    }
+
+    async fn until(&self, so: impl Fn(&Frozen) -> bool) {
         let mut state = self.state.subscribe();
-        if state.wait_for(|frozen| !frozen.is(team)).await.is_err() {
+        if state.wait_for(|frozen| so(frozen)).await.is_err() {
             // The sender is part of this handle.
             tracing::debug!("nobody freezes any more");
         }
     }
 
-    /// From now on it is frozen; agents are not told yet. `None`: everything.
+    /// From now on it is frozen, `None`: everything. Who watches sees it.
     pub(crate) fn begin(&self, team: Option<&TeamName>, by: &str) {
-        self.change(|frozen| frozen.freeze(team, clock::now(), by));
+        self.change(|frozen| {
+            frozen.freeze(team, clock::now(), by);
+        });
     }
 
-    /// Notes what was seen; what is shown then.
-    pub(crate) fn proved(&self, team: Option<&TeamName>, proof: Proof) -> Option<FrozenView> {
-        self.change(|frozen| frozen.proved(team, proof));
-        let state = self.state.borrow();
-        match team {
-            None => state.all.clone(),
-            Some(team) => state.of(team).cloned(),
-        }
+    /// Which freeze of a team, or with `None` of everything, holds.
+    pub(crate) fn order(&self, team: Option<&TeamName>) -> Option<u64> {
+        self.state.borrow().order(team)
+    }
+
+    /// Notes what was seen of this freeze; what is shown then. `None`: another one holds, or none.
+    pub(crate) fn proved(
+        &self,
+        team: Option<&TeamName>,
+        order: u64,
+        proof: Proof,
+    ) -> Option<FrozenView> {
+        let mut view = None;
+        self.change(|frozen| view = frozen.proved(team, order, proof).cloned());
+        view
     }
 
     /// It is not frozen any more.
@@ -97,9 +118,11 @@ impl Freeze {
     /// # Errors
     /// `Storage`: it holds, but a restart would not know.
     pub(crate) async fn keep(&self) -> Result<(), Problem> {
+        // One after the other: the last one writes what holds last.
+        let _turn = self.keeping.lock().await;
         let (path, frozen) = (self.path.clone(), Arc::clone(&self.state.borrow()));
         let kept = tokio::task::spawn_blocking(move || {
-            if *frozen == Frozen::default() {
+            if frozen.is_nothing() {
                 return match std::fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                     Ok(()) | Err(_) => Ok(()),

@@ -31,22 +31,24 @@ use crate::{
     freeze::Freeze,
     home::Home,
     links::Links,
-    process::{self, Halted, Processes},
+    process::{self, Processes},
     secrets::NamedSecrets,
     store::Store,
     tokens::Tokens,
 };
 
 mod agent;
+mod halter;
 mod owner;
 mod slots;
 mod start;
 mod supervisor;
 mod trial;
 
+use halter::Halters;
 use owner::{Handle, Owner};
 use slots::Slots;
-use supervisor::{Command, Halt};
+use supervisor::Command;
 
 /// Questions that wait for the owner; each is answered at once, but for a look at the database.
 const MAILBOX: usize = 64;
@@ -94,6 +96,7 @@ pub struct Teams {
     views: watch::Receiver<Arc<SessionViews>>,
     deps: Arc<TeamsDeps>,
     slots: Slots,
+    halters: Halters,
 }
 
 /// The sessions of each team.
@@ -107,13 +110,16 @@ impl Teams {
         let (owner, questions) = mpsc::channel(MAILBOX);
         let tasks = deps.tasks.clone();
         let slots = Slots::default();
-        let own = Owner::new(deps.clone(), slots.clone(), views_tx);
+        let halters = Halters::default();
+        let shared = (slots.clone(), halters.clone());
+        let own = Owner::new(deps.clone(), shared, views_tx);
         tasks.spawn(own.run(questions));
         Self {
             owner,
             views,
             deps: Arc::new(deps),
             slots,
+            halters,
         }
     }
 
@@ -168,6 +174,9 @@ impl Teams {
                 }
             }
             Some(Err(problem)) => (MessageStatus::Failed, None, Some(problem)),
+            None if self.waits(id, &from, &to).await => {
+                (MessageStatus::Queued, None, Some(waits(&to)))
+            }
             None => (MessageStatus::Timeout, None, Some(not_yet(&to))),
         };
         let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -205,8 +214,6 @@ impl Teams {
                 "Say what the team is to do.",
             ));
         }
-        // A message to a frozen team waits.
-        self.deps.freeze.thawed(to).await;
         let session = self.session(from.clone(), to.clone()).await?;
         *known = Some(session.id());
         let (reply, answer) = oneshot::channel();
@@ -214,59 +221,46 @@ impl Teams {
         answer.await.map_err(|_| shutting_down())
     }
 
-    /// Stops the agents of a team, or with `None` all, where they stand; returns what the process
-    /// tables show, after a few seconds at most. An agent whose host does not answer is ended.
-    pub(crate) async fn halt(&self, team: Option<&TeamName>) -> Proof {
-        let halts = self.of(team).await.into_iter().map(|session| async move {
-            let (reply, answer) = oneshot::channel();
-            let asked = session.send(Command::Halt(reply)).await.is_ok();
-            let halted = if asked { answer.await.ok() } else { None };
-            match halted {
-                Some(Halt::Unreached(host)) => {
-                    let (reply, _ended) = oneshot::channel();
-                    if session.send(Command::Sleep(reply)).await.is_err() {
-                        debug!("an agent that could not be halted is gone");
-                    }
-                    (Halted::default(), Some(host))
-                }
-                Some(Halt::Done(halted)) => (halted, None),
-                // It has ended.
-                None => (Halted::default(), None),
-            }
-        });
-        let mut proof = Proof::default();
-        for (halted, unreached) in futures::future::join_all(halts).await {
-            proof.found += halted.found;
-            proof.stopped += halted.stopped;
-            proof.unreached.extend(unreached);
-        }
-        proof.unreached.sort();
-        proof.unreached.dedup();
-        proof
-    }
-
-    /// Lets the agents of a team, or with `None` all, go on.
-    pub(crate) async fn go_on(&self, team: Option<&TeamName>) {
-        let goings = self.of(team).await.into_iter().map(|session| async move {
-            let (reply, done) = oneshot::channel();
-            if session.send(Command::GoOn(reply)).await.is_err() || done.await.is_err() {
-                debug!("an agent that was to go on is gone");
-            }
-        });
-        futures::future::join_all(goings).await;
-    }
-
-    async fn of(&self, team: Option<&TeamName>) -> Vec<Handle> {
-        let (reply, answer) = oneshot::channel();
-        let question = owner::Question::All {
-            team: team.cloned(),
-            reply,
+    /// Whether a message was not delivered because the team is frozen.
+    async fn waits(&self, id: MessageId, from: &Party, to: &TeamName) -> bool {
+        let Ok(sessions) = self.existing(Some(from.clone()), to.clone()).await else {
+            return false;
         };
-        match self.ask(question).await {
-            Ok(()) => answer.await.unwrap_or_default(),
-            // Iris is ending, and its agents with it.
-            Err(_) => Vec::new(),
+        for session in sessions {
+            let (reply, answer) = oneshot::channel();
+            if session.send(Command::Waits(id, reply)).await.is_ok() && answer.await == Ok(true) {
+                return true;
+            }
         }
+        false
+    }
+
+    /// What the process tables show of the agents of a team, or with `None` of all, under this freeze.
+    pub(crate) async fn seen(&self, team: Option<&TeamName>, order: u64) -> Proof {
+        self.halters.seen(team, order).await
+    }
+
+    /// Starts every agent of a team anew, in its conversation: what waits for it waits on, a turn that
+    /// runs is cut short for this reason. Returns the senders of those that there were.
+    pub(crate) async fn restart(
+        &self,
+        team: &TeamName,
+        why: &Problem,
+    ) -> Result<Vec<Party>, Problem> {
+        let views = Arc::clone(&self.views.borrow());
+        let sessions = views.get(team).into_iter().flatten();
+        let mut restarted = Vec::new();
+        for from in sessions.map(|session| &session.from) {
+            let existing = self.existing(Some(from.clone()), team.clone()).await?;
+            for session in existing {
+                let (reply, answer) = oneshot::channel();
+                session.send(Command::Restart(why.clone(), reply)).await?;
+                if answer.await.map_err(|_| shutting_down())? {
+                    restarted.push(from.clone());
+                }
+            }
+        }
+        Ok(restarted)
     }
 
     /// Interrupts the running turn of a pair. `Ok(false)`: nothing ran.
@@ -365,6 +359,14 @@ fn interrupted() -> Problem {
         Code::Conflict,
         "Someone interrupted the turn.",
         "Send the message again if it still holds.",
+    )
+}
+
+fn waits(to: &TeamName) -> Problem {
+    Problem::new(
+        Code::Conflict,
+        format!("{to} is frozen: the message waits, and is delivered when the user thaws it."),
+        "Do not send it again. Look at the team later, or go on without its answer.",
     )
 }
 

@@ -44,7 +44,16 @@ async fn a_host_that_does_not_answer_is_told_of_and_cut_off() {
     }
     let said = iris.cli(&["freeze", "--json"]).await;
     let frozen: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert!(frozen["proof"]["unreached"][0].is_string(), "{frozen:#}");
+    let unreached = frozen["proof"]["unreached"].as_object().unwrap();
+    assert_eq!(unreached.values().collect::<Vec<_>>(), [1], "{frozen:#}");
+    let status = iris.cli(&["status"]).await.ok();
+    assert!(
+        status.contains("not reached: cut off from Iris"),
+        "{status}"
+    );
+    // What it was doing is reported at once, and it is worth nothing any more.
+    let outcome = sending.outcome().await;
+    assert_eq!(outcome["status"], "failed", "{outcome:#}");
     for pid in far.sshd.children() {
         iris_tests::processes::signal_pid(pid, nix::sys::signal::Signal::SIGCONT);
     }
@@ -52,8 +61,10 @@ async fn a_host_that_does_not_answer_is_told_of_and_cut_off() {
         states(&nap).is_empty().then_some(())
     })
     .await;
-    drop(sending);
+    let held = iris.send_in_background("far", "are you there?");
     iris.cli(&["thaw"]).await.ok();
+    let answer = held.response().await;
+    assert!(answer.ends_with("are you there?"), "{answer}");
     is_well(&iris, "far", "and now?").await;
     iris.stop();
     far.is_clean().await;

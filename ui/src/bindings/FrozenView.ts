@@ -14,6 +14,10 @@ since: string,
  */
 by: string, 
 /**
+ * Which freeze this is, of all that there were: what is seen later is told of this one only.
+ */
+order: number, 
+/**
  * What the process tables showed then; absent until they were looked at.
  */
 proof?: Proof, };

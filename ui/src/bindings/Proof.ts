@@ -17,6 +17,6 @@ stopped: number,
  */
 tookMs: number, 
 /**
- * Hosts that could not be looked at: their agents were cut off and end there.
+ * Agents on hosts that could not be looked at, by host: they were cut off from Iris.
  */
-unreached?: Array<string>, };
+unreached?: { [key in string]: number }, };

@@ -117,7 +117,7 @@ export function demo(): Api {
       { id: 'm3', team: 'edge', session: '91ac4c7e-4f4b-4e8c-8d4a-7f0a1fb5d2c3', host: 'edge-7', tool: 'Bash', input: { command: 'systemctl restart lamp' }, summary: 'systemctl restart lamp', why: 'No rule covers it.', time: before(4_000_000) },
       { id: 'm4', team: 'docs', session: '2b9d11aa-8f5d-4d39-a3f4-0d7b2a41c2f0', host: 'local', tool: 'Bash', input: { command: 'mdbook build' }, summary: 'mdbook build', why: 'No rule covers it.', time: before(9_000_000), allowedUntil: after(900_000) },
     ],
-    frozen: wanted === 'frozen' ? { since: before(5_000), by: 'human:tray:you', proof: { found: 7, stopped: 7, tookMs: 412, unreached: [] } } : undefined,
+    frozen: wanted === 'frozen' ? { since: before(5_000), by: 'human:tray:you', order: 1, proof: { found: 7, stopped: 7, tookMs: 412, unreached: {} } } : undefined,
     prompts: QUESTIONS[wanted] ? [aPrompt('q1', QUESTIONS[wanted]), ...(wanted === 'password' ? [aPrompt('q2')] : [])] : [],
     problems: wanted === 'problem' ? [problem('config', 'The config file has a mistake in line 12: “denny” is not a key of approvalPolicy; did you mean “deny”?', 'Correct the line; until then Iris works with the last good config.')] : [],
   };

@@ -299,8 +299,8 @@ export class FakeApi implements Api {
 
   async freeze(team?: TeamName): Promise<FrozenView> {
     await this.#call('freeze', team);
-    const proof = { found: 7, stopped: 7, tookMs: 412, unreached: [] };
-    const frozen: FrozenView = { since: new Date().toISOString(), by: 'human:window:you', proof };
+    const proof = { found: 7, stopped: 7, tookMs: 412, unreached: {} };
+    const frozen: FrozenView = { since: new Date().toISOString(), by: 'human:window:you', order: 1, proof };
     const teams = this.state.teams.map((t) => (team === undefined || t.name === team ? { ...t, frozen } : t));
     this.publish(team === undefined ? { frozen, teams } : { teams });
     return frozen;

@@ -128,16 +128,17 @@ export function secretWords(name: string): { what: string; of: string } {
   return { what: 'Secret', of: visible(name) };
 }
 
-/** What became of a task, truthfully. */
 /** What the process tables showed: `7 of 7 processes stopped in 0.4 s.` */
 export function frozenWords({ proof }: FrozenView): string {
   if (!proof) return 'Agents are being stopped.';
-  const unreached = proof.unreached ?? [];
-  const cut = unreached.length > 0 ? ` ${unreached.join(', ')} could not be looked at: the agents there were cut off.` : '';
+  const cut = Object.entries(proof.unreached ?? {})
+    .map(([host, agents]) => ` ${agents === 1 ? '1 agent' : `${agents} agents`} on ${visible(host)} not reached: cut off from Iris.`)
+    .join('');
   if (proof.found === 0 && cut === '') return 'No agent was running.';
   return `${proof.stopped} of ${proof.found} processes stopped in ${(proof.tookMs / 1000).toFixed(1)} s.${cut}`;
 }
 
+/** What became of a task, truthfully. */
 export const STATUSES: Record<MessageStatus, { title: string; says: string }> = {
   answered: { title: 'Answered', says: '' },
   queued: { title: 'Queued', says: 'Iris has the task; the agent has not got it yet.' },

@@ -1,6 +1,6 @@
 use super::*;
 
-fn id(n: u128) -> MessageId {
+pub(super) fn id(n: u128) -> MessageId {
     MessageId::from_u128(n)
 }
 
@@ -11,14 +11,14 @@ fn failure(cure: Cure) -> Failure {
     }
 }
 
-fn exited(cure: Cure, lived: u64) -> Event {
+pub(super) fn exited(cure: Cure, lived: u64) -> Event {
     Event::Exited {
         failure: failure(cure),
         lived: Duration::from_secs(lived),
     }
 }
 
-fn run(events: impl IntoIterator<Item = Event>) -> (Session, Vec<Effect>) {
+pub(super) fn run(events: impl IntoIterator<Item = Event>) -> (Session, Vec<Effect>) {
     let mut session = Session::default();
     let mut last = vec![];
     for event in events {
@@ -27,7 +27,7 @@ fn run(events: impl IntoIterator<Item = Event>) -> (Session, Vec<Effect>) {
     (session, last)
 }
 
-const READY: [Event; 4] = [
+pub(super) const READY: [Event; 4] = [
     Event::Wake,
     Event::Spawned,
     Event::Initialized,

@@ -142,6 +142,12 @@ pub enum Event {
     Sleep,
     /// Its place is wanted for another session: it may go if it has nothing to do.
     Evict,
+    /// Its team is frozen: messages wait, nothing is started and no time passes. Why, for who asks.
+    Held(Problem),
+    /// It is not frozen any more: it goes on from there.
+    Released,
+    /// Its process is to be ended and started anew, for this reason; what waits goes on waiting.
+    Restart(Problem),
     /// The link to its host does not come up at once; it is tried on.
     Unreached(Problem),
     /// The team is configured to be somewhere else than where it is being started.

@@ -116,6 +116,7 @@ fn teams_links_and_iris_are_told_of_once() {
 #[test]
 fn a_freeze_of_all_is_told_once() {
     let view = FrozenView {
+        order: 1,
         since: Timestamp::UNIX_EPOCH,
         by: "ann".into(),
         proof: None,

@@ -363,6 +363,9 @@ pub struct StatusTeam {
     pub host: String,
     /// How many approvals wait.
     pub waiting: u32,
+    /// How many messages its sessions have not got yet.
+    #[serde(default)]
+    pub queued: u32,
     /// Why it is in trouble.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<Problem>,
@@ -381,6 +384,7 @@ impl From<&TeamView> for StatusTeam {
             state: team.state,
             host: team.host.clone(),
             waiting: team.waiting,
+            queued: team.sessions.iter().map(|session| session.queued).sum(),
             problem: team.problem.clone(),
             link: team.link.clone(),
             frozen: team.frozen.clone(),

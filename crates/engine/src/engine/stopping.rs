@@ -30,7 +30,7 @@ impl Engine {
     /// new is allowed or started, messages wait. Returns what the process tables show.
     ///
     /// # Errors
-    /// `NotFound`: there is no such team. `Storage`: it is frozen, but a restart would not know.
+    /// `NotFound`: there is no such team. `Conflict`: it was thawed before all was seen. `Storage`: it is frozen, but a restart would not know.
     pub async fn freeze(
         &self,
         team: Option<TeamName>,
@@ -38,29 +38,43 @@ impl Engine {
     ) -> Result<FrozenView, Problem> {
         let begun = Instant::now();
         self.known(team.as_ref())?;
+        let team = team.as_ref();
         let by = AllowedBy::Human(human).to_string();
-        // First: from here on nothing is allowed and nothing starts.
-        self.freeze.begin(team.as_ref(), &by);
-        self.approvals.freeze(team.clone());
-        let proof = self.teams.halt(team.as_ref()).await;
-        let proof = Proof {
-            took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            ..proof
+        // First: from here on nothing is allowed and nothing starts, and each agent's halter stops it.
+        self.freeze.begin(team, &by);
+        self.approvals.freeze(team.cloned());
+        let looking = async {
+            // Frozen once more meanwhile, what is seen belongs to that freeze.
+            while let Some(order) = self.freeze.order(team) {
+                let proof = tokio::select! {
+                    proof = self.teams.seen(team, order) => proof,
+                    () = self.freeze.is_over(team, order) => continue,
+                };
+                let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let proof = Proof { took_ms, ..proof };
+                if let Some(view) = self.freeze.proved(team, order, proof.clone()) {
+                    return Some((view, proof));
+                }
+            }
+            None
         };
+        // Kept and written down at once: a host that does not answer takes seconds.
+        let (proved, kept, ()) = tokio::join!(
+            looking,
+            self.freeze.keep(),
+            self.note_stop("freeze", team, &by, Value::Null),
+        );
+        let (view, proof) = proved.ok_or_else(overtaken)?;
         tracing::warn!(
-            team = team.as_ref().map(TeamName::as_str),
+            team = team.map(TeamName::as_str),
             proof = proof.words(),
             "frozen"
         );
         let details = json!({ "proof": proof, "words": proof.words() });
-        let view = self.freeze.proved(team.as_ref(), proof.clone());
-        self.note_stop("freeze", team.as_ref(), &by, details).await;
+        self.note_stop("freeze.proof", team, &by, details).await;
+        kept?;
         self.freeze.keep().await?;
-        Ok(view.unwrap_or_else(|| FrozenView {
-            since: clock::now(),
-            by,
-            proof: Some(proof),
-        }))
+        Ok(view)
     }
 
     /// Lets them go on from where they stand.
@@ -72,7 +86,6 @@ impl Engine {
         self.known(team.as_ref())?;
         let by = AllowedBy::Human(human).to_string();
         self.freeze.end(team.as_ref())?;
-        self.teams.go_on(team.as_ref()).await;
         self.note_stop("thaw", team.as_ref(), &by, Value::Null)
             .await;
         self.freeze.keep().await
@@ -97,35 +110,31 @@ impl Engine {
     }
 
     /// Gives a team's agents new keys: calls that run end at once, the agents end and are started again,
-    /// each in its conversation. A turn that ran is cut short.
+    /// each in its conversation; while the team is frozen, when it is thawed. Messages that wait go on
+    /// waiting; a turn that ran is cut short.
     ///
     /// # Errors
     /// `NotFound`: there is no such team. What kept an agent from being started again.
     pub async fn rotate_keys(&self, team: TeamName, human: Human) -> Result<Keys, Problem> {
         self.known(Some(&team))?;
         let by = AllowedBy::Human(human).to_string();
-        let running: Vec<Party> = {
-            let views = self.teams.watch();
-            let views = views.borrow();
-            let sessions = views.get(&team).into_iter().flatten();
-            sessions
-                .filter(|session| session.pid.is_some())
-                .map(|session| session.from.clone())
-                .collect()
-        };
         let revoked = self.tokens.revoke_team(&team);
-        self.teams.sleep(None, team.clone()).await?;
+        let restarted = self.teams.restart(&team, &keys_changed(&team, &by)).await?;
         let details = json!({ "revoked": revoked });
         self.note_stop("key.rotated", Some(&team), &by, details)
             .await;
-        let wakes = running
+        let keys = Keys {
+            revoked,
+            restarted: restarted.len(),
+        };
+        if self.freeze.is_frozen(&team) {
+            return Ok(keys);
+        }
+        let wakes = restarted
             .into_iter()
             .map(|from| self.teams.wake(from, team.clone()));
-        let woken = futures::future::try_join_all(wakes).await?;
-        Ok(Keys {
-            revoked,
-            restarted: woken.len(),
-        })
+        futures::future::try_join_all(wakes).await?;
+        Ok(keys)
     }
 
     /// Closes the tunnel of a team at once: what its agents do through it ends, and so do they. Nothing
@@ -172,6 +181,25 @@ impl Engine {
         };
         self.note(row).await;
     }
+}
+
+fn overtaken() -> Problem {
+    Problem::new(
+        Code::Conflict,
+        "It was thawed before all of it was seen to stand still.",
+        "`iris status` shows what holds now.",
+    )
+}
+
+fn keys_changed(team: &TeamName, by: &str) -> Problem {
+    Problem::new(
+        Code::Agent,
+        format!(
+            "{} gave {team} new keys: the turn that ran was cut short.",
+            who(by)
+        ),
+        "Send the message again if it still holds.",
+    )
 }
 
 fn keys_taken(team: &TeamName, by: &str) -> Problem {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
     ids::SessionId,
@@ -149,32 +150,31 @@ impl Reach {
         self.tell(Told::End(run));
     }
 
-    /// Stops the agent of this run where it stands, or lets it go on; what was seen of it. `None`: the
-    /// host did not say, or not in time.
-    pub fn halt(
+    /// What stops the agent of this run where it stands, or lets it go on, and says what was seen of it.
+    /// `None`: the host did not say, or not in time.
+    pub fn halting(
         &self,
         instance: &str,
         run: Run,
-        what: remote::Halt,
-    ) -> impl Future<Output = Option<Halted>> + Send + 'static + use<> {
-        let nonce = remote::Nonce::random();
-        let mut line = remote::halt(&nonce, instance, run, what).into_bytes();
-        line.push(b'\n');
-        let connection = Arc::clone(&self.seat.connection);
-        async move {
-            let ran = connection.run(remote::COMMAND, &line, HALT_LIMIT).await;
-            let ran = ran.inspect_err(|failure| {
-                tracing::warn!(%failure, %run, "an agent was not halted on its host");
-            });
-            let ran = ran.ok()?;
-            match ran
-                .stdout
-                .lines()
-                .find_map(|line| remote::read(&nonce, line))?
-            {
-                remote::Said::Halted { found, stopped } => Some(Halted { found, stopped }),
-                _ => None,
-            }
+    ) -> impl Fn(remote::Halt) -> BoxFuture<'static, Option<Halted>> + Send + Sync + use<> {
+        let (connection, instance) = (Arc::clone(&self.seat.connection), instance.to_owned());
+        move |what| {
+            let nonce = remote::Nonce::random();
+            let mut line = remote::halt(&nonce, &instance, run, what).into_bytes();
+            line.push(b'\n');
+            let connection = Arc::clone(&connection);
+            Box::pin(async move {
+                let ran = connection.run(remote::COMMAND, &line, HALT_LIMIT).await;
+                let ran = ran.inspect_err(|failure| {
+                    tracing::warn!(%failure, %run, "an agent was not halted on its host");
+                });
+                let ran = ran.ok()?;
+                let mut lines = ran.stdout.lines();
+                match lines.find_map(|line| remote::read(&nonce, line))? {
+                    remote::Said::Halted { found, stopped } => Some(Halted { found, stopped }),
+                    _ => None,
+                }
+            })
         }
     }
 

@@ -37,10 +37,10 @@ impl Halted {
 
 /// Stops the program with this pid and all that it started: its group, what descends from it, and
 /// what carries `mark` (`NAME=value`) in its environment. Blocks until the process table shows that
-/// they are stopped, a second at most; says what it shows.
+/// they are stopped, a second at most, or until it is `overtaken`; says what it shows.
 ///
 /// Without `/proc` only the group is stopped, and what is stopped is not known.
-pub fn halt(pid: u32, mark: &str) -> Halted {
+pub fn halt(pid: u32, mark: &str, overtaken: impl Fn() -> bool) -> Halted {
     let begun = Instant::now();
     if !cfg!(target_os = "linux") {
         signal_group(pid, Signal::STOP);
@@ -60,7 +60,7 @@ pub fn halt(pid: u32, mark: &str) -> Halted {
             stopped: count(all.iter().filter(|one| one.stopped).count()),
         };
         // One that forked before it was stopped shows in the next look.
-        if halted.found == halted.stopped || begun.elapsed() > WITHIN {
+        if halted.found == halted.stopped || begun.elapsed() > WITHIN || overtaken() {
             return halted;
         }
         std::thread::sleep(LOOK);
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(up, "up\n");
         let started = Started(child);
         let pid = started.0.id();
-        let halted = halt(pid, &mark);
+        let halted = halt(pid, &mark, || false);
         assert_eq!(
             halted,
             Halted {

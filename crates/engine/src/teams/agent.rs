@@ -6,10 +6,9 @@ mod text;
 
 use std::collections::HashMap;
 
-use futures::future::BoxFuture;
 use iris_domain::{
     Problem,
-    ids::{MessageId, SessionId},
+    ids::MessageId,
     problem::Code,
     request::{Asker, Circumstances, ToolRequest},
     session::{Cure, Event, Failure, Mcp, TurnEnd},
@@ -18,12 +17,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::{TeamsDeps, slots::Slot};
+use super::{TeamsDeps, halter::Attended, slots::Slot};
 use crate::{
     claude::{self, MessageState, Refused, TurnResult},
     endpoint::Callbacks,
-    process::{self, Ended, Halted, Output, Process},
-    remote::Halt,
+    process::{Ended, Output, Process},
     secrets::Secret,
 };
 use asking::Asking;
@@ -66,6 +64,8 @@ pub(super) struct Agent {
     asking: Option<Asking>,
     /// How many of those it may make.
     bound: Option<(Callbacks, Asker)>,
+    /// Stops it and lets it go on.
+    attended: Option<Attended>,
     /// Its host, where that is another one.
     pub far: Option<Far>,
     /// What the agent wrote in the running turn.
@@ -88,6 +88,7 @@ impl Agent {
             next: 0,
             asking: None,
             bound: None,
+            attended: None,
             far: None,
             text: Text::default(),
         }
@@ -113,31 +114,19 @@ impl Agent {
         self.process.stop();
     }
 
-    /// Stops it where it stands with all that it started, or lets it go on; what the process table
-    /// shows then. `None`: its host did not answer.
-    pub fn halt(
-        &self,
-        session: SessionId,
-        instance: &str,
-        what: Halt,
-    ) -> BoxFuture<'static, Option<Halted>> {
-        if let Some(far) = &self.far {
-            return Box::pin(far.halt(instance, what));
+    /// Stands still while its team is frozen.
+    pub fn attended(mut self, by: Attended) -> Self {
+        self.attended = Some(by);
+        self
+    }
+
+    /// It may ask for nothing more, on whatever way.
+    pub fn cut_off(&mut self) {
+        self.asking = None;
+        self.bound = None;
+        if let Some(far) = &mut self.far {
+            far.cut_off();
         }
-        let (pid, mark) = (self.pid(), claude::mark(session));
-        Box::pin(async move {
-            let looked = tokio::task::spawn_blocking(move || match what {
-                Halt::Stop => process::halt(pid, &mark),
-                Halt::GoOn => {
-                    process::go_on(pid, &mark);
-                    Halted::default()
-                }
-            });
-            looked
-                .await
-                .inspect_err(|error| warn!(%error, "an agent could not be looked at"))
-                .ok()
-        })
     }
 
     pub fn initialize(&mut self) {
@@ -277,7 +266,9 @@ impl Agent {
                 Ok(()) => return,
                 Err(full) => full.to_string(),
             },
-            None => "Iris answers permission requests over MCP only.".to_owned(),
+            None => {
+                "Iris takes no permission request of this agent on its control channel.".to_owned()
+            }
         };
         warn!(
             pid = self.pid(),

@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
 use super::{
-    SessionViews, TeamsDeps, shutting_down,
+    SessionViews, TeamsDeps,
+    halter::Halters,
+    shutting_down,
     slots::Slots,
     supervisor::{Command, Supervisor},
 };
@@ -35,11 +37,6 @@ pub(super) enum Question {
         from: Option<Party>,
         to: TeamName,
         reply: oneshot::Sender<Result<Vec<Handle>, Problem>>,
-    },
-    /// Every session that was made in this run, of a team or of all.
-    All {
-        team: Option<TeamName>,
-        reply: oneshot::Sender<Vec<Handle>>,
     },
     /// End everything.
     Shutdown(oneshot::Sender<()>),
@@ -78,6 +75,7 @@ type Key = (Party, TeamName);
 pub(super) struct Owner {
     deps: TeamsDeps,
     slots: Slots,
+    halters: Halters,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     sessions: HashMap<Key, Handle>,
     /// Of removed teams, until they are gone: a session has never two processes.
@@ -85,10 +83,15 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub fn new(deps: TeamsDeps, slots: Slots, views: watch::Sender<Arc<SessionViews>>) -> Self {
+    pub fn new(
+        deps: TeamsDeps,
+        (slots, halters): (Slots, Halters),
+        views: watch::Sender<Arc<SessionViews>>,
+    ) -> Self {
         Self {
             deps,
             slots,
+            halters,
             views: Arc::new(views),
             sessions: HashMap::new(),
             leaving: HashMap::new(),
@@ -109,13 +112,6 @@ impl Owner {
                     Some(Question::Existing { from, to, reply }) => {
                         if reply.send(self.existing(from.as_ref(), &to)).is_err() {
                             debug!("who asked for sessions is gone");
-                        }
-                    }
-                    Some(Question::All { team, reply }) => {
-                        let of = |key: &Key| team.as_ref().is_none_or(|team| key.1 == *team);
-                        let all = self.sessions.iter().filter(|(key, _)| of(key));
-                        if reply.send(all.map(|(_, handle)| handle.clone()).collect()).is_err() {
-                            debug!("who asked for all sessions is gone");
                         }
                     }
                     Some(Question::Shutdown(reply)) => {
@@ -153,7 +149,7 @@ impl Owner {
         let (id_tx, id) = watch::channel(record.id);
         let supervisor = Supervisor::new(
             self.deps.clone(),
-            self.slots.clone(),
+            (self.slots.clone(), self.halters.clone()),
             self.views.clone(),
             record,
             id_tx,

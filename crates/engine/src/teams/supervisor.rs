@@ -27,9 +27,10 @@ use tracing::{debug, info, warn};
 use super::{
     SessionViews, TeamsDeps,
     agent::{Agent, Heard},
+    halter::Halters,
     slots::Slots,
 };
-use crate::{approvals::ApprovalsView, clock, links::Lease, process::Halted, store::SessionRecord};
+use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
 
 /// How long an interrupted turn may take to end. Claude Code ends a turn at once (measured); a tool
 /// that does not let itself be killed takes longer.
@@ -53,27 +54,20 @@ pub(super) enum Command {
         text: String,
         reply: oneshot::Sender<(SessionId, Settled)>,
     },
+    /// Whether a message waits because the team is frozen.
+    Waits(MessageId, oneshot::Sender<bool>),
     /// End the running turn.
     Interrupt(oneshot::Sender<bool>),
     /// End the process.
     Sleep(oneshot::Sender<bool>),
-    /// Stop it where it stands.
-    Halt(oneshot::Sender<Halt>),
-    /// It goes on.
-    GoOn(oneshot::Sender<()>),
+    /// Start the agent anew, for this reason; answers whether there was one.
+    Restart(Problem, oneshot::Sender<bool>),
+    /// Its host does not answer: the agent may do nothing more.
+    CutOff(String),
     /// Leave the place if there is nothing to do.
     Evict,
     /// End the process and the supervisor.
     Close,
-}
-
-/// What became of a halt.
-#[derive(Debug)]
-pub(super) enum Halt {
-    /// So it looks now.
-    Done(Halted),
-    /// This host did not answer.
-    Unreached(String),
 }
 
 #[derive(Debug)]
@@ -88,6 +82,7 @@ type Taking = BoxFuture<'static, Result<Place, Failure>>;
 pub(super) struct Supervisor {
     deps: TeamsDeps,
     slots: Slots,
+    halters: Halters,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     id: watch::Sender<SessionId>,
     mailbox: mpsc::WeakSender<Command>,
@@ -134,7 +129,7 @@ enum Woken {
 impl Supervisor {
     pub fn new(
         deps: TeamsDeps,
-        slots: Slots,
+        (slots, halters): (Slots, Halters),
         views: Arc<watch::Sender<Arc<SessionViews>>>,
         record: SessionRecord,
         id: watch::Sender<SessionId>,
@@ -143,6 +138,7 @@ impl Supervisor {
         Self {
             deps,
             slots,
+            halters,
             views,
             id,
             mailbox,
@@ -173,10 +169,11 @@ impl Supervisor {
         let mut config = self.deps.config.clone();
         let mut config_live = true;
         let mut frozen = self.deps.freeze.watch();
+        self.see_frozen();
         loop {
             let woken = tokio::select! {
                 command = mailbox.recv(), if !self.closing => Woken::Told(command),
-                place = taken(&mut self.taking), if !self.is_frozen() => Woken::Place(place),
+                place = taken(&mut self.taking), if !self.session.is_held() => Woken::Place(place),
                 Some(problem) = why(&mut self.unreached) => Woken::Unreached(problem),
                 output = heard(&mut self.agent) => Woken::Output(output),
                 changed = approvals.changed(), if approvals_live => Woken::Approvals(changed.is_ok()),
@@ -194,8 +191,9 @@ impl Supervisor {
                     if !self.retake() {
                         self.taking = None;
                         self.unreached = None;
-                        let event = self.launch(place).await;
-                        self.step(event);
+                        if let Some(event) = self.launch(place).await {
+                            self.step(event);
+                        }
                     }
                 }
                 Woken::Output(output) => self.output(output).await,
@@ -211,8 +209,10 @@ impl Supervisor {
                         self.step(Event::Evict);
                     }
                 }
-                // What may be done now is asked again.
-                Woken::Frozen => frozen.mark_unchanged(),
+                Woken::Frozen => {
+                    frozen.mark_unchanged();
+                    self.see_frozen();
+                }
                 Woken::AskMcp => {
                     self.ask_mcp_at = None;
                     if let Some(agent) = &mut self.agent {
@@ -242,6 +242,12 @@ impl Supervisor {
                 self.messages.insert(id, Message { text, reply });
                 self.step(Event::Message(id));
             }
+            Command::Waits(id, reply) => {
+                let waits = self.session.is_held() && self.session.is_queued(id);
+                if reply.send(waits).is_err() {
+                    debug!("who asked for a message is gone");
+                }
+            }
             Command::Interrupt(reply) => {
                 let running = self.session.running().is_some();
                 self.step(Event::Interrupt);
@@ -260,8 +266,8 @@ impl Supervisor {
                 self.sleepers.push(reply);
                 self.step(Event::Sleep);
             }
-            Command::Halt(reply) => self.halt(reply),
-            Command::GoOn(reply) => self.go_on(reply),
+            Command::Restart(why, reply) => self.restart(why, reply),
+            Command::CutOff(host) => self.cut_off(&host),
             Command::Evict => self.step(Event::Evict),
             Command::Close => self.close(),
         }
@@ -426,8 +432,8 @@ impl Supervisor {
         let Some((timer, _)) = self.timer.take() else {
             return;
         };
-        if self.is_frozen() || (timer == Timer::Silence && self.waiting) {
-            // The agent is stopped, or waits for a human: its silence is right.
+        if timer == Timer::Silence && self.waiting {
+            // The agent waits for a human: its silence is right.
             self.timer = self
                 .limit(timer)
                 .map(|limit| (timer, Instant::now() + limit));

@@ -161,7 +161,11 @@ impl Teams {
         }
         agent.far = far;
         agent.initialize();
-        let outcome = timeout(limit, ready(&mut agent, team)).await;
+        let outcome = tokio::select! {
+            outcome = timeout(limit, ready(&mut agent, team)) => outcome,
+            // It stands still by ending: nobody waits for it to go on.
+            () = deps.freeze.begun(name) => Ok(Err(Unready::Unusable(iris_domain::freeze::problem(name)))),
+        };
         if !matches!(outcome, Ok(Err(Unready::Ended(_)))) {
             agent.stop();
             if timeout(STOP_LIMIT, end(&mut agent)).await.is_err() {

@@ -104,13 +104,14 @@ fn a_full_menu() {
     );
 
     let frozen = |found, stopped| iris_domain::freeze::FrozenView {
+        order: 1,
         since: "2026-01-01T10:00:00Z".parse().expect("a time"),
         by: "human:tray:me".into(),
         proof: Some(iris_domain::freeze::Proof {
             found,
             stopped,
             took_ms: 400,
-            unreached: Vec::new(),
+            unreached: Default::default(),
         }),
     };
     snapshot.frozen = Some(frozen(7, 7));

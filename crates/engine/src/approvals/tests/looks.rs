@@ -1,6 +1,6 @@
 //! Disks that hang, and links that lead to what is denied.
 
-use std::{fs::File, os::unix::fs::symlink, path::Path};
+use std::{fs::File, os::unix::fs::symlink, path::PathBuf};
 
 use nix::{sys::stat::Mode, unistd::mkfifo};
 
@@ -16,15 +16,28 @@ fn follow(path: &str) -> Option<String> {
     (Ground::default().follow)(path)
 }
 
-/// The disk answers for as long as this is held.
-fn mend(folder: &Path) -> File {
-    let mut gate = File::options();
-    gate.read(true).write(true);
-    gate.open(folder.join("hung")).unwrap()
+/// The disk that hangs. It is mended in the end, whatever becomes of the test: the runtime waits for the
+/// threads that look, and would wait for ever.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// From now on it answers.
+    fn mend(&self) {
+        let mut gate = File::options();
+        gate.read(true).write(true);
+        // Whoever looks later, even when the test is over, must find it open.
+        std::mem::forget(gate.open(&self.0).unwrap());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.mend();
+    }
 }
 
 /// Teams with these modes on a disk that hangs, and `beta` on one that works.
-async fn house(hung: &[(&str, GrantPermission)]) -> House {
+async fn house(hung: &[(&str, GrantPermission)]) -> (House, Disk) {
     let folder = tempfile::tempdir().unwrap();
     mkfifo(&folder.path().join("hung"), Mode::S_IRWXU).unwrap();
     std::fs::create_dir(folder.path().join("works")).unwrap();
@@ -55,7 +68,8 @@ async fn house(hung: &[(&str, GrantPermission)]) -> House {
         follow,
         ..Ground::default()
     };
-    House::on(ground, folder, Arc::new(config)).await
+    let disk = Disk(folder.path().join("hung"));
+    (House::on(ground, folder, Arc::new(config)).await, disk)
 }
 
 impl House {
@@ -89,7 +103,7 @@ fn is_allowed(decision: &Decision) -> bool {
 #[tokio::test]
 async fn a_disk_that_hangs_holds_up_nobody_but_who_asks_for_it() {
     use GrantPermission::{Ask, Yes};
-    let house = house(&[("alpha", Ask), ("yes", Yes)]).await;
+    let (house, disk) = house(&[("alpha", Ask), ("yes", Yes)]).await;
     // More than may hang at once.
     let calls: Vec<_> = (0..8)
         .map(|n| house.reads("alpha", &format!("t{n}"), "hung"))
@@ -135,7 +149,7 @@ async fn a_disk_that_hangs_holds_up_nobody_but_who_asks_for_it() {
         .await
         .unwrap();
 
-    let _works = mend(house.folder.path());
+    disk.mend();
     let second = pending
         .iter()
         .filter(|view| view.team == alpha())
@@ -152,7 +166,7 @@ async fn a_disk_that_hangs_holds_up_nobody_but_who_asks_for_it() {
 
 #[tokio::test]
 async fn rules_that_change_while_somebody_looks_are_looked_at_again() {
-    let house = house(&[("alpha", GrantPermission::Ask)]).await;
+    let (house, disk) = house(&[("alpha", GrantPermission::Ask)]).await;
     let call = house.reads("alpha", "t1", "hung");
     let view = house.pending(1).await.remove(0);
     let allow = Answer::Allow {
@@ -171,18 +185,17 @@ async fn rules_that_change_while_somebody_looks_are_looked_at_again() {
     let rules = &mut config.teams.get_mut(&alpha()).unwrap().approval_policy;
     rules.deny.push("Read(/x)".into());
     house.config.send_replace(Arc::new(config));
-    let works = mend(house.folder.path());
+    disk.mend();
     let problem = answering.await.unwrap().unwrap_err();
     assert_eq!(problem.code, Code::Conflict, "{problem:?}");
     let problem = house.answer(&view.id, allow).await.unwrap_err();
     assert_eq!(problem.code, Code::Forbidden, "the new rule holds");
-    drop(works);
     call.abort();
 }
 
 #[tokio::test]
 async fn a_human_cannot_allow_what_a_link_leads_to_and_a_rule_denies() {
-    let house = house(&[]).await;
+    let (house, _disk) = house(&[]).await;
     let works = house.folder.path().join("works");
     std::fs::create_dir(works.join("secret")).unwrap();
     symlink(works.join("secret"), works.join("link")).unwrap();

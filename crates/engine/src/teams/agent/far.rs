@@ -10,9 +10,10 @@ use iris_domain::{
 
 use crate::{
     links::Reach,
-    process::{Ended, Halted},
+    process::Ended,
     remote::{self, Said, Unstarted},
     ssh::{self, Reason},
+    teams::halter::FarHalt,
 };
 
 /// A line of stderr in a sentence is cut to this many characters.
@@ -26,6 +27,7 @@ pub(in crate::teams) struct Far {
     pub reach: Reach,
     started: bool,
     unstarted: Option<Unstarted>,
+    cut_off: bool,
 }
 
 impl Far {
@@ -36,6 +38,7 @@ impl Far {
             reach,
             started: false,
             unstarted: None,
+            cut_off: false,
         }
     }
 
@@ -71,13 +74,15 @@ impl Far {
         self.reach.end(self.run);
     }
 
-    /// Stops it on its host where it stands, or lets it go on; `None`: the host did not answer.
-    pub fn halt(
-        &self,
-        instance: &str,
-        what: remote::Halt,
-    ) -> impl Future<Output = Option<Halted>> + Send + 'static + use<> {
-        self.reach.halt(instance, self.run, what)
+    /// What it runs on the host is ended there, as soon as the host answers.
+    pub fn cut_off(&mut self) {
+        self.cut_off = true;
+        self.end();
+    }
+
+    /// What stops it on its host where it stands, or lets it go on.
+    pub fn halting(&self, instance: &str) -> FarHalt {
+        Box::new(self.reach.halting(instance, self.run))
     }
 
     /// What the end of its `ssh` means; `own` is what it would mean of an agent here.
@@ -87,6 +92,11 @@ impl Far {
                 problem: why.problem(team),
                 cure: Cure::Human,
             };
+        }
+        if self.cut_off {
+            // Once more: the host may answer by now.
+            self.end();
+            return own;
         }
         let Some(code) = ended.status.and_then(|status| status.code()) else {
             // It had to be killed.

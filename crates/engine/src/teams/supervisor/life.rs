@@ -13,7 +13,12 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{Agent, Place, Supervisor, exited, place};
-use crate::{claude, clock, process::Ended, store::StoreError, teams::start::Start};
+use crate::{
+    claude, clock,
+    process::Ended,
+    store::StoreError,
+    teams::{halter::Target, start::Start},
+};
 
 impl Supervisor {
     pub(super) fn configured(&self) -> Option<Team> {
@@ -60,30 +65,42 @@ impl Supervisor {
         true
     }
 
-    /// Starts the process, now that there is a place for it.
-    pub(super) async fn launch(&mut self, place: Result<Place, Failure>) -> Event {
-        let Place { slot, remote } = match place {
-            Ok(place) => place,
-            Err(Failure { problem, cure }) => return exited(problem, cure),
-        };
-        let (lease, reach) = remote.unzip();
-        self.lease = lease;
+    /// Starts the process, now that there is a place for it; what came of that. `None`: it was frozen
+    /// meanwhile, and its place waits with it.
+    pub(super) async fn launch(&mut self, place: Result<Place, Failure>) -> Option<Event> {
+        match place {
+            Ok(place) => self.launch_in(place).await,
+            Err(Failure { problem, cure }) => Some(exited(problem, cure)),
+        }
+    }
+
+    async fn launch_in(&mut self, place: Place) -> Option<Event> {
         let Some(team) = self.configured() else {
-            return exited(removed(), Cure::Human);
+            return Some(exited(removed(), Cure::Human));
         };
         self.record.last_used_at = clock::now();
         // Before the start: a conversation that nobody knows of could never be resumed.
         if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
-            return exited(not_saved(&error), Cure::Human);
+            return Some(exited(not_saved(&error), Cure::Human));
         }
         let secrets = match self.deps.secrets.of_env(&team.env).await {
             Ok(secrets) => secrets,
-            Err(problem) => return exited(problem, Cure::Human),
+            Err(problem) => return Some(exited(problem, Cure::Human)),
         };
+        // A freeze from here on waits for the agent, and stops it as soon as there is one.
+        let seat = self.halters.seat(&self.record.to);
+        if self.is_frozen() {
+            let waits = async { Ok(place) };
+            self.taking = Some((team, Box::pin(waits)));
+            return None;
+        }
+        let Place { slot, remote } = place;
+        let (lease, reach) = remote.unzip();
+        self.lease = lease;
         let token = self.deps.tokens.mint(self.asker(&team));
         if let Err(problem) = self.deps.callbacks.may_run(&self.record.to) {
             self.deps.tokens.revoke(&token);
-            return exited(problem, Cure::Human);
+            return Some(exited(problem, Cure::Human));
         }
         let start = Start {
             deps: &self.deps,
@@ -101,10 +118,10 @@ impl Supervisor {
             Ok(started) => started,
             Err(failure) => {
                 self.deps.tokens.revoke(&token);
-                return Event::Exited {
+                return Some(Event::Exited {
                     failure,
                     lived: Duration::ZERO,
-                };
+                });
             }
         };
         let without_tunnel = match &far {
@@ -115,7 +132,16 @@ impl Supervisor {
         if without_tunnel {
             agent = agent.asks_on_its_channel(&self.deps, self.asker(&team));
         }
+        let target = Target {
+            session: self.record.id,
+            host: team.host().to_owned(),
+            pid: agent.pid(),
+            far: far.as_ref().map(|far| far.halting(&self.deps.instance)),
+            supervisor: self.mailbox.clone(),
+        };
         agent.far = far;
+        let frozen = self.deps.freeze.watch();
+        agent = agent.attended(seat.attend(frozen, target, &self.deps.tasks));
         info!(team = %self.record.to, session = %self.record.id, pid = agent.pid(), host = team.host(), "agent started");
         if let Some(started) = agent.started()
             && let Err(error) = self
@@ -129,7 +155,7 @@ impl Supervisor {
         self.agent = Some(agent);
         self.deps.store.metrics().agent_started(&self.record.to);
         self.started_with = Some(claude::started_with(&team));
-        Event::Spawned
+        Some(Event::Spawned)
     }
 
     /// Whether its process was started with settings that are not the team's any more: rules that

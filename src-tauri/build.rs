@@ -36,6 +36,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "find_secret",
         "keep_secret",
         "forget_secret",
+        "attention",
+        "edit_attention",
         "outside_settings",
         "edit_slack",
         "test_slack",
@@ -45,6 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "audit",
         "verify_audit",
         "export_audit",
+        "showing",
         "pick_folder",
         "quit",
     ]);

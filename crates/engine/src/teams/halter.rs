@@ -158,7 +158,7 @@ impl Halter {
                     Some(_) => Halt::Stop,
                     None => Halt::GoOn,
                 };
-                let halted = self.halt(what).await;
+                let halted = self.halt(what, wanted).await;
                 done = wanted;
                 // Only what is wanted still is told of: the next thing may be the opposite.
                 if self.frozen.borrow().order_for(&self.seat.team) != wanted {
@@ -176,14 +176,14 @@ impl Halter {
     }
 
     /// What the process tables show then; `None`: they could not be seen.
-    async fn halt(&self, what: Halt) -> Option<Halted> {
+    async fn halt(&self, what: Halt, wanted: Option<u64>) -> Option<Halted> {
         if let Some(far) = &self.target.far {
             return far(what).await;
         }
         let (pid, mark) = (self.target.pid, claude::mark(self.target.session));
-        // A look of another order: this one need not be finished.
-        let frozen = self.frozen.clone();
-        let overtaken = move || frozen.has_changed().unwrap_or(true);
+        // By another order for this team: this look need not be finished then.
+        let (frozen, team) = (self.frozen.clone(), self.seat.team.clone());
+        let overtaken = move || frozen.borrow().order_for(&team) != wanted;
         let looking = tokio::task::spawn_blocking(move || match what {
             Halt::Stop => process::halt(pid, &mark, overtaken),
             Halt::GoOn => {

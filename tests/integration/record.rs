@@ -18,12 +18,17 @@ async fn what_was_decided_is_found_explained_and_verified_in_the_window() {
     let window = iris.driver().window().await;
     window.click("nav-activity").await;
     window.type_into("activity-search", "zeb").await;
+    let shown = async |count: usize| {
+        let rows = "return document.querySelectorAll('[data-testid=\"activity-row\"]').length";
+        eventually(&format!("{count} rows are shown"), async || {
+            (window.script(rows).await == json!(count)).then_some(())
+        })
+        .await;
+    };
+    // The task, and what the agent asked for it.
+    shown(2).await;
     window.choose("activity-kind", "permission").await;
-    let rows = "return document.querySelectorAll('[data-testid=\"activity-row\"]').length";
-    eventually("only what was sought is shown", async || {
-        (window.script(rows).await == json!(1)).then_some(())
-    })
-    .await;
+    shown(1).await;
     window.click("activity-open").await;
     let detail = window.text("activity-detail").await;
     assert!(
@@ -37,6 +42,8 @@ async fn what_was_decided_is_found_explained_and_verified_in_the_window() {
     let found = window.text("activity-check").await;
     assert!(found.contains("are there and unchanged"), "{found}");
     window.screenshot("activity").await;
+    let left = window.text("activity-detail").await;
+    assert_eq!(left, detail, "a row that is read stays open");
     iris.stop();
     window.release().await;
 }
@@ -62,6 +69,8 @@ async fn rows_are_searched_and_given_out_with_a_running_iris_and_without() {
             "ZEB",
             "--by",
             "human:cli",
+            "--kind",
+            "permission",
             "--since",
             "1h",
             "--json",

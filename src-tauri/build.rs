@@ -36,6 +36,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "find_secret",
         "keep_secret",
         "forget_secret",
+        "attention",
+        "edit_attention",
         "outside_settings",
         "edit_slack",
         "test_slack",
@@ -43,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "remove_webhook",
         "test_webhooks",
         "audit",
+        "showing",
         "pick_folder",
         "quit",
     ]);

@@ -28,7 +28,7 @@ use iris_domain::{
     target::TargetMistakes,
 };
 use iris_engine::{
-    config_file::{CommonEdit, RemoteOptionsEdit, TeamEdit},
+    config_file::{Attention, CommonEdit, RemoteOptionsEdit, TeamEdit},
     human,
     secrets::{Place, Secret, SecretItem},
     ssh::Resolved,
@@ -81,6 +81,8 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         find_secret,
         keep_secret,
         forget_secret,
+        attention,
+        edit_attention,
         outside::outside_settings,
         outside::edit_slack,
         outside::test_slack,
@@ -88,6 +90,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         outside::remove_webhook,
         outside::test_webhooks,
         audit,
+        showing,
         pick_folder,
         quit,
     ])
@@ -396,6 +399,19 @@ async fn forget_secret(shell: State<'_, Shell>, name: String) -> Answered<()> {
     forgotten.map(drop)
 }
 
+/// How Iris asks for attention: notifications, quiet hours, shortcuts.
+#[tauri::command]
+fn attention(shell: State<'_, Shell>) -> Attention {
+    shell.engine.config.attention()
+}
+
+/// Sets that.
+#[tauri::command]
+async fn edit_attention(shell: State<'_, Shell>, edit: Value) -> Answered<()> {
+    let edit: Attention = parsed("edit", edit)?;
+    shell.engine.config.edit_attention(edit).await
+}
+
 /// Rows of the audit log, newest first.
 #[tauri::command]
 async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
@@ -403,6 +419,12 @@ async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
     let hint = "run `iris audit verify`, and see whether the disk with IRIS_HOME is full";
     let rows = shell.engine.store.audit(query).await;
     rows.map_err(|error| Problem::new(Code::Storage, error.to_string(), hint))
+}
+
+/// The window shows this view now: no notification tells of what stands before the user's eyes.
+#[tauri::command]
+fn showing(shell: State<'_, Shell>, view: &str) {
+    shell.showing(view);
 }
 
 /// Lets the user choose a folder; `None`: they chose none.
@@ -475,7 +497,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 43, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 46, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

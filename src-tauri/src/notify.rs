@@ -9,34 +9,118 @@ mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
 
+use std::{fmt, time::Duration};
+
 use iris_domain::{
     Problem,
+    announce::{Announced, Announcer, Mood},
+    config::Settings,
     display::one_line,
     ids::ApprovalId,
     prompt::PromptView,
     snapshot::{ApprovalView, Snapshot, TeamState},
 };
-use jiff::tz::TimeZone;
+use iris_engine::clock;
+use jiff::{civil::Time, tz::TimeZone};
 
 #[cfg(target_os = "linux")]
 pub(crate) use self::linux::approvals;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::other::approvals;
-use crate::shell::{Intent, Shell, asks, is_question, place};
-
-/// No more approvals than this are notified at once; the next one follows when one ends. A flood
-/// of requests is one for the window, and daemons stack everything on the screen.
-const SHOWN_MAX: usize = 5;
+use crate::{
+    shell::{Intent, Shell, asks, is_question, place},
+    windows::View,
+};
 
 /// The longest title and line, characters.
 const LINE_MAX: usize = 200;
 
-/// The approvals that a notification should stand for, oldest first: those that wait for the human;
-/// none when they are turned off.
-fn wanted(snapshot: &Snapshot, turned_on: bool) -> Vec<&ApprovalView> {
-    match turned_on {
-        true => snapshot.for_human().collect(),
-        false => Vec::new(),
+/// While it is quiet and something waits, the clock is looked at so often: a timer that was set to the
+/// end of the quiet hours would be late by as long as the computer slept.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What a notification stands for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum About {
+    /// One approval.
+    One(ApprovalId),
+    /// Several, as one.
+    Many,
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(id) => write!(f, "{id}"),
+            Self::Many => f.write_str("several"),
+        }
+    }
+}
+
+/// A notification that is to be on the screen.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    about: About,
+    title: String,
+    body: String,
+    buttons: &'static [(&'static str, &'static str)],
+}
+
+/// What speaks for or against telling the user now.
+fn mood(settings: &Settings, watched: bool, now: Time) -> Mood {
+    if !settings.notifications {
+        Mood::Off
+    } else if watched {
+        Mood::Watched
+    } else if settings.quiet_hours.is_some_and(|hours| hours.hold(now)) {
+        Mood::Quiet
+    } else {
+        Mood::Open
+    }
+}
+
+/// The notifications that are to be on the screen now, and after what time that may be others although
+/// nothing happened.
+fn wanted(
+    announcer: &mut Announcer,
+    snapshot: &Snapshot,
+    settings: &Settings,
+    watched: bool,
+) -> (Vec<Wanted>, Option<Duration>) {
+    let zone = TimeZone::system();
+    let mood = mood(
+        settings,
+        watched,
+        clock::now().to_zoned(zone.clone()).time(),
+    );
+    let waiting: Vec<&ApprovalView> = snapshot.for_human().collect();
+    let again = (mood == Mood::Quiet && !waiting.is_empty()).then_some(LOOK_AGAIN);
+    (announced(announcer, &waiting, mood, &zone), again)
+}
+
+fn announced(
+    announcer: &mut Announcer,
+    waiting: &[&ApprovalView],
+    mood: Mood,
+    zone: &TimeZone,
+) -> Vec<Wanted> {
+    match announcer.step(waiting, mood) {
+        Announced::Each(ids) => {
+            let told = waiting.iter().filter(|view| ids.contains(&view.id));
+            told.map(|view| Wanted {
+                about: About::One(view.id.clone()),
+                title: title(view),
+                body: body(view, zone),
+                buttons: buttons(view),
+            })
+            .collect()
+        }
+        Announced::Together(counts) => vec![Wanted {
+            about: About::Many,
+            title: counts.title(),
+            body: one_line(&counts.by_team(), LINE_MAX),
+            buttons: &[("details", "Details"), ("default", "Open Iris")],
+        }],
     }
 }
 
@@ -83,13 +167,14 @@ fn buttons(view: &ApprovalView) -> &'static [(&'static str, &'static str)] {
     ]
 }
 
-/// What a button of an approval's notification means.
-fn pressed(button: &str, id: ApprovalId) -> Option<Intent> {
-    match button {
-        "allow" => Some(Intent::Allow(id)),
-        "deny" => Some(Intent::Deny(id)),
-        "details" | "default" => Some(Intent::Details(id)),
-        _ => None,
+/// What a button of a notification means.
+fn pressed(button: &str, about: About) -> Option<Intent> {
+    match (button, about) {
+        ("allow", About::One(id)) => Some(Intent::Allow(id)),
+        ("deny", About::One(id)) => Some(Intent::Deny(id)),
+        ("details" | "default", About::One(id)) => Some(Intent::Details(id)),
+        ("details" | "default", About::Many) => Some(Intent::View(View::Approvals)),
+        (_, About::One(_) | About::Many) => None,
     }
 }
 

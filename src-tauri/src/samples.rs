@@ -55,7 +55,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         host: "local".into(),
         path: "/srv/alpha".into(),
         tool: tool.into(),
-        input: json!({ "command": summary }),
+        input: json!({ "command": summary }).into(),
         summary: summary.into(),
         why: "mode ask".into(),
         offers: Offers::default(),

@@ -1,6 +1,6 @@
 //! What every surface acts on: the engine, who is at the desk, and the way out.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use iris_domain::{
     Problem,
@@ -12,6 +12,7 @@ use iris_domain::{
 };
 use iris_engine::{Engine, human};
 use tauri::AppHandle;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -75,10 +76,26 @@ pub(crate) fn asks(view: &PromptView) -> String {
 pub(crate) fn is_question(view: &ApprovalView) -> bool {
     let request = ToolRequest {
         tool: view.tool.clone(),
-        input: view.input.clone(),
+        input: (*view.input).clone(),
         tool_use_id: String::new(),
     };
     request.is_question()
+}
+
+/// Where the user looks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Looking {
+    /// The window is in front.
+    focused: bool,
+    /// The view that it shows.
+    view: String,
+}
+
+impl Looking {
+    /// Whether they have the waiting approvals before their eyes.
+    pub(crate) fn at_approvals(&self) -> bool {
+        self.focused && self.view == View::Approvals.name()
+    }
 }
 
 /// The engine and the user; cheap to clone.
@@ -86,6 +103,7 @@ pub(crate) fn is_question(view: &ApprovalView) -> bool {
 pub(crate) struct Shell {
     /// The engine.
     pub(crate) engine: Engine,
+    looking: Arc<watch::Sender<Looking>>,
     quit: CancellationToken,
     stopped: CancellationToken,
     tasks: TaskTracker,
@@ -96,10 +114,34 @@ impl Shell {
     pub(crate) fn new(engine: Engine) -> Self {
         Self {
             engine,
+            looking: Arc::default(),
             quit: CancellationToken::new(),
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// Where the user looks, as it changes.
+    pub(crate) fn looking(&self) -> watch::Receiver<Looking> {
+        self.looking.subscribe()
+    }
+
+    /// The window is in front now, or is not.
+    pub(crate) fn focused(&self, focused: bool) {
+        self.looking.send_if_modified(|now| {
+            let changed = now.focused != focused;
+            now.focused = focused;
+            changed
+        });
+    }
+
+    /// The window shows this view now; an empty name: there is no window.
+    pub(crate) fn showing(&self, view: &str) {
+        self.looking.send_if_modified(|now| {
+            let changed = now.view != view;
+            view.clone_into(&mut now.view);
+            changed
+        });
     }
 
     /// Runs a task that [`Self::stop_surfaces`] waits for. Callable from any thread.

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::{
     commands, notify, present,
     shell::Shell,
-    tray,
+    shortcuts, tray,
     windows::{self, At},
 };
 
@@ -175,6 +175,11 @@ fn surfaces(app: &tauri::AppHandle, shell: Shell) {
     shell.spawn({
         let shell = shell.clone();
         async move { notify::approvals(shell, handle).await }
+    });
+    let handle = app.clone();
+    shell.spawn({
+        let shell = shell.clone();
+        async move { shortcuts::follow(shell, handle).await }
     });
     let handle = app.clone();
     shell.spawn({

@@ -2,7 +2,9 @@
 //! web process: about 50 instead of 265 MiB (measured with WebKitGTK on Debian 12).
 
 use iris_domain::{ids::ApprovalId, snapshot::Snapshot};
-use tauri::{AppHandle, Emitter as _, Manager as _, WebviewUrl, WebviewWindowBuilder};
+use tauri::{AppHandle, Emitter as _, Manager as _, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+
+use crate::shell::Shell;
 
 /// The window's label: the only one that the capability names.
 pub(crate) const MAIN: &str = "main";
@@ -14,6 +16,9 @@ const SHOW_APPROVAL: &str = "show-approval";
 
 /// Sent to an open window that should show a part of itself; the payload is its name.
 const SHOW_VIEW: &str = "show-view";
+
+/// Sent to a window that can be seen, when a shortcut was pressed; the payload is `allow` or `deny`.
+const PRESS: &str = "press";
 
 /// What the window is to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub(crate) enum At {
 /// A part of the window that other surfaces lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
+    /// What waits.
+    Approvals,
     /// What humans granted.
     Grants,
     /// What nobody answered in time.
@@ -39,6 +46,7 @@ impl View {
     /// Its name, as the page knows it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Approvals => "approvals",
             Self::Grants => "grants",
             Self::Missed => "missed",
         }
@@ -46,7 +54,7 @@ impl View {
 
     /// The one with this name.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        [Self::Grants, Self::Missed]
+        [Self::Approvals, Self::Grants, Self::Missed]
             .into_iter()
             .find(|view| view.name() == name)
     }
@@ -85,7 +93,7 @@ fn show_now(app: &AppHandle, at: &At) -> tauri::Result<()> {
         };
     }
     // A new page hears no events yet: it reads its address instead.
-    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App(page(at).into()))
+    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App(page(at).into()))
         .title("Iris")
         .inner_size(960.0, 640.0)
         .min_inner_size(640.0, 420.0)
@@ -94,6 +102,16 @@ fn show_now(app: &AppHandle, at: &At) -> tauri::Result<()> {
         .on_navigation(is_ours)
         .on_new_window(|_, _| tauri::webview::NewWindowResponse::Deny)
         .build()?;
+    let shell = app.state::<Shell>().inner().clone();
+    shell.focused(window.is_focused()?);
+    window.on_window_event(move |event| match event {
+        WindowEvent::Focused(focused) => shell.focused(*focused),
+        WindowEvent::Destroyed => {
+            shell.focused(false);
+            shell.showing("");
+        }
+        _ => {}
+    });
     Ok(())
 }
 
@@ -104,6 +122,27 @@ pub(crate) fn publish(app: &AppHandle, snapshot: &Snapshot) {
     }
     if let Err(error) = app.emit_to(MAIN, SNAPSHOT, snapshot) {
         tracing::warn!(%error, "the window did not get the new state");
+    }
+}
+
+/// Has the window, if it can be seen, answer the approval that it shows as its own button does. The window
+/// is asked, because only it knows what stands before the user's eyes.
+pub(crate) fn press(app: &AppHandle, button: &str) {
+    let Some(window) = app.get_webview_window(MAIN) else {
+        tracing::info!(button, "a shortcut for what no window shows does nothing");
+        return;
+    };
+    let seen = window
+        .is_visible()
+        .and_then(|visible| Ok(visible && !window.is_minimized()?));
+    match seen {
+        Ok(true) => {
+            if let Err(error) = app.emit_to(MAIN, PRESS, button) {
+                tracing::warn!(%error, "the window did not hear a shortcut");
+            }
+        }
+        Ok(false) => tracing::info!(button, "a shortcut for what no window shows does nothing"),
+        Err(error) => tracing::warn!(%error, "the window does not say whether it can be seen"),
     }
 }
 

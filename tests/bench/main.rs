@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 mod freeze;
 mod load;
+mod pending;
 mod policy;
 mod programs;
 mod remote;
@@ -52,6 +53,9 @@ fn main() {
     runtime.block_on(async {
         if wanted("calls") {
             calls().await;
+        }
+        if wanted("pending") {
+            pending::measure().await;
         }
         if wanted("programs") {
             programs::measure().await;

@@ -11,7 +11,9 @@ async fn listed(iris: &Iris, what: &str) -> Vec<Value> {
 
 /// Clicks what surrounds the radio button with this id: the button itself cannot be seen.
 async fn pick(window: &Window, id: &str) {
-    let label = window.css(&format!("label:has([data-testid='{id}'])")).await;
+    let label = window
+        .css(&format!("label:has([data-testid='{id}'])"))
+        .await;
     label.click().await.unwrap();
 }
 

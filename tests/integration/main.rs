@@ -34,6 +34,7 @@ mod slack;
 mod ssh;
 mod stdio;
 mod supervisor;
+mod surfaces;
 mod times;
 mod webhook;
 

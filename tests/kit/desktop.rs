@@ -2,6 +2,7 @@
 //! unlocked keyring. Nothing of the user's session is touched, and nothing is activated by name:
 //! the bus knows no service files.
 
+mod keys;
 mod menu;
 mod notifications;
 mod tray;
@@ -18,6 +19,7 @@ use std::{
 use tempfile::TempDir;
 use zbus::{Connection, connection, fdo::DBusProxy};
 
+pub use keys::Key;
 pub use menu::MenuItem;
 pub use notifications::{Notification, Notifications};
 pub use tray::Tray;

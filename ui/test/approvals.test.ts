@@ -362,3 +362,50 @@ describe('answers together', () => {
     expect(find('deny-team')).toBeNull();
   });
 });
+
+describe('a global shortcut', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  const focused = (has: boolean) => vi.spyOn(document, 'hasFocus').mockReturnValue(has);
+
+  test('answers what the person has before their eyes', async () => {
+    focused(true);
+    const { api } = await open(two());
+    expect(api.onShow).toBe('approvals');
+    api.press('allow');
+    await settle();
+    expect(answers(api), 'not before it is armed').toEqual([]);
+    await arm();
+    api.press('allow');
+    await settle();
+    expect(answers(api)).toEqual([['one', { answer: 'allow' }]]);
+    api.press('deny');
+    await settle();
+    expect(answers(api)[1]).toEqual(['two', { answer: 'deny' }]);
+  });
+
+  test('allows nothing that was not seen, and nothing that is covered', async () => {
+    focused(false);
+    const { api, iris } = await open(two());
+    await arm();
+    api.press('allow');
+    api.press('deny');
+    await settle();
+    expect(answers(api), 'the window never was in front').toEqual([]);
+    window.dispatchEvent(new Event('focus'));
+    iris.view = 'teams';
+    await settle();
+    expect(api.onShow).toBe('teams');
+    api.press('allow');
+    await settle();
+    expect(answers(api), 'another view is on show').toEqual([]);
+    iris.view = 'approvals';
+    await settle();
+    window.dispatchEvent(new Event('focus'));
+    await arm();
+    await click('approval-deny-message');
+    api.press('allow');
+    await settle();
+    expect(answers(api), 'words are being typed').toEqual([]);
+  });
+});

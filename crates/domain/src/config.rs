@@ -7,6 +7,7 @@
 
 mod changes;
 mod debug;
+mod desktop;
 mod edit;
 mod lists;
 mod outside;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use self::problem::line_and_column;
 pub use self::{
     changes::{Changes, changes},
+    desktop::{NoTimeOfDay, Press, QuietHours, Shortcut, ShortcutError, Shortcuts, TimeOfDay},
     edit::{Change, EditError, Set, edit},
     outside::{KEYCHAIN, KeychainName, SLACK_API, SlackSettings, UrlError, Webhook, safe_url},
     parse::{Parsed, parse},
@@ -74,6 +76,12 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// Native notifications for approvals.
     pub notifications: bool,
+    /// When no notification is shown; absent: never. What came meanwhile is told of at their end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_hours: Option<QuietHours>,
+    /// Keys that are heard whatever program is in front; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shortcuts: Option<Shortcuts>,
     /// Start Iris when the user signs in.
     pub start_at_login: bool,
     /// A Slack app that shows approvals and takes answers; absent: none.
@@ -99,6 +107,8 @@ impl Default for Settings {
             audit_retention_days: 90,
             log_level: LogLevel::Info,
             notifications: true,
+            quiet_hours: None,
+            shortcuts: None,
             start_at_login: false,
             slack: None,
             webhooks: Vec::new(),

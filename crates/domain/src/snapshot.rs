@@ -1,6 +1,8 @@
 //! The whole visible state of Iris, published as one value. Tray, window, CLI and tests render
 //! it; none of them keeps state of its own.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -365,9 +367,9 @@ pub struct ApprovalView {
     pub path: String,
     /// The tool, as Claude Code names it.
     pub tool: String,
-    /// The input, as it would run.
+    /// The input, as it would run. Shared: it may be large, and every snapshot has it.
     #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
-    pub input: Value,
+    pub input: Arc<Value>,
     /// The heart of the input in one line, safe to show.
     pub summary: String,
     /// Why Iris asks: the rule or the mode.
@@ -475,7 +477,7 @@ pub(crate) mod tests {
             host: "local".to_owned(),
             path: "~/api".to_owned(),
             tool: "Bash".to_owned(),
-            input: serde_json::json!({ "command": "git push" }),
+            input: Arc::new(serde_json::json!({ "command": "git push" })),
             summary: "git push".to_owned(),
             why: "no rule covers it".to_owned(),
             offers: Offers::default(),

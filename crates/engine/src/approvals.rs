@@ -226,7 +226,7 @@ impl Approvals {
             host: asker.host.clone(),
             path: team.path.clone(),
             tool: request.tool.clone(),
-            input: request.input.clone(),
+            input: Arc::new(request.input.clone()),
             summary: request.summary(),
             why,
             like: likeness(&asker.team, &request, &offers),
@@ -357,7 +357,7 @@ impl Approvals {
         };
         let runs = ToolRequest {
             tool: view.tool,
-            input: input.cloned().unwrap_or(view.input),
+            input: input.cloned().unwrap_or_else(|| Value::clone(&view.input)),
             tool_use_id: String::new(),
         };
         let seen = self.looks.seen(&view.team, &hold, |p| p.look(&runs)).await;

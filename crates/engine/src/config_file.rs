@@ -3,6 +3,7 @@
 //! One task owns it (`keeper`). The config that holds is always a good one: a file with errors,
 //! or one that is suddenly gone, changes nothing but [`ConfigFile::problem`].
 
+mod attention;
 mod disk;
 mod keeper;
 mod outside_edit;
@@ -27,6 +28,7 @@ use iris_domain::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
+pub use self::attention::{Attention, HoursEdit, ShortcutsEdit};
 use self::keeper::{Command, Keeper, Recorder};
 pub use self::outside_edit::{OutsideSettings, SlackEdit, WebhookEdit, WebhookItem};
 pub use self::rules_edit::{CommonEdit, RulesEdit};

@@ -98,6 +98,7 @@ pub struct Engine {
     /// Those that a person put away.
     pub named_secrets: NamedSecrets,
     snapshot: watch::Receiver<Arc<Snapshot>>,
+    surfaces: Arc<watch::Sender<Vec<Problem>>>,
     pub(crate) tasks: TaskTracker,
     shutdown: CancellationToken,
     show: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
@@ -217,6 +218,7 @@ impl Engine {
         // What they show is part of what they follow: they start when there is an engine.
         let (slack_view, slack_shown) = watch::channel(None);
         let (webhooks_view, webhooks_shown) = watch::channel(Vec::new());
+        let (surfaces, surfaces_shown) = watch::channel(Vec::new());
         let snapshot = snapshot::publish(
             Sources {
                 endpoint: endpoint.clone(),
@@ -231,6 +233,7 @@ impl Engine {
                 frozen: freeze.watch(),
                 slack: slack_shown,
                 webhooks: webhooks_shown,
+                surfaces: surfaces_shown,
             },
             &tasks,
             shutdown.clone(),
@@ -271,6 +274,7 @@ impl Engine {
             named_secrets,
             processes,
             snapshot,
+            surfaces: Arc::new(surfaces),
             tasks,
             shutdown,
             show: Arc::new(Mutex::new(Some(show_requests))),
@@ -298,6 +302,12 @@ impl Engine {
     /// What surfaces show.
     pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshot.clone()
+    }
+
+    /// What the desktop app could not do for the user, in place of what it said before; every surface
+    /// shows it.
+    pub fn surface_problems(&self, problems: Vec<Problem>) {
+        self.surfaces.send_replace(problems);
     }
 
     /// Hears of a second start of Iris by a user who wants to see the window. One taker; where it is

@@ -34,6 +34,8 @@ pub(crate) struct Sources {
     pub frozen: watch::Receiver<Arc<Frozen>>,
     pub slack: watch::Receiver<Option<SlackView>>,
     pub webhooks: watch::Receiver<Vec<WebhookView>>,
+    /// What the desktop app could not do for the user.
+    pub surfaces: watch::Receiver<Vec<Problem>>,
 }
 
 /// Publishes a new snapshot whenever a source changes, until `shutdown`.
@@ -73,6 +75,7 @@ impl Sources {
             r = self.frozen.changed() => r.is_ok(),
             r = self.slack.changed() => r.is_ok(),
             r = self.webhooks.changed() => r.is_ok(),
+            r = self.surfaces.changed() => r.is_ok(),
         }
     }
 
@@ -88,6 +91,7 @@ impl Sources {
         problems.extend(self.config_problem.borrow_and_update().clone());
         let slack = self.slack.borrow_and_update().clone();
         problems.extend(slack.as_ref().and_then(needs_you));
+        problems.extend(self.surfaces.borrow_and_update().iter().cloned());
         problems.extend(self.found_at_start.iter().cloned());
         let teams = config
             .teams

@@ -7,18 +7,13 @@
 //! name: on the user's session bus, that is the user.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use futures::StreamExt as _;
-use iris_domain::{
-    decision::Surface,
-    ids::ApprovalId,
-    snapshot::{ApprovalView, Snapshot},
-};
-use jiff::tz::TimeZone;
+use iris_domain::{announce::Announcer, decision::Surface, snapshot::Snapshot};
 use tauri::AppHandle;
 use zbus::{
     Connection, MatchRule, Message, MessageStream,
@@ -28,7 +23,7 @@ use zbus::{
     zvariant::Value,
 };
 
-use super::{SHOWN_MAX, body, buttons, escape, pressed, title, wanted};
+use super::{About, Wanted, escape, pressed, wanted};
 use crate::shell::{Intent, Shell};
 
 const NAME: &str = "org.freedesktop.Notifications";
@@ -75,15 +70,20 @@ async fn serve(shell: &Shell, app: &AppHandle) -> zbus::Result<()> {
         .await?;
     let mut snapshots = shell.engine.snapshot();
     let mut config = shell.engine.config.watch();
+    let mut looking = shell.looking();
     let mut popups = Popups::new(bus);
     loop {
         let snapshot: Arc<Snapshot> = snapshots.borrow_and_update().clone();
-        let turned_on = config.borrow_and_update().settings.notifications;
-        popups.follow(&wanted(&snapshot, turned_on)).await;
+        let settings = config.borrow_and_update().settings.clone();
+        let watched = looking.borrow_and_update().at_approvals();
+        let (wanted, again) = wanted(&mut popups.announcer, &snapshot, &settings, watched);
+        popups.follow(wanted).await;
         let event = shell.until_stopped(async {
             tokio::select! {
                 changed = snapshots.changed() => changed.ok().map(|()| Event::State),
                 changed = config.changed() => changed.ok().map(|()| Event::State),
+                changed = looking.changed() => changed.ok().map(|()| Event::State),
+                () = after(again) => Some(Event::State),
                 signal = signals.next() => signal.map(Event::Signal),
                 owner = owners.next() => owner.map(Event::Owner),
             }
@@ -106,15 +106,23 @@ async fn serve(shell: &Shell, app: &AppHandle) -> zbus::Result<()> {
             }
             // The surfaces stop, the engine has ended, or the bus has.
             None => {
-                popups.follow(&[]).await;
+                popups.follow(Vec::new()).await;
                 return Ok(());
             }
         }
     }
 }
 
+/// Returns after so long; `None`: never.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 enum Event {
-    /// The snapshot or the config changed.
+    /// What is shown, the config or where the user looks changed, or time passed.
     State,
     /// Something that says it is the daemon said something.
     Signal(zbus::Result<Message>),
@@ -128,8 +136,8 @@ struct Popups {
     /// The daemon that answered last; `None`: to be asked what it can do.
     daemon: Option<Daemon>,
     shown: Shown,
-    /// Closed by the user: still in the tray and the window, but not shown again.
-    closed: BTreeSet<ApprovalId>,
+    /// What was told so far, and what the user closed.
+    announcer: Announcer,
 }
 
 /// A daemon, and what it can do.
@@ -148,30 +156,26 @@ impl Popups {
             bus,
             daemon: None,
             shown: Shown::default(),
-            closed: BTreeSet::new(),
+            announcer: Announcer::default(),
         }
     }
 
-    /// Withdraws what is no longer wanted and shows what is new.
-    async fn follow(&mut self, wanted: &[&ApprovalView]) {
-        let is_wanted = |id: &ApprovalId| wanted.iter().any(|view| &view.id == id);
-        self.closed.retain(is_wanted);
+    /// Withdraws what is no longer wanted and shows what is new or says something else now.
+    async fn follow(&mut self, wanted: Vec<Wanted>) {
+        let is_wanted = |about: &About| wanted.iter().any(|one| one.about == *about);
         for number in self.shown.keep(is_wanted) {
             if let Err(error) = self.call("CloseNotification", &(number,)).await {
                 // It may have gone at the same moment; if not, its buttons do nothing now.
                 tracing::debug!(%error, "a notification was not withdrawn");
             }
         }
-        let missing: Vec<&ApprovalView> = wanted
-            .iter()
-            .copied()
-            .filter(|view| !self.closed.contains(&view.id))
-            .take(SHOWN_MAX)
-            .filter(|view| !self.shown.has(&view.id))
-            .collect();
-        for view in missing {
-            if let Err(error) = self.show(view).await {
-                tracing::info!(request = %view.id, %error, "no notification was shown");
+        for one in wanted {
+            if self.shown.says(&one) {
+                continue;
+            }
+            let about = one.about.clone();
+            if let Err(error) = self.show(one).await {
+                tracing::info!(request = %about, %error, "no notification was shown");
                 // Asked again at the next change.
                 self.daemon = None;
                 return;
@@ -179,15 +183,16 @@ impl Popups {
         }
     }
 
-    async fn show(&mut self, view: &ApprovalView) -> zbus::Result<()> {
+    async fn show(&mut self, wanted: Wanted) -> zbus::Result<()> {
         let daemon = match self.daemon.take() {
             Some(daemon) => daemon,
             None => self.ask_daemon().await?,
         };
-        let mut text = body(view, &TimeZone::system());
+        let mut text = wanted.body.clone();
         let mut actions: Vec<&str> = Vec::new();
         if daemon.actions {
-            let shown = buttons(view)
+            let shown = wanted
+                .buttons
                 .iter()
                 .filter(|(key, _)| *key != ON_BODY || !daemon.draws_all);
             actions.extend(shown.flat_map(|(key, label)| [*key, *label]));
@@ -201,12 +206,13 @@ impl Popups {
             ("urgency", Value::U8(CRITICAL)),
             ("desktop-entry", Value::from("Iris")),
         ]);
-        let replaces = 0_u32;
+        // In place: what it says now, not one more. 0: a new one.
+        let replaces = self.shown.number_of(&wanted.about).unwrap_or(0);
         let notification = (
             "Iris",
             replaces,
             "",
-            title(view),
+            wanted.title.as_str(),
             text,
             actions,
             hints,
@@ -217,7 +223,7 @@ impl Popups {
         let owner = sender(&reply)?;
         // Otherwise another daemon took over meanwhile, and is asked what it can do next time.
         self.daemon = (owner == daemon.owner).then_some(daemon);
-        self.shown.add(view.id.clone(), owner, number);
+        self.shown.add(wanted, owner, number);
         Ok(())
     }
 
@@ -252,17 +258,20 @@ impl Popups {
         let from = header.sender()?;
         match said(signal)? {
             Said::Invoked(number, button) => {
-                let Some(id) = self.shown.of(from, number) else {
+                let Some(about) = self.shown.of(from, number) else {
                     tracing::debug!(%from, number, "a button of no notification of ours");
                     return None;
                 };
-                tracing::info!(request = %id, button, "notification answered");
-                pressed(&button, id)
+                tracing::info!(request = %about, button, "notification answered");
+                pressed(&button, about)
             }
             Said::Closed(number) => {
-                if let Some(id) = self.shown.of(from, number) {
-                    self.shown.forget(&id);
-                    self.closed.insert(id);
+                if let Some(about) = self.shown.of(from, number) {
+                    self.shown.forget(&about);
+                    match about {
+                        About::One(id) => self.announcer.closed(id),
+                        About::Many => self.announcer.closed_together(),
+                    }
                 }
                 None
             }
@@ -309,38 +318,61 @@ fn said(signal: &Message) -> Option<Said> {
         .ok()
 }
 
-/// Which notification stands for which approval, and which daemon shows it.
+/// Which notification stands for what, and which daemon shows it.
 #[derive(Debug, Default)]
-struct Shown(BTreeMap<ApprovalId, (OwnedUniqueName, u32)>);
+struct Shown(BTreeMap<About, Popup>);
+
+/// One notification on the screen.
+#[derive(Debug)]
+struct Popup {
+    owner: OwnedUniqueName,
+    number: u32,
+    body: String,
+}
 
 impl Shown {
-    fn add(&mut self, id: ApprovalId, owner: OwnedUniqueName, number: u32) {
-        self.0.insert(id, (owner, number));
+    fn add(&mut self, wanted: Wanted, owner: OwnedUniqueName, number: u32) {
+        let body = wanted.body;
+        self.0.insert(
+            wanted.about,
+            Popup {
+                owner,
+                number,
+                body,
+            },
+        );
     }
 
-    fn has(&self, id: &ApprovalId) -> bool {
-        self.0.contains_key(id)
+    /// Whether it is on the screen as it is wanted.
+    fn says(&self, wanted: &Wanted) -> bool {
+        self.0
+            .get(&wanted.about)
+            .is_some_and(|popup| popup.body == wanted.body)
     }
 
-    fn forget(&mut self, id: &ApprovalId) {
-        self.0.remove(id);
+    fn number_of(&self, about: &About) -> Option<u32> {
+        self.0.get(about).map(|popup| popup.number)
     }
 
-    /// The approval of a notification, if it is this connection that shows it.
-    fn of(&self, owner: &UniqueName<'_>, number: u32) -> Option<ApprovalId> {
+    fn forget(&mut self, about: &About) {
+        self.0.remove(about);
+    }
+
+    /// What a notification stands for, if it is this connection that shows it.
+    fn of(&self, owner: &UniqueName<'_>, number: u32) -> Option<About> {
         self.0
             .iter()
-            .find(|(_, (by, it))| by.as_str() == owner.as_str() && *it == number)
-            .map(|(id, _)| id.clone())
+            .find(|(_, popup)| popup.owner.as_str() == owner.as_str() && popup.number == number)
+            .map(|(about, _)| about.clone())
     }
 
     /// Keeps these; gives the numbers of the others.
-    fn keep(&mut self, is_wanted: impl Fn(&ApprovalId) -> bool) -> Vec<u32> {
+    fn keep(&mut self, is_wanted: impl Fn(&About) -> bool) -> Vec<u32> {
         let mut gone = Vec::new();
-        self.0.retain(|id, (_, number)| {
-            let stays = is_wanted(id);
+        self.0.retain(|about, popup| {
+            let stays = is_wanted(about);
             if !stays {
-                gone.push(*number);
+                gone.push(popup.number);
             }
             stays
         });
@@ -349,7 +381,8 @@ impl Shown {
 
     /// Forgets what another daemon showed.
     fn only_of(&mut self, owner: Option<&str>) {
-        self.0.retain(|_, (by, _)| Some(by.as_str()) == owner);
+        self.0
+            .retain(|_, popup| Some(popup.owner.as_str()) == owner);
     }
 }
 
@@ -365,10 +398,21 @@ fn sender(message: &Message) -> zbus::Result<OwnedUniqueName> {
 
 #[cfg(test)]
 mod tests {
+    use iris_domain::ids::ApprovalId;
+
     use super::*;
 
-    fn id(text: &str) -> ApprovalId {
-        ApprovalId(text.into())
+    fn about(text: &str) -> About {
+        About::One(ApprovalId(text.into()))
+    }
+
+    fn wanted(text: &str) -> Wanted {
+        Wanted {
+            about: about(text),
+            title: String::new(),
+            body: "ls".into(),
+            buttons: &[],
+        }
     }
 
     fn owner(text: &str) -> OwnedUniqueName {
@@ -397,12 +441,12 @@ mod tests {
     #[test]
     fn only_the_daemon_that_shows_it_can_answer() {
         let mut shown = Shown::default();
-        shown.add(id("aaaaaa"), owner(":1.7"), 3);
+        shown.add(wanted("aaaaaa"), owner(":1.7"), 3);
         let daemon = owner(":1.7");
         let forger = owner(":1.66");
         assert_eq!(
             shown.of(&daemon, 3),
-            Some(id("aaaaaa")),
+            Some(about("aaaaaa")),
             "the daemon's own signal counts"
         );
         assert_eq!(
@@ -420,31 +464,42 @@ mod tests {
     #[test]
     fn a_dead_daemons_notifications_are_shown_again() {
         let mut shown = Shown::default();
-        shown.add(id("aaaaaa"), owner(":1.7"), 3);
-        shown.add(id("bbbbbb"), owner(":1.9"), 3);
+        shown.add(wanted("aaaaaa"), owner(":1.7"), 3);
+        shown.add(wanted("bbbbbb"), owner(":1.9"), 3);
         shown.only_of(Some(":1.9"));
-        assert!(!shown.has(&id("aaaaaa")), "its daemon is gone");
+        assert!(!shown.says(&wanted("aaaaaa")), "its daemon is gone");
         assert!(
-            shown.has(&id("bbbbbb")),
+            shown.says(&wanted("bbbbbb")),
             "the new daemon already shows this one"
         );
         shown.only_of(None);
-        assert!(!shown.has(&id("bbbbbb")), "no daemon, no notification");
+        assert!(!shown.says(&wanted("bbbbbb")), "no daemon, no notification");
     }
 
     #[test]
     fn what_ended_is_withdrawn_by_its_number() {
         let mut shown = Shown::default();
-        shown.add(id("aaaaaa"), owner(":1.7"), 3);
-        shown.add(id("bbbbbb"), owner(":1.7"), 4);
+        shown.add(wanted("aaaaaa"), owner(":1.7"), 3);
+        shown.add(wanted("bbbbbb"), owner(":1.7"), 4);
         assert_eq!(
-            shown.keep(|it| *it == id("bbbbbb")),
+            shown.keep(|it| *it == about("bbbbbb")),
             vec![3],
             "only the ended one"
         );
         assert!(
-            shown.keep(|it| *it == id("bbbbbb")).is_empty(),
+            shown.keep(|it| *it == about("bbbbbb")).is_empty(),
             "and only once"
         );
+    }
+
+    #[test]
+    fn what_says_something_else_now_takes_the_place_of_what_it_said() {
+        let mut shown = Shown::default();
+        shown.add(wanted("aaaaaa"), owner(":1.7"), 3);
+        let mut other = wanted("aaaaaa");
+        assert!(shown.says(&other));
+        other.body = "rm x".into();
+        assert!(!shown.says(&other), "it is shown again");
+        assert_eq!(shown.number_of(&other.about), Some(3), "in its place");
     }
 }

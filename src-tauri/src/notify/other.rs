@@ -2,31 +2,43 @@
 //! program that asked. Neither lets us withdraw a notification: one that was answered elsewhere
 //! stays until the user closes it, and its buttons then say that it was too late.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use iris_domain::{decision::Surface, ids::ApprovalId, snapshot::ApprovalView};
-use jiff::tz::TimeZone;
+use iris_domain::{announce::Announcer, decision::Surface};
 use tauri::AppHandle;
 
-use super::{SHOWN_MAX, body, buttons, pressed, title, wanted};
+use super::{About, Wanted, pressed, wanted};
 use crate::shell::Shell;
 
-/// Shows one notification for each approval until the surfaces stop.
+/// Shows what is to be told of until the surfaces stop.
 pub(crate) async fn approvals(shell: Shell, app: AppHandle) {
     let mut snapshots = shell.engine.snapshot();
     let config = shell.engine.config.watch();
-    let mut shown = BTreeSet::<ApprovalId>::new();
+    let looking = shell.looking();
+    let mut announcer = Announcer::default();
+    // What each said when it was shown.
+    let mut shown = BTreeMap::<About, String>::new();
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        let turned_on = config.borrow().settings.notifications;
-        let wanted = wanted(&snapshot, turned_on);
-        shown.retain(|id| wanted.iter().any(|view| &view.id == id));
-        for view in wanted.iter().take(SHOWN_MAX) {
-            if shown.insert(view.id.clone()) {
-                show(&shell, &app, view);
+        let settings = config.borrow().settings.clone();
+        let watched = looking.borrow().at_approvals();
+        let (wanted, again) = wanted(&mut announcer, &snapshot, &settings, watched);
+        shown.retain(|about, _| wanted.iter().any(|one| one.about == *about));
+        for one in wanted {
+            let said = shown.insert(one.about.clone(), one.body.clone());
+            if said.as_ref() != Some(&one.body) {
+                show(&shell, &app, one);
             }
         }
-        match shell.until_stopped(snapshots.changed()).await {
+        let changed = async {
+            match again {
+                None => snapshots.changed().await,
+                Some(time) => tokio::time::timeout(time, snapshots.changed())
+                    .await
+                    .unwrap_or(Ok(())),
+            }
+        };
+        match shell.until_stopped(changed).await {
             Some(Ok(())) => {}
             Some(Err(_)) | None => return,
         }
@@ -34,22 +46,23 @@ pub(crate) async fn approvals(shell: Shell, app: AppHandle) {
 }
 
 /// The thread that waits for the answer lives as long as the notification.
-fn show(shell: &Shell, app: &AppHandle, view: &ApprovalView) {
-    let (shell, app, id) = (shell.clone(), app.clone(), view.id.clone());
+fn show(shell: &Shell, app: &AppHandle, wanted: Wanted) {
+    let (shell, app) = (shell.clone(), app.clone());
     let mut notification = notify_rust::Notification::new();
     notification
         .appname("Iris")
-        .summary(&title(view))
-        .body(&body(view, &TimeZone::system()));
-    for (key, label) in buttons(view) {
+        .summary(&wanted.title)
+        .body(&wanted.body);
+    for (key, label) in wanted.buttons {
         notification.action(key, label);
     }
+    let about = wanted.about;
     tauri::async_runtime::spawn_blocking(move || match notification.show() {
         Ok(handle) => handle.wait_for_action(|button| {
-            if let Some(intent) = pressed(button, id.clone()) {
+            if let Some(intent) = pressed(button, about.clone()) {
                 shell.act(&app, intent, Surface::Notification);
             }
         }),
-        Err(error) => tracing::info!(request = %id, %error, "no notification was shown"),
+        Err(error) => tracing::info!(request = %about, %error, "no notification was shown"),
     });
 }

@@ -45,6 +45,7 @@ fn nothing_hides_in_a_notification() {
 #[test]
 fn buttons_mean_what_they_say() {
     let id = || ApprovalId("k7mq2x".into());
+    let about = || About::One(id());
     for (button, meant) in [
         ("allow", Some(Intent::Allow(id()))),
         ("deny", Some(Intent::Deny(id()))),
@@ -53,11 +54,11 @@ fn buttons_mean_what_they_say() {
         ("Allow", None),
         ("", None),
     ] {
-        assert_eq!(pressed(button, id()), meant, "{button:?}");
+        assert_eq!(pressed(button, about()), meant, "{button:?}");
     }
     let shown = buttons(&samples::approval("k7mq2x", "Bash", "ls"));
     assert!(
-        shown.iter().all(|(key, _)| pressed(key, id()).is_some()),
+        shown.iter().all(|(key, _)| pressed(key, about()).is_some()),
         "no dead button"
     );
 }
@@ -81,18 +82,76 @@ fn a_question_cannot_be_allowed_blindly() {
 }
 
 #[test]
+fn the_settings_and_where_the_user_looks_make_the_mood() {
+    let day = jiff::civil::time(12, 0, 0, 0);
+    let night = jiff::civil::time(23, 0, 0, 0);
+    let quiet: Settings =
+        serde_json::from_value(serde_json::json!({"quietHours": {"from": "22:00", "to": "07:00"}}))
+            .expect("settings");
+    let off = Settings {
+        notifications: false,
+        ..quiet.clone()
+    };
+    for (settings, watched, now, expected) in [
+        (&quiet, false, day, Mood::Open),
+        (&quiet, true, day, Mood::Watched),
+        (&quiet, false, night, Mood::Quiet),
+        (&quiet, true, night, Mood::Watched),
+        (&Settings::default(), false, night, Mood::Open),
+        (&off, false, day, Mood::Off),
+        (&off, true, night, Mood::Off),
+    ] {
+        assert_eq!(mood(settings, watched, now), expected);
+    }
+}
+
+#[test]
 fn turned_off_means_none() {
     let mut snapshot = samples::snapshot();
     snapshot.approvals = vec![samples::approval("k7mq2x", "Bash", "ls")];
-    assert_eq!(wanted(&snapshot, true).len(), 1);
-    assert!(
-        wanted(&snapshot, false).is_empty(),
-        "the user turned them off"
-    );
+    let on = Settings::default();
+    let off = Settings {
+        notifications: false,
+        ..Settings::default()
+    };
+    let count = |snapshot: &Snapshot, settings: &Settings| {
+        wanted(&mut Announcer::default(), snapshot, settings, false)
+            .0
+            .len()
+    };
+    assert_eq!(count(&snapshot, &on), 1);
+    assert_eq!(count(&snapshot, &off), 0, "the user turned them off");
     snapshot.approvals[0].forwarded_to = Some("lead".parse().expect("a team name"));
-    assert!(
-        wanted(&snapshot, true).is_empty(),
-        "another session is asked first"
+    assert_eq!(count(&snapshot, &on), 0, "another session is asked first");
+}
+
+#[test]
+fn many_are_one_that_leads_to_the_window() {
+    let views: Vec<ApprovalView> = (0..6)
+        .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
+        .collect();
+    let waiting: Vec<&ApprovalView> = views.iter().collect();
+    let told = announced(
+        &mut Announcer::default(),
+        &waiting,
+        Mood::Open,
+        &TimeZone::UTC,
+    );
+    let [one] = told.as_slice() else {
+        panic!("one notification: {told:?}")
+    };
+    assert_eq!(
+        (&one.about, one.title.as_str(), one.body.as_str()),
+        (&About::Many, "6 approvals wait for you", "alpha 6")
+    );
+    for (button, _) in one.buttons {
+        let meant = pressed(button, About::Many);
+        assert_eq!(meant, Some(Intent::View(View::Approvals)), "{button}");
+    }
+    assert_eq!(
+        pressed("allow", About::Many),
+        None,
+        "nobody allows what is not shown"
     );
 }
 

@@ -36,6 +36,8 @@ async fn signed_in_in_the_window_and_allowed_in_the_notification() {
     window.gone("[data-testid='prompt-answer']").await;
     iris.state_becomes("far", "idle").await;
 
+    // Who looks at the approvals is told by no notification.
+    window.click("nav-teams").await;
     let sending = iris.send_in_background("far", "FAKE:bash echo done > it.txt");
     let pending = iris.pending_one().await;
     eventually("a notification asks", async || {

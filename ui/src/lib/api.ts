@@ -25,6 +25,18 @@ import type { Together } from '../bindings/Together';
 
 export type { TestStep };
 
+/** What a shortcut does. */
+export const SHORTCUTS = ['next', 'allow', 'deny', 'freeze'] as const;
+
+/** How Iris asks for attention. */
+export interface Attention {
+  notifications: boolean;
+  /** `HH:MM`; absent: there are none. */
+  quietHours?: { from: string; to: string };
+  /** Such as `Ctrl+Alt+A`. */
+  shortcuts: Partial<Record<(typeof SHORTCUTS)[number], string>>;
+}
+
 /** A change to a team. Absent: left as it is; an empty text, an empty list and a zero remove an
  * optional field, and so does `null` where it may stand. */
 export interface TeamEdit {
@@ -240,6 +252,14 @@ export interface Api {
   onSnapshot(handler: (snapshot: Snapshot) => void): Promise<() => void>;
   /** Calls `handler` when another surface asks to show an approval. */
   onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void>;
+  /** How Iris asks for attention. */
+  attention(): Promise<Attention>;
+  /** Sets that, whole. */
+  editAttention(edit: Attention): Promise<void>;
+  /** Says which view is on show: no notification tells of what is before the person's eyes. */
+  showing(view: string): Promise<void>;
+  /** Calls `handler` when a global shortcut is pressed while the window can be seen. */
+  onPress(handler: (button: string) => void): Promise<() => void>;
   /** Calls `handler` when another surface asks to show a view. */
   onShowView(handler: (view: string) => void): Promise<() => void>;
 }
@@ -296,6 +316,10 @@ export const desktop: Api = {
   audit: (query) => invoke('audit', { query }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
+  attention: () => invoke('attention'),
+  editAttention: (edit) => invoke('edit_attention', { edit }),
+  showing: (view) => invoke('showing', { view }),
+  onPress: (handler) => listen<string>('press', (event) => handler(event.payload)),
   onSnapshot: (handler) => listen<Snapshot>('snapshot', (event) => handler(event.payload)),
   onShowApproval: async (handler) => {
     const stop = await listen<ApprovalId>('show-approval', (event) => handler(event.payload));

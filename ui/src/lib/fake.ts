@@ -23,7 +23,7 @@ import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Together } from '../bindings/Together';
-import type { Api, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
+import type { Api, Attention, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
 
 export function problem(code: Code, message: string, hint: string): Problem {
@@ -185,6 +185,11 @@ export class FakeApi implements Api {
   #listeners = new Set<(snapshot: Snapshot) => void>();
   #shows = new Set<(id: ApprovalId) => void>();
   #views = new Set<(view: string) => void>();
+  #presses = new Set<(button: string) => void>();
+  /** How it asks for attention. */
+  attentive: Attention = { notifications: true, shortcuts: {} };
+  /** The view that the window said it shows. */
+  onShow = '';
 
   constructor(
     public state: Snapshot = emptySnapshot(),
@@ -484,6 +489,30 @@ export class FakeApi implements Api {
   async onShowApproval(handler: (id: ApprovalId) => void): Promise<() => void> {
     this.#shows.add(handler);
     return () => this.#shows.delete(handler);
+  }
+
+  /** A global shortcut is pressed while the window can be seen. */
+  press(button: string): void {
+    for (const listener of this.#presses) listener(button);
+  }
+
+  async attention(): Promise<Attention> {
+    await this.#wait();
+    return this.attentive;
+  }
+
+  async editAttention(edit: Attention): Promise<void> {
+    await this.#call('editAttention', edit);
+    this.attentive = edit;
+  }
+
+  async showing(view: string): Promise<void> {
+    this.onShow = view;
+  }
+
+  async onPress(handler: (button: string) => void): Promise<() => void> {
+    this.#presses.add(handler);
+    return () => this.#presses.delete(handler);
   }
 
   async onShowView(handler: (view: string) => void): Promise<() => void> {

@@ -78,6 +78,9 @@ export class Iris {
   /** Teams being stopped. */
   readonly stopping = new SvelteSet<TeamName>();
 
+  /** What a global shortcut does: set by the request on show. */
+  onpress: ((button: string) => void) | null = null;
+
   #events = 0;
   /** Asked for by another surface before the snapshot that has it came. */
   #wanted: ApprovalId | null = null;
@@ -98,6 +101,7 @@ export class Iris {
         });
         this.#stop.push(quiet);
         this.#stop.push(await this.api.onShowApproval((id) => this.showApproval(id)));
+        this.#stop.push(await this.api.onPress((button) => this.onpress?.(button)));
         this.#stop.push(await this.api.onShowView((view) => this.showView(view)));
       }
       const events = this.#events;

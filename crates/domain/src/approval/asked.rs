@@ -44,7 +44,7 @@ impl Asked {
     pub fn request(&self) -> ToolRequest {
         ToolRequest {
             tool: self.view.tool.clone(),
-            input: self.view.input.clone(),
+            input: Value::clone(&self.view.input),
             tool_use_id: self.tool_use_id.clone(),
         }
     }
@@ -98,7 +98,7 @@ impl Asked {
                 "Put what is long into a file, and let the agent read that.",
             ));
         }
-        let input = edited.unwrap_or_else(|| self.view.input.clone());
+        let input = edited.unwrap_or_else(|| Value::clone(&self.view.input));
         ToolRequest::new(self.view.tool.clone(), input, self.tool_use_id.clone()).map_err(|error| {
             Problem::new(
                 Code::InvalidInput,
@@ -134,7 +134,7 @@ impl Asked {
             host: view.host.clone(),
             tool: view.tool.clone(),
             digest: view.digest.clone(),
-            input: view.input.clone(),
+            input: Value::clone(&view.input),
             decision: Verb::Deny,
             decided_by: DeniedBy::Lost.to_string(),
             policy_hash: self.policy_hash.clone(),
@@ -150,7 +150,9 @@ impl Asked {
             } => {
                 json!({"asked": self.view.input, "ran": ran})
             }
-            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => self.view.input.clone(),
+            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => {
+                Value::clone(&self.view.input)
+            }
         };
         Draft {
             input,

@@ -50,7 +50,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
             host: asker.host.clone(),
             path: "/p".into(),
             tool: request.tool.clone(),
-            input: request.input.clone(),
+            input: request.input.clone().into(),
             summary: request.summary(),
             why: "mode".into(),
             offers: Offers::default(),

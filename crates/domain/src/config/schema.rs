@@ -122,6 +122,10 @@ fn text(rule: Text) -> Value {
         Text::SlackUser => {
             or_placeholder(json!({ "type": "string", "pattern": "^[UW][A-Z0-9]+$" }))
         }
+        Text::Time => or_placeholder(
+            json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$" }),
+        ),
+        Text::Shortcut => or_placeholder(json!({ "type": "string", "pattern": "^.+[+].+$" })),
         Text::Glob => or_placeholder(json!({ "type": "string", "pattern": "^[A-Za-z0-9_.@*-]+$" })),
     }
 }
@@ -171,7 +175,7 @@ mod tests {
             .to_value();
         let mut objects = 0;
         compare("", &ROOT, &derived, &mut objects);
-        assert_eq!(objects, 14, "all objects of the config were compared");
+        assert_eq!(objects, 16, "all objects of the config were compared");
     }
 
     fn compare(path: &str, shape: &Shape, derived: &Value, objects: &mut usize) {

@@ -68,6 +68,10 @@ pub(super) enum Text {
     SlackChannel,
     /// A person in Slack.
     SlackUser,
+    /// A time of the day.
+    Time,
+    /// Keys that are pressed together.
+    Shortcut,
 }
 
 /// Rules that keys obey.
@@ -129,10 +133,32 @@ static SETTINGS: Object = Object {
             Shape::Word(&["error", "warn", "info", "debug", "trace"]),
         ),
         Field("notifications", Shape::Truth),
+        Field("quietHours", Shape::Object(&QUIET_HOURS)),
+        Field("shortcuts", Shape::Object(&SHORTCUTS)),
         Field("startAtLogin", Shape::Truth),
         Field("slack", Shape::Object(&SLACK)),
         Field("webhooks", Shape::List(&Shape::Object(&WEBHOOK))),
         Field("defaults", Shape::Object(&TEMPLATE)),
+    ],
+    shared: &[],
+    required: &[],
+};
+
+static QUIET_HOURS: Object = Object {
+    own: &[
+        Field("from", Shape::Text(Text::Time)),
+        Field("to", Shape::Text(Text::Time)),
+    ],
+    shared: &[],
+    required: &["from", "to"],
+};
+
+static SHORTCUTS: Object = Object {
+    own: &[
+        Field("next", Shape::Text(Text::Shortcut)),
+        Field("allow", Shape::Text(Text::Shortcut)),
+        Field("deny", Shape::Text(Text::Shortcut)),
+        Field("freeze", Shape::Text(Text::Shortcut)),
     ],
     shared: &[],
     required: &[],

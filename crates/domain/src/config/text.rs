@@ -1,6 +1,7 @@
 //! Which texts and keys the config accepts, and what it says about the others.
 
 use super::{
+    desktop::{Shortcut, TimeOfDay},
     outside::{KeychainName, UrlError, safe_url},
     placeholder::is_variable_name,
     read::excerpt,
@@ -90,6 +91,18 @@ pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
             format!("`{}` is not the id of a person in Slack", excerpt(text)),
             "Write the member id from their profile's menu, such as \"U0123ABCD\": names can be changed.",
         ),
+        Text::Time if TimeOfDay::try_from(text.to_owned()).is_ok() => Ok(()),
+        Text::Time => complaint(
+            format!("`{}` is not a time of the day", excerpt(text)),
+            "Write hours and minutes, such as \"22:00\".",
+        ),
+        Text::Shortcut => match Shortcut::try_from(text.to_owned()) {
+            Ok(_) => Ok(()),
+            Err(error) => complaint(
+                format!("`{}` cannot be a shortcut: {error}", excerpt(text)),
+                "Write keys that are held (Ctrl, Alt, Shift, Super) and one more, such as \"Ctrl+Alt+A\".",
+            ),
+        },
     }
 }
 
@@ -108,6 +121,8 @@ pub(super) fn expected(rule: Text) -> &'static str {
         Text::Url => "an https address",
         Text::SlackChannel => "the id of a channel in Slack",
         Text::SlackUser => "the id of a person in Slack",
+        Text::Time => "a time of the day",
+        Text::Shortcut => "a shortcut",
     }
 }
 

@@ -233,7 +233,8 @@ fn a_message_cannot_deceive() {
     view.input = json!({
         "command": "echo <!channel> *ok* `x` :tada: <https://a|b>\u{202e}\nhost: safe",
         "z<@U1>": "1",
-    });
+    })
+    .into();
     view.summary = "echo <!channel> & more".into();
     view.tool = "mcp__a__<@U1>".into();
     let body = blocks::waiting(&view, true);
@@ -270,7 +271,7 @@ fn a_message_cannot_deceive() {
         "nobody may answer: no buttons"
     );
 
-    view.input = json!({ "command": "x".repeat(100_000) });
+    view.input = json!({ "command": "x".repeat(100_000) }).into();
     let body = blocks::waiting(&view, true);
     assert!(all(&body).contains("Not all of it is shown"));
     assert!(all(&body).len() < 8000);

@@ -85,7 +85,7 @@ fn a_long_input_is_told_by_its_summary() {
     let mut view = approval("a");
     let body = asked(&view);
     assert_eq!(body["input"], json!({ "command": "git push" }));
-    view.input = json!({ "command": "x".repeat(5000) });
+    view.input = json!({ "command": "x".repeat(5000) }).into();
     let body = asked(&view);
     assert_eq!(body.get("input"), None);
     assert_eq!(body["summary"], "git push");

@@ -9,6 +9,7 @@ use iris_domain::{
     request::{Asker, ToolRequest},
     snapshot::{ApprovalView, EndedApproval},
 };
+use serde_json::Value;
 
 use super::{Approvals, GONE};
 
@@ -41,7 +42,7 @@ impl Approvals {
             (Some(asked), Some(policy)) => {
                 let request = ToolRequest {
                     tool: asked.tool.clone(),
-                    input: asked.input.clone(),
+                    input: Value::clone(&asked.input),
                     tool_use_id: String::new(),
                 };
                 let held = self.held_by(by);

@@ -487,7 +487,7 @@ impl From<&ApprovalView> for PendingItem {
             from: view.from.clone(),
             host: view.host.clone(),
             tool: view.tool.clone(),
-            input: view.input.clone(),
+            input: Value::clone(&view.input),
             summary: view.summary.clone(),
             why: view.why.clone(),
             offers: view.offers.clone(),

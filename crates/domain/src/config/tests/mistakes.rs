@@ -31,6 +31,11 @@ pub(super) const BAD: &[Bad] = &[
     (r#"{ "teams": { "a": { "path": "é", "model": 5 } } }"#, 1, 43, "teams.a.model", "expected a text, found the number 5", "double quotes"),
     (r#"{ "teams": { "a": { "path": "x", "addDirs": "y" } } }"#, 1, 45, "teams.a.addDirs", "expected a list", "square brackets"),
     (r#"{ "teams": { "a": { "path": "x", "addDirs": ["y", 1] } } }"#, 1, 51, "teams.a.addDirs[1]", "found the number 1", "quotes"),
+    // quiet hours and shortcuts
+    (r#"{ "settings": { "quietHours": { "from": "22:00" } } }"#, 1, 31, "settings.quietHours", "`to`", ""),
+    (r#"{ "settings": { "quietHours": { "from": "22:00", "to": "7" } } }"#, 1, 56, "settings.quietHours.to", "`7` is not a time", "22:00"),
+    (r#"{ "settings": { "shortcuts": { "allow": "A" } } }"#, 1, 41, "settings.shortcuts.allow", "every other program", "Ctrl+Alt+A"),
+    (r#"{ "settings": { "shortcuts": { "alow": "Ctrl+A" } } }"#, 1, 32, "settings.shortcuts.alow", "unknown key", "allow"),
     // ranges
     (r#"{ "settings": { "httpPort": 0 } }"#, 1, 29, "settings.httpPort", "not a whole number from 1 to 65535", "65535"),
     (r#"{ "settings": { "httpPort": 65536 } }"#, 1, 29, "settings.httpPort", "`65536`", "65535"),

@@ -9,6 +9,8 @@ const FULL: &str = r##"// Iris
     "httpPort": "${PORT}", "maxProcesses": 4, "idleTimeout": 60, "spawnTimeout": 30,
     "responseTimeout": 90, "permissionTimeout": 0, "auditRetentionDays": 7, "logLevel": "debug",
     "notifications": false, "startAtLogin": "${ON}",
+    "quietHours": { "from": "22:00", "to": "07:00" },
+    "shortcuts": { "next": "Ctrl+Alt+N", "allow": "Ctrl+Alt+A", "deny": "Ctrl+Alt+D", "freeze": "Ctrl+Alt+F" },
     "defaults": { "model": "sonnet", "approvalPolicy": { "deny": ["WebFetch"] } },
   },
   "teams": {
@@ -44,6 +46,11 @@ fn every_field_is_read() {
     assert_eq!(settings.http_port, 8080, "a number from a variable");
     assert!(settings.start_at_login, "a boolean from a variable");
     assert_eq!(settings.permission_timeout, 0);
+    let quiet = settings.quiet_hours.expect("quiet hours");
+    assert!(quiet.hold(jiff::civil::time(23, 0, 0, 0)));
+    let shortcuts = settings.shortcuts.clone().expect("shortcuts");
+    let allow = shortcuts.allow.as_ref().map(Shortcut::as_str);
+    assert_eq!((allow, shortcuts.set().count()), (Some("Ctrl+Alt+A"), 4));
     assert_eq!(settings.log_level, LogLevel::Debug);
     let api = &config.teams[&team("api")];
     assert_eq!(api.path, "/home/me/api");

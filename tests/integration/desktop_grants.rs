@@ -36,6 +36,7 @@ async fn a_grant_is_given_in_the_prompt_extended_and_taken_back() {
     for scope in ["grant-what-tool", "grant-what-exact", "grant-what-rules"] {
         pick(&window, scope).await;
     }
+    window.find("grant-matched").await;
     window.screenshot("grant-choice").await;
     window.click("approval-allow").await;
     window.gone(&row).await;

@@ -103,10 +103,12 @@ pub async fn measure() {
     }
 }
 
-/// What this process holds in memory, bytes.
+/// What this process holds in memory of its own, bytes: not the program itself, which is read in as it is used.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kb.expect("Linux tells") * 1024
 }

@@ -357,3 +357,37 @@ async fn armed(window: &Window) {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tray_leads_to_the_grants_and_to_what_was_missed() {
+    require!("claude", "dbus-daemon", "Xvfb", "WebKitWebDriver");
+    let desktop = Desktop::start().await;
+    let setup = Iris::prepare().await.setting("permissionTimeout", 1);
+    let mut iris = setup.driven(&desktop).await;
+    let alpha = Agent::of(&iris, "alpha").await;
+    let _missed = alpha.asks(&iris, "make it").await;
+    desktop.tray.click(&["Missed (1)…"]).await;
+    let window = iris.driver().window().await;
+    window.find("missed-row").await;
+    eventually("what was missed is where the keyboard is", async || {
+        let focused = "return document.activeElement?.dataset.testid";
+        (window.script(focused).await == "missed-heading").then_some(())
+    })
+    .await;
+    window.screenshot("surfaces-missed").await;
+
+    set(&iris, "permissionTimeout", json!(0));
+    eventually("the config holds", async || {
+        let _asked = alpha.asks(&iris, "ls it").await;
+        let pending = iris.pending().await;
+        let forever = pending.iter().find(|it| it.expires_at.is_none())?;
+        let args = ["approve", &forever.id, "--for", "15m"];
+        (iris.cli(&args).await.code == 0).then_some(())
+    })
+    .await;
+    desktop.tray.click(&["1 grant…"]).await;
+    window.find("grant-row").await;
+    window.screenshot("surfaces-grants").await;
+    iris.stop();
+    window.release().await;
+}

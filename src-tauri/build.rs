@@ -45,6 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "remove_webhook",
         "test_webhooks",
         "audit",
+        "verify_audit",
+        "export_audit",
         "showing",
         "pick_folder",
         "quit",

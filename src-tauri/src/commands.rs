@@ -7,13 +7,13 @@
 )]
 
 mod outside;
+mod record;
 
 use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
     Problem,
     approval::Together,
-    audit::Row,
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
@@ -32,7 +32,6 @@ use iris_engine::{
     human,
     secrets::{Place, Secret, SecretItem},
     ssh::Resolved,
-    store::AuditQuery,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -89,7 +88,9 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         outside::add_webhook,
         outside::remove_webhook,
         outside::test_webhooks,
-        audit,
+        record::audit,
+        record::verify_audit,
+        record::export_audit,
         showing,
         pick_folder,
         quit,
@@ -412,15 +413,6 @@ async fn edit_attention(shell: State<'_, Shell>, edit: Value) -> Answered<()> {
     shell.engine.config.edit_attention(edit).await
 }
 
-/// Rows of the audit log, newest first.
-#[tauri::command]
-async fn audit(shell: State<'_, Shell>, query: Value) -> Answered<Vec<Row>> {
-    let query: AuditQuery = parsed("query", query)?;
-    let hint = "run `iris audit verify`, and see whether the disk with IRIS_HOME is full";
-    let rows = shell.engine.store.audit(query).await;
-    rows.map_err(|error| Problem::new(Code::Storage, error.to_string(), hint))
-}
-
 /// The window shows this view now: no notification tells of what stands before the user's eyes.
 #[tauri::command]
 fn showing(shell: State<'_, Shell>, view: &str) {
@@ -497,7 +489,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 46, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 48, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

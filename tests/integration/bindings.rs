@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use iris_domain::{
     approval::Together,
-    audit::Row,
+    audit::{Filter, Row},
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
@@ -25,6 +25,7 @@ fn typescript_types_are_up_to_date() {
     Together::export_all(&config).unwrap();
     Answer::export_all(&config).unwrap();
     SendOutcome::export_all(&config).unwrap();
+    Filter::export_all(&config).unwrap();
     Row::export_all(&config).unwrap();
     TargetMistakes::export_all(&config).unwrap();
     TestStep::export_all(&config).unwrap();

@@ -228,7 +228,7 @@ describe('the whole window', () => {
     expect(document.body.textContent).toContain('by you in the tray menu');
     await choose('activity-team', 'b');
     await settle();
-    expect(api.calls.at(-1)?.args).toEqual([{ limit: 50, team: 'b' }]);
+    expect(api.calls.at(-1)?.args).toEqual([{ filter: { team: 'b' }, limit: 50 }]);
     expect(all('activity-row')).toHaveLength(1);
   });
 });

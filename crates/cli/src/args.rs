@@ -1,9 +1,13 @@
 //! The command line.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
+
+pub use audit::{Audit, AuditCommand, Filters};
 
 /// Lets Claude Code teams work while you answer their permission requests.
 #[derive(Debug, Parser)]
@@ -136,7 +140,7 @@ pub enum Command {
         team: TeamName,
     },
     /// Show what was decided, newest first, or check that the record is whole
-    Audit(Audit),
+    Audit(Box<Audit>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),
@@ -384,28 +388,6 @@ impl From<Grant> for iris_domain::config::GrantPermission {
     }
 }
 
-/// The audit log.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct Audit {
-    /// Check that no row was changed or removed.
-    #[command(subcommand)]
-    pub command: Option<AuditCommand>,
-    /// Of this team only.
-    #[arg(long)]
-    pub team: Option<String>,
-    /// At most so many rows; 0 is all.
-    #[arg(long, default_value_t = 50)]
-    pub limit: u32,
-}
-
-/// Commands on the audit log.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Check the chain: that no row was changed or removed
-    Verify,
-}
-
 /// Commands on the config file.
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -494,8 +476,11 @@ mod tests {
             "interrupt api",
             "audit",
             "audit --team api --limit 3 --json",
+            "audit --kind auth --decision deny --tool Bash --by human:cli --since 7d --until 2026-11-26 --search git",
             "audit verify",
             "audit verify --json",
+            "audit export --format csv",
+            "audit export --format jsonl --team api --search git -o rows.jsonl",
             "config check",
             "config check file.json",
             "config schema",
@@ -545,6 +530,10 @@ mod tests {
             "team start console",
             "team start a/b",
             "audit --limit x",
+            "audit --kind other",
+            "audit export",
+            "audit export --format xml",
+            "audit --decision maybe",
             "send api",
             "team add far ~/p --tunnel",
             "team add far ~/p --port 22",

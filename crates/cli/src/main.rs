@@ -17,6 +17,7 @@ mod samples;
 mod serve;
 mod stopping;
 mod together;
+mod when;
 
 use std::process::ExitCode;
 
@@ -112,7 +113,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             timeout,
         } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
-        Command::Audit(audit) => records::audit(&context, audit),
+        Command::Audit(audit) => records::audit(&context, *audit),
         Command::Config(command) => config::config(&context, command),
         Command::Explain(explain) => policy::explain(&context, explain),
         Command::Policy(command) => policy::policy(&context, command),

@@ -1,14 +1,22 @@
 //! What is written down: one row for each decision, refused call and change of the rules, each
 //! chained to the one before it.
 
+mod export;
+mod filter;
 mod redact;
+mod retention;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-pub use self::redact::{MARK, redact, redacted};
+pub use self::{
+    export::Format,
+    filter::{Filter, Term, terms_of},
+    redact::{MARK, redact, redacted},
+    retention::{Anchor, PRUNED, Pruning, prune_before},
+};
 use crate::{decision::Verb, request::hex};
 
 /// What stands for the hash of the row before the first one.
@@ -180,28 +188,47 @@ pub enum Misfit {
     /// Its text is not the one that its hash covers.
     #[error("row {0} was changed after it was written")]
     Changed(u64),
+    /// What was pruned is not what the rows say of it.
+    #[error(
+        "the anchor says that rows up to {anchor} were pruned, the rows themselves say {recorded}"
+    )]
+    Anchor {
+        /// By the anchor; 0: none were.
+        anchor: u64,
+        /// By the rows; 0: none were.
+        recorded: u64,
+    },
 }
 
-/// Checks a chain from its first row on, one row at a time.
+/// Checks a chain, one row at a time: from its first row on, or from its anchor where old rows were
+/// pruned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verifier {
-    rows: u64,
+    anchor: Option<Anchor>,
+    last: u64,
     prev: String,
-}
-
-impl Default for Verifier {
-    fn default() -> Self {
-        Self {
-            rows: 0,
-            prev: FIRST_PREV.to_owned(),
-        }
-    }
+    /// The last anchor that a row of the chain records.
+    recorded: Option<Anchor>,
 }
 
 impl Verifier {
-    /// How many rows fit so far.
-    pub fn rows(&self) -> u64 {
-        self.rows
+    /// From here on.
+    pub fn from(anchor: Option<Anchor>) -> Self {
+        let (last, prev) = match &anchor {
+            Some(anchor) => (anchor.seq, anchor.hash.clone()),
+            None => (0, FIRST_PREV.to_owned()),
+        };
+        Self {
+            anchor,
+            last,
+            prev,
+            recorded: None,
+        }
+    }
+
+    /// The last row that fits so far; before the first, what stands before it.
+    pub fn last(&self) -> u64 {
+        self.last
     }
 
     /// Takes the next row.
@@ -209,7 +236,7 @@ impl Verifier {
     /// # Errors
     /// Why it does not fit.
     pub fn follow(&mut self, row: &Stored) -> Result<(), Misfit> {
-        let expected = self.rows + 1;
+        let expected = self.last + 1;
         if row.seq != expected {
             return Err(Misfit::Missing {
                 expected,
@@ -222,9 +249,26 @@ impl Verifier {
         if row.hash != hash(&row.prev, row.seq, &row.draft) {
             return Err(Misfit::Changed(row.seq));
         }
-        self.rows = row.seq;
+        if let Some(anchor) = Anchor::recorded(&row.draft) {
+            self.recorded = Some(anchor);
+        }
+        self.last = row.seq;
         self.prev = row.hash.clone();
         Ok(())
+    }
+
+    /// Ends the check: the anchor must be the one that the chain records last.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub fn end(&self) -> Result<(), Misfit> {
+        if self.anchor == self.recorded {
+            return Ok(());
+        }
+        Err(Misfit::Anchor {
+            anchor: self.anchor.as_ref().map_or(0, |anchor| anchor.seq),
+            recorded: self.recorded.as_ref().map_or(0, |anchor| anchor.seq),
+        })
     }
 }
 
@@ -270,9 +314,77 @@ mod tests {
     }
 
     fn check(rows: &[Stored]) -> Result<u64, Misfit> {
-        let mut verifier = Verifier::default();
+        check_from(None, rows)
+    }
+
+    fn check_from(anchor: Option<Anchor>, rows: &[Stored]) -> Result<u64, Misfit> {
+        let mut verifier = Verifier::from(anchor);
         rows.iter().try_for_each(|row| verifier.follow(row))?;
-        Ok(verifier.rows())
+        verifier.end()?;
+        Ok(verifier.last())
+    }
+
+    /// Five rows, of which the first two were pruned: the anchor, and the rows with its record.
+    fn pruned() -> (Anchor, Vec<Stored>) {
+        let mut rows = chain(5);
+        let anchor = Anchor {
+            seq: 2,
+            hash: rows[1].hash.clone(),
+            rows: 2,
+            time: draft(1).time,
+        };
+        let draft = anchor.row().canonical().unwrap();
+        let prev = rows[4].hash.clone();
+        rows.push(Stored {
+            seq: 6,
+            hash: hash(&prev, 6, &draft),
+            draft,
+            prev,
+        });
+        rows.drain(..2);
+        (anchor, rows)
+    }
+
+    #[test]
+    fn a_pruned_chain_fits_from_its_anchor_on() {
+        let (anchor, rows) = pruned();
+        assert_eq!(check_from(Some(anchor.clone()), &rows), Ok(6));
+
+        let broken = |anchor: Option<Anchor>, rows: &[Stored]| {
+            check_from(anchor, rows).unwrap_err().to_string()
+        };
+        assert!(broken(None, &rows).contains("row 1 is missing"));
+        assert!(broken(Some(anchor.clone()), &rows[1..]).contains("row 3 is missing"));
+        // Its record cut off, or never written.
+        let unrecorded = broken(Some(anchor.clone()), &rows[..3]);
+        assert!(
+            unrecorded.contains("up to 2 were pruned, the rows themselves say 0"),
+            "{unrecorded}"
+        );
+        // Moved on, with the rows it then leaves out.
+        let moved = Anchor {
+            seq: 3,
+            hash: rows[0].hash.clone(),
+            ..anchor.clone()
+        };
+        let moved = broken(Some(moved), &rows[1..]);
+        assert!(moved.contains("up to 3"), "{moved}");
+        let other = Anchor {
+            hash: "0".repeat(64),
+            ..anchor
+        };
+        assert!(broken(Some(other), &rows).contains("row 3 does not follow"));
+    }
+
+    #[test]
+    fn an_anchor_that_was_taken_away_is_missed() {
+        let (_, rows) = pruned();
+        let whole: Vec<Stored> = chain(2).into_iter().chain(rows).collect();
+        let missing = check(&whole).unwrap_err().to_string();
+        assert!(
+            missing.contains("up to 0 were pruned, the rows themselves say 2"),
+            "{missing}"
+        );
     }
 
     #[test]

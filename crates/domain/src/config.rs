@@ -70,7 +70,7 @@ pub struct Settings {
     pub response_timeout: u64,
     /// Seconds a permission request waits for a human before it is denied; 0: for ever.
     pub permission_timeout: u64,
-    /// Days that audit rows are kept.
+    /// Days that audit rows are kept; 0: for ever.
     pub audit_retention_days: u32,
     /// What is written to the log.
     pub log_level: LogLevel,

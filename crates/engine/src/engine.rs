@@ -39,6 +39,7 @@ use crate::{
     network,
     process::Processes,
     prompts::Prompts,
+    retention,
     secrets::{NamedSecrets, Secrets},
     slack::{self, Slack},
     snapshot::{self, Sources},
@@ -197,6 +198,11 @@ impl Engine {
             tasks: tasks.clone(),
         });
         network::watch(&links, &tasks, &shutdown);
+        tasks.spawn(retention::keep(
+            store.clone(),
+            config.watch(),
+            shutdown.clone(),
+        ));
         let teams = Teams::start(TeamsDeps {
             home: home.clone(),
             env: env.clone(),

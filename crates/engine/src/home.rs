@@ -142,6 +142,11 @@ impl Home {
         self.root.join("iris.db")
     }
 
+    /// What finds rows of the audit log; made anew when it is not there.
+    pub fn audit_index(&self) -> PathBuf {
+        self.root.join("audit-index.db")
+    }
+
     /// What is frozen; not there while nothing is.
     pub fn frozen(&self) -> PathBuf {
         self.root.join("frozen.json")

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use iris_domain::{
-    Problem, config,
+    Problem,
+    audit::{Filter, Kind},
+    config,
     decision::RuleList,
     grant::{Live, Scope, rules_of, would_hold},
     ids::{ApprovalId, TeamName},
@@ -240,7 +242,7 @@ const PAGE: u32 = 1_000;
 /// The requests on record, newest first, some at a time.
 struct History<'s> {
     store: &'s Store,
-    team: Option<String>,
+    filter: Filter,
     before: Option<u64>,
     /// `None`: all.
     left: Option<usize>,
@@ -252,7 +254,11 @@ impl<'s> History<'s> {
         let left = usize::try_from(at_most).unwrap_or(usize::MAX);
         Self {
             store,
-            team,
+            filter: Filter {
+                team,
+                kind: Some(Kind::Permission),
+                ..Filter::default()
+            },
             before: None,
             left: (left > 0).then_some(left),
         }
@@ -261,8 +267,9 @@ impl<'s> History<'s> {
     async fn next(&mut self) -> Result<Option<Vec<Past>>, Problem> {
         while self.left != Some(0) {
             let query = AuditQuery {
-                team: self.team.clone(),
+                filter: self.filter.clone(),
                 before: self.before,
+                after: None,
                 limit: Some(PAGE),
             };
             let rows = self.store.audit(query).await;

@@ -4,8 +4,10 @@
 //! transaction, so that many callers share one fsync. Reads have a connection of their own and
 //! never hold it up.
 
+mod index;
 mod open;
 mod read;
+mod search;
 mod writer;
 
 use std::{
@@ -16,7 +18,7 @@ use std::{
 
 use iris_domain::{
     Problem,
-    audit::{Draft, Row},
+    audit::{Anchor, Draft, Filter, Row},
     ids::{ApprovalId, Party, SessionId, TeamName},
     problem::Code,
 };
@@ -25,6 +27,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{home::Home, metrics::Metrics};
+use search::Searcher;
 use writer::{Message, Op};
 
 /// A handle on the database; cheap to clone.
@@ -34,6 +37,8 @@ pub struct Store {
     writer: mpsc::Sender<Message>,
     /// `None` once the store is closed.
     reader: Arc<Mutex<Option<Connection>>>,
+    /// As `reader`.
+    searcher: Arc<Mutex<Option<Searcher>>>,
     metrics: Metrics,
     #[cfg(test)]
     commits: Arc<std::sync::atomic::AtomicU64>,
@@ -137,14 +142,16 @@ pub struct WaitingRecord {
     pub draft: Draft,
 }
 
-/// Which audit rows.
+/// Which audit rows, a page at a time: newest first, or from `after` on.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AuditQuery {
-    /// Of this team only.
-    pub team: Option<String>,
-    /// Only rows before this place (for paging backwards).
+    /// Which.
+    pub filter: Filter,
+    /// Only rows before this place.
     pub before: Option<u64>,
+    /// Only rows after this place, and oldest first.
+    pub after: Option<u64>,
     /// At most so many; `None`: all.
     pub limit: Option<u32>,
 }
@@ -155,6 +162,9 @@ pub struct AuditQuery {
 pub struct ChainCheck {
     /// How many rows were read.
     pub rows: u64,
+    /// Up to where rows were pruned when they were old; the check begins behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Anchor>,
     /// The first row that does not fit, and why.
     pub broken: Option<(u64, String)>,
 }
@@ -177,8 +187,8 @@ impl Store {
     /// error: it is kept aside, and [`Opened::problem`] says so.
     pub async fn open(home: &Home) -> Result<Opened, StoreError> {
         let path = home.database();
-        let opening = path.clone();
-        let opened = tokio::task::spawn_blocking(move || open::open(&opening))
+        let (opening, index) = (path.clone(), home.audit_index());
+        let opened = tokio::task::spawn_blocking(move || open::open(&opening, &index))
             .await
             .map_err(|_| StoreError::Closed)??;
         #[cfg(test)]
@@ -188,6 +198,7 @@ impl Store {
             &path,
             opened.connection,
             inbox,
+            opened.filler,
             #[cfg(test)]
             Arc::clone(&commits),
         );
@@ -199,6 +210,7 @@ impl Store {
             path,
             writer,
             reader: Arc::new(Mutex::new(Some(opened.reader))),
+            searcher: Arc::new(Mutex::new(Some(opened.searcher))),
             metrics: Metrics::default(),
             #[cfg(test)]
             commits,
@@ -255,13 +267,21 @@ impl Store {
         &self.metrics
     }
 
-    /// Audit rows, newest first.
+    /// A page of audit rows.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub async fn audit(&self, query: AuditQuery) -> Result<Vec<Row>, StoreError> {
-        self.read(move |connection| read::audit(connection, &query))
-            .await
+        let searcher = Arc::clone(&self.searcher);
+        self.blocking(move || {
+            let guard = searcher.lock().unwrap_or_else(PoisonError::into_inner);
+            guard
+                .as_ref()
+                .map(|searcher| searcher.page(&query))
+                .transpose()
+        })
+        .await?
+        .ok_or(StoreError::Closed)
     }
 
     /// Checks the whole chain.
@@ -273,6 +293,32 @@ impl Store {
         let path = self.path.clone();
         self.blocking(move || read::verify(&open::read_only(&path)?))
             .await
+    }
+
+    /// Takes the rows out of the record's front that happened before this: some at a time, so that
+    /// no decision waits long. What stays is the anchor, and its row; `None`: no row was so old.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written. What is not out yet goes the next time.
+    pub async fn prune(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Anchor>, StoreError> {
+        // As for `verify`.
+        let path = self.path.clone();
+        let pruning = self
+            .blocking(move || read::prunable(&open::read_only(&path)?, before))
+            .await?;
+        let anchor = pruning.anchor(now);
+        if let Some(anchor) = &anchor {
+            let row = anchor.row();
+            let op = Op::Anchor(anchor.clone(), self.text(&row)?);
+            self.row(op).await?;
+            self.metrics.recorded(&row);
+        }
+        while self.write(Op::Prune).await?.is_some_and(|gone| gone > 0) {}
+        Ok(anchor)
     }
 
     /// The conversation of a pair.
@@ -358,12 +404,18 @@ impl Store {
 
     /// Writes what is queued and closes the file. What is to be written afterwards gets `Closed`.
     pub async fn close(&self) {
-        // The reader first: the last connection to go tidies the `-wal` away, and it must be one
+        // The readers first: the last connection to go tidies the `-wal` away, and it must be one
         // that can write.
-        let reader = Arc::clone(&self.reader);
+        let (reader, searcher) = (Arc::clone(&self.reader), Arc::clone(&self.searcher));
         let taken = self
             .blocking(move || {
                 drop(reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+                drop(
+                    searcher
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take(),
+                );
                 Ok(())
             })
             .await;
@@ -434,6 +486,22 @@ impl Store {
     #[cfg(test)]
     pub(crate) async fn sql(&self, sql: &str) -> Result<(), StoreError> {
         self.write(Op::Sql(sql.to_owned())).await.map(drop)
+    }
+
+    /// Returns when the index holds this many rows.
+    #[cfg(test)]
+    async fn indexed(&self, at_least: u64) {
+        loop {
+            let mark = {
+                let guard = self.searcher.lock().unwrap_or_else(PoisonError::into_inner);
+                let index = guard.as_ref().and_then(|searcher| searcher.index.as_ref());
+                index.map(index::mark).transpose().unwrap().unwrap()
+            };
+            if mark >= at_least {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     #[cfg(test)]

@@ -6,6 +6,7 @@ import { listen } from '@tauri-apps/api/event';
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { Consequences } from '../bindings/Consequences';
+import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
@@ -164,15 +165,25 @@ export interface OutsideSettings {
   webhooks: WebhookItem[];
 }
 
-/** Which audit rows; newest first. */
+/** A page of audit rows, newest first. */
 export interface AuditQuery {
-  /** Of this team only. */
-  team?: TeamName;
+  filter: Filter;
   /** Only rows before this place, for paging backwards. */
   before?: number;
-  /** At most so many. */
+  /** At most so many; the core gives 500 at most. */
   limit?: number;
 }
+
+/** What a check of the record found. */
+export interface ChainCheck {
+  rows: number;
+  /** Up to where rows were pruned when they were old. */
+  pruned?: { seq: number; hash: string; rows: number; time: string };
+  /** The first row that does not fit, and why. */
+  broken: [number, string] | null;
+}
+
+export type ExportFormat = 'jsonl' | 'csv';
 
 /** What the core does for the window. Every promise rejects with a `Problem`. */
 export interface Api {
@@ -244,6 +255,10 @@ export interface Api {
   removeWebhook(at: number, url: string): Promise<void>;
   testWebhooks(): Promise<WebhookTest[]>;
   audit(query: AuditQuery): Promise<Row[]>;
+  /** Checks that no row was changed or removed. */
+  verifyAudit(): Promise<ChainCheck>;
+  /** Writes rows to a file that the user picks in the system's dialog; `null` when it was cancelled. */
+  exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
   /** Ends Iris; it stops every agent. */
@@ -314,6 +329,8 @@ export const desktop: Api = {
   removeWebhook: (at, url) => invoke('remove_webhook', { at, url }),
   testWebhooks: () => invoke('test_webhooks'),
   audit: (query) => invoke('audit', { query }),
+  verifyAudit: () => invoke('verify_audit'),
+  exportAudit: (filter, format) => invoke('export_audit', { filter, format }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
   attention: () => invoke('attention'),

@@ -1,5 +1,5 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, or a kind of question
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, `#pruned`, `#badrecord`, `#edited`, or a kind of question
 // of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
@@ -191,7 +191,9 @@ export function demo(): Api {
     const content = Array.from({ length: 400 }, (_, i) => `line ${i + 1} of a generated file`).join('\n');
     api.state.approvals = [anApproval('long', { tool: 'Write', summary: '~/code/api/src/generated.rs', input: { file_path: '~/code/api/src/generated.rs', content } })];
   }
-  api.rows = Array.from({ length: 70 }, (_, i) => row(70 - i));
+  if (wanted === 'pruned') api.check = { pruned: { seq: 48_211, hash: 'a1'.repeat(32), rows: 640, time: before(40_000_000) } };
+  if (wanted === 'badrecord') api.check = { broken: [41, 'row 41 was changed after it was written'] };
+  api.rows = Array.from({ length: wanted === 'edited' ? 69 : 70 }, (_, i) => row(70 - i - (wanted === 'edited' ? 1 : 0)));
   // Now and then somebody asks, so that arming and announcements can be seen.
   let n = 0;
   if (wanted === 'busy') {
@@ -205,11 +207,14 @@ export function demo(): Api {
 
 function row(seq: number): Row {
   const kinds: Partial<Row>[] = [
-    { tool: 'Bash', input: { command: 'cargo test --workspace' }, decision: 'allow', decidedBy: 'human:notification:you', waitMs: 4200 },
-    { tool: 'mcp__iris__list_teams', input: {}, decision: 'allow', decidedBy: 'rule:autoApprove:mcp__iris__*', waitMs: 0 },
-    { tool: 'Write', team: 'site', input: { file_path: '~/code/site/.env', content: 'KEY=…' }, decision: 'deny', decidedBy: 'timeout', waitMs: 3_600_000 },
-    { tool: 'Bash', team: 'docs', input: { command: 'git push --force origin main' }, decision: 'deny', decidedBy: 'human:window:you', waitMs: 21_000 },
-    { kind: 'config', caller: 'iris', team: '', host: '', tool: 'config.changed', input: { teams: 5 }, decision: 'noted', decidedBy: '', waitMs: 0 },
+    { tool: 'Bash', input: { command: 'cargo test --workspace', description: 'Run the tests' }, decision: 'allow', decidedBy: 'human:notification:you', waitMs: 4200, why: 'No rule covers `cargo test --workspace`, and this team asks you then (its mode, grantPermission, is “ask”).' },
+    { tool: 'mcp__iris__list_teams', input: {}, decision: 'allow', decidedBy: 'rule:autoApprove:mcp__iris__*', waitMs: 0, why: 'The rule mcp__iris__* of autoApprove allows it (built in).' },
+    { tool: 'Write', team: 'site', input: { file_path: '~/code/site/.env', content: 'KEY=[redacted]' }, decision: 'deny', decidedBy: 'timeout', waitMs: 3_600_000, why: 'No rule covers it, and nobody answered within 1 h.' },
+    { tool: 'Bash', team: 'docs', input: { command: 'git push --force origin main \u202e# niam' }, decision: 'deny', decidedBy: 'rule:deny:Bash(git push --force:*)', waitMs: 0, why: 'The rule Bash(git push --force:*) of deny matches `git push --force origin main` (config.json, line 41).' },
+    { kind: 'config', caller: 'unknown', team: 'docs', host: '', session: '', digest: '', policyHash: '', tool: 'config.changed', input: { fields: ['approvalPolicy.deny'] }, decision: 'noted', decidedBy: 'file', waitMs: 0 },
+    { tool: 'Bash', input: { asked: { command: 'rm -rf build dist' }, ran: { command: 'rm -rf build' } }, decision: 'allow', decidedBy: 'human:window:you', waitMs: 31_000, why: 'The rule Bash(rm:*) of requireApproval asks you (config.json, line 38).' },
+    { kind: 'auth', caller: 'unknown', team: '', host: '', session: '', digest: '', policyHash: '', tool: 'endpoint', input: { path: '/mcp' }, decision: 'deny', decidedBy: 'token:unknown', waitMs: 0 },
+    { kind: 'operation', caller: 'console', host: '', session: '', digest: '', policyHash: '', tool: 'key.rotated', input: { revoked: 2 }, decision: 'noted', decidedBy: 'human:cli:you', waitMs: 0 },
   ];
   return {
     seq, prev: '0'.repeat(64), hash: 'b7'.repeat(32), time: before((70 - seq) * 431_000), kind: 'permission', caller: 'api', team: 'api',

@@ -5,6 +5,7 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
 import type { Consequences } from '../bindings/Consequences';
+import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantView } from '../bindings/GrantView';
@@ -23,7 +24,7 @@ import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Together } from '../bindings/Together';
-import type { Api, Attention, AuditQuery, CommonEdit, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
+import type { Api, Attention, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
 
 export function problem(code: Code, message: string, hint: string): Problem {
@@ -163,6 +164,10 @@ export class FakeApi implements Api {
   /** What `send` answers. */
   outcome: Partial<SendOutcome> = { status: 'answered', response: 'Done.' };
   rows: Row[] = [];
+  /** What `verifyAudit` finds, beside the rows. */
+  check: Partial<ChainCheck> = {};
+  /** Which file is picked for an export. */
+  file: string | null = '/home/you/Documents/iris-audit';
   /** What the teams are set to, beyond what their views show. */
   readonly settings = new Map<TeamName, TeamEdit>();
   /** What `testConnection` says. */
@@ -467,9 +472,17 @@ export class FakeApi implements Api {
 
   async audit(query: AuditQuery): Promise<Row[]> {
     await this.#call('audit', query);
-    return this.rows
-      .filter((r) => (query.team === undefined || r.team === query.team) && (query.before === undefined || r.seq < query.before))
-      .slice(0, query.limit);
+    return this.rows.filter((r) => meant(r, query.filter) && (query.before === undefined || r.seq < query.before)).slice(0, query.limit);
+  }
+
+  async verifyAudit(): Promise<ChainCheck> {
+    await this.#call('verifyAudit');
+    return { rows: this.rows.length, broken: null, ...this.check };
+  }
+
+  async exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null> {
+    await this.#call('exportAudit', filter, format);
+    return this.file === null ? null : { path: `${this.file}.${format}`, rows: this.rows.filter((r) => meant(r, filter)).length };
   }
 
   async pickFolder(): Promise<string | null> {
@@ -558,4 +571,20 @@ function edited(team: TeamView, edit: TeamEdit): TeamView {
   if (color === '') delete next.color;
   else if (color !== undefined) next.color = color;
   return next;
+}
+
+/** As `Filter::matches` in the core, but for words: here they may stand anywhere. */
+function meant(row: Row, filter: Filter): boolean {
+  const same = (wanted: string | undefined, is: string) => wanted === undefined || wanted === is;
+  const text = `${row.tool} ${JSON.stringify(row.input)} ${row.why ?? ''} ${row.decidedBy} ${row.caller} ${row.team} ${row.host} ${row.session}`.toLowerCase();
+  return (
+    same(filter.team, row.team) &&
+    same(filter.kind, row.kind) &&
+    same(filter.decision, row.decision) &&
+    same(filter.tool, row.tool) &&
+    (filter.by === undefined || `${row.decidedBy}:`.startsWith(`${filter.by}:`)) &&
+    (filter.since === undefined || Date.parse(row.time) >= Date.parse(filter.since)) &&
+    (filter.until === undefined || Date.parse(row.time) < Date.parse(filter.until)) &&
+    (filter.search ?? '').toLowerCase().split(/\s+/).every((word) => text.includes(word))
+  );
 }

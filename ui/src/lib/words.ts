@@ -26,6 +26,23 @@ const IRIS_REASONS: Record<string, string> = {
   input: 'the edited input could not be used',
 };
 
+/** Why a call was turned away. */
+const REFUSALS: Record<string, string> = {
+  'token:missing': 'because no token came with it',
+  'token:unknown': 'because its token is not one that Iris gave',
+  'token:elsewhere': 'because its token is for another place',
+  host: 'because it named another host than this computer',
+  origin: 'because a web page sent it',
+  probe: 'because it was no proof of a tunnel that Iris waits for',
+  'callback:permissions': 'because the team may not call it',
+  'callback:rate': 'because the team calls too often',
+  'callback:breaker': 'because the team was cut off',
+  identity: 'because it said to come from somebody else',
+  self: 'because an agent may not act on itself',
+  control: 'because a program of an agent may not control Iris',
+  slack: 'because this user of Slack may not decide',
+};
+
 /** Who or what decided, as `decidedBy` of the audit log says it: `by you in the notification`. */
 export function decider(decidedBy: string): string {
   const [kind = '', second = '', ...rest] = decidedBy.split(':');
@@ -53,7 +70,7 @@ export function decider(decidedBy: string): string {
     case 'file':
       return 'in the config file';
     default:
-      return decidedBy ? `by ${visible(decidedBy)}` : '';
+      return REFUSALS[decidedBy] ?? (decidedBy ? `by ${visible(decidedBy)}` : '');
   }
 }
 

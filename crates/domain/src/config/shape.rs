@@ -127,7 +127,7 @@ static SETTINGS: Object = Object {
         Field("spawnTimeout", SECONDS),
         Field("responseTimeout", SECONDS),
         Field("permissionTimeout", SECONDS_OR_ZERO),
-        Field("auditRetentionDays", Shape::Whole(1, DAYS_MAX)),
+        Field("auditRetentionDays", Shape::Whole(0, DAYS_MAX)),
         Field(
             "logLevel",
             Shape::Word(&["error", "warn", "info", "debug", "trace"]),

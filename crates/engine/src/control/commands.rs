@@ -24,7 +24,9 @@ use super::{
     AnswerReply, Command, PendingItem, StatusReply, TestReply,
     server::{Commands, Peer},
 };
-use crate::{Engine, clock, metrics::Page, preview, row_limit::RowLimit, secrets::Spoken};
+use crate::{
+    Engine, clock, export::Export, metrics::Page, preview, row_limit::RowLimit, secrets::Spoken,
+};
 
 #[derive(Clone)]
 pub(super) struct EngineCommands {
@@ -231,6 +233,16 @@ impl Commands for EngineCommands {
                     .await
                     .map_err(|error| error.problem())?,
             ),
+            Command::AuditExport { filter, format } => {
+                let store = engine.store.clone();
+                let mut export = Export::begin(store, filter, format, cli()).await?;
+                while let Some(text) = export.next().await? {
+                    if steps.send(text.into()).await.is_err() {
+                        tracing::debug!("nobody hears the steps");
+                    }
+                }
+                Ok(json!({ "rows": export.rows() }))
+            }
             Command::AuditVerify {} => to_json(
                 &engine
                     .store

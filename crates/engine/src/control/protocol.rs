@@ -2,6 +2,7 @@
 
 use iris_domain::{
     Problem,
+    audit::{Filter, Format},
     connection_test::TestStep,
     decision::Answer,
     freeze::FrozenView,
@@ -192,6 +193,13 @@ pub enum Command {
         /// Which.
         query: AuditQuery,
     },
+    /// Gives audit rows out: answers `{"rows": N}`, and before it pieces of the text as steps.
+    AuditExport {
+        /// Which.
+        filter: Filter,
+        /// As what.
+        format: Format,
+    },
     /// Checks the audit chain: [`crate::store::ChainCheck`].
     AuditVerify {},
     /// What would happen to a request: [`iris_domain::replay::Explained`].
@@ -259,6 +267,7 @@ impl Command {
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
             Self::Audit { .. } => "audit",
+            Self::AuditExport { .. } => "auditExport",
             Self::AuditVerify {} => "auditVerify",
             Self::Explain { .. } => "explain",
             Self::PolicyReplay { .. } => "policyReplay",
@@ -310,6 +319,7 @@ impl Command {
             | Self::TunnelKill { .. }
             | Self::Send { .. }
             | Self::Audit { .. }
+            | Self::AuditExport { .. }
             | Self::AuditVerify {}
             | Self::PolicyReplay { .. } => false,
         }

@@ -11,11 +11,15 @@ use std::{
 use iris_domain::{Problem, display::one_line, ids::ApprovalId, problem::Code};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{StoreError, WaitingRecord};
+use super::{
+    StoreError, WaitingRecord,
+    index::{self, Filler},
+    search::Searcher,
+};
 use crate::clock;
 
 /// How long a statement waits for a lock. Only a person with the `sqlite3` shell holds one.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of a database page. An audit row has about 750, so that the rows of a full batch fill two
 /// pages instead of four: each costs two writes to the log, and each of these an event for whoever
 /// watches the folder.
@@ -28,13 +32,26 @@ const CHECK_MAX: u64 = 16 * 1024 * 1024;
 const REASON_MAX: usize = 200;
 
 /// The tables, one step per format; `user_version` counts the steps that were made.
-const MIGRATIONS: [&str; 2] = [include_str!("schema1.sql"), include_str!("schema2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema1.sql"),
+    include_str!("schema2.sql"),
+    include_str!("schema3.sql"),
+];
 
-pub(super) struct Files {
+pub(super) struct Opening {
     pub(super) connection: Connection,
     pub(super) reader: Connection,
+    pub(super) searcher: Searcher,
+    pub(super) filler: Option<Filler>,
     pub(super) lost: Vec<WaitingRecord>,
     pub(super) problem: Option<Problem>,
+}
+
+struct Files {
+    connection: Connection,
+    reader: Connection,
+    lost: Vec<WaitingRecord>,
+    problem: Option<Problem>,
 }
 
 enum Failure {
@@ -43,7 +60,28 @@ enum Failure {
     Other(StoreError),
 }
 
-pub(super) fn open(path: &Path) -> Result<Files, StoreError> {
+pub(super) fn open(path: &Path, index: &Path) -> Result<Opening, StoreError> {
+    let files = record(path)?;
+    let record = read_only(path).map_err(|error| cannot_read(path, error))?;
+    // What the record says does not depend on it.
+    let (filler, index) = match index::start(index, path) {
+        Ok((filler, connection)) => (Some(filler), Some(connection)),
+        Err(error) => {
+            tracing::error!(%error, "The audit index cannot be opened; searches look at each row.");
+            (None, None)
+        }
+    };
+    Ok(Opening {
+        connection: files.connection,
+        reader: files.reader,
+        searcher: Searcher { record, index },
+        filler,
+        lost: files.lost,
+        problem: files.problem,
+    })
+}
+
+fn record(path: &Path) -> Result<Files, StoreError> {
     if path.symlink_metadata().is_ok() && !path.is_file() {
         return Err(StoreError::NoFile {
             path: path.display().to_string(),
@@ -127,6 +165,7 @@ fn prepare(path: &Path) -> Result<Files, Failure> {
     // Also the tables that are not read here are looked at once, so that a foreign file shows now.
     super::read::noted_groups(&connection).map_err(sql)?;
     super::read::noted_secrets(&connection).map_err(sql)?;
+    super::read::anchor(&connection).map_err(sql)?;
     super::writer::Head::load(&connection).map_err(sql)?;
     let reader = read_only(path).map_err(sql)?;
     Ok(Files {
@@ -138,7 +177,7 @@ fn prepare(path: &Path) -> Result<Files, Failure> {
 }
 
 /// Makes the file if there is none; `-wal` and `-shm` get its mode from SQLite.
-fn only_for_the_user(path: &Path) -> io::Result<()> {
+pub(super) fn only_for_the_user(path: &Path) -> io::Result<()> {
     let file = fs::OpenOptions::new()
         .read(true)
         .append(true)
@@ -236,7 +275,7 @@ fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -3,49 +3,59 @@
 use std::str::FromStr;
 
 use iris_domain::{
-    audit::{Row, Stored, Verifier},
+    audit::{Anchor, Pruning, Stored, Verifier},
     ids::{Party, SessionId, TeamName},
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, named_params, types::Type};
+use rusqlite::{Connection, OptionalExtension as _, types::Type};
 use serde::de::DeserializeOwned;
 
-use super::{AuditQuery, ChainCheck, SessionRecord};
-
-pub(super) fn audit(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<Row>> {
-    let team = if query.team.is_some() {
-        "team = :team AND"
-    } else {
-        ":team IS NULL AND"
-    };
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT seq, draft, prev, hash FROM audit WHERE {team} seq < :before ORDER BY seq DESC LIMIT :limit"
-    ))?;
-    let before = query
-        .before
-        .and_then(|seq| i64::try_from(seq).ok())
-        .unwrap_or(i64::MAX);
-    // SQLite takes a negative limit for none.
-    let limit = query.limit.map_or(-1, i64::from);
-    let params = named_params! {":team": query.team, ":before": before, ":limit": limit};
-    let rows = statement.query_map(params, |row| {
-        Ok(Row {
-            seq: unsigned(row, 0)?,
-            draft: json(row, 1)?,
-            prev: row.get(2)?,
-            hash: row.get(3)?,
-        })
-    })?;
-    rows.collect()
-}
+use super::{ChainCheck, SessionRecord};
 
 pub(super) fn verify(connection: &Connection) -> rusqlite::Result<ChainCheck> {
-    // One read transaction: the rows and the highest number belong together.
+    // One read transaction: the rows, the anchor and the highest number belong together.
     let connection = connection.unchecked_transaction()?;
-    let mut statement =
-        connection.prepare("SELECT seq, draft, prev, hash FROM audit ORDER BY seq")?;
-    let mut rows = statement.query([])?;
-    let mut verifier = Verifier::default();
+    let pruned = anchor(&connection)?;
+    let first = pruned.as_ref().map_or(0, |anchor| anchor.seq);
+    let mut verifier = Verifier::from(pruned.clone());
+    let misfit = follow(&connection, first, |row| verifier.follow(row))?;
+    let last = verifier.last();
+    let highest = highest_seq(&connection)?;
+    let broken = match misfit {
+        Some(why) => Some((last + 1, why.to_string())),
+        None if highest > last => Some((
+            last + 1,
+            format!("rows {} to {highest} were cut off at the end", last + 1),
+        )),
+        None => verifier.end().err().map(|why| (first + 1, why.to_string())),
+    };
+    Ok(ChainCheck {
+        rows: last - first,
+        pruned,
+        broken,
+    })
+}
+
+/// What may be pruned of the rows that happened before this.
+pub(super) fn prunable(connection: &Connection, before: Timestamp) -> rusqlite::Result<Pruning> {
+    let connection = connection.unchecked_transaction()?;
+    let first = anchor(&connection)?.map_or(0, |anchor| anchor.seq);
+    let mut pruning = Pruning::of(before);
+    follow(&connection, first, |row| {
+        if pruning.takes(row) { Ok(()) } else { Err(()) }
+    })?;
+    Ok(pruning)
+}
+
+/// Takes the rows after this place one by one, until one is not taken; says why not.
+fn follow<E>(
+    connection: &Connection,
+    after: u64,
+    mut take: impl FnMut(&Stored) -> Result<(), E>,
+) -> rusqlite::Result<Option<E>> {
+    let mut statement = connection
+        .prepare("SELECT seq, draft, prev, hash FROM audit WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = statement.query([i64::try_from(after).unwrap_or(i64::MAX)])?;
     while let Some(row) = rows.next()? {
         let stored = Stored {
             seq: unsigned(row, 0)?,
@@ -53,23 +63,26 @@ pub(super) fn verify(connection: &Connection) -> rusqlite::Result<ChainCheck> {
             prev: row.get(2)?,
             hash: row.get(3)?,
         };
-        if let Err(why) = verifier.follow(&stored) {
-            let broken = Some((verifier.rows() + 1, why.to_string()));
-            return Ok(ChainCheck {
-                rows: verifier.rows(),
-                broken,
-            });
+        if let Err(why) = take(&stored) {
+            return Ok(Some(why));
         }
     }
-    let rows = verifier.rows();
-    let highest = highest_seq(&connection)?;
-    let broken = (highest > rows).then(|| {
-        (
-            rows + 1,
-            format!("rows {} to {highest} were cut off at the end", rows + 1),
-        )
-    });
-    Ok(ChainCheck { rows, broken })
+    Ok(None)
+}
+
+/// Where the log begins, when old rows were pruned.
+pub(super) fn anchor(connection: &Connection) -> rusqlite::Result<Option<Anchor>> {
+    connection
+        .prepare_cached("SELECT seq, hash, rows, time FROM audit_anchor ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| {
+            Ok(Anchor {
+                seq: unsigned(row, 0)?,
+                hash: row.get(1)?,
+                rows: unsigned(row, 2)?,
+                time: parse(row, 3)?,
+            })
+        })
+        .optional()
 }
 
 /// The highest `seq` that was ever written.
@@ -141,7 +154,7 @@ fn parse<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
         .map_err(|error| conversion(at, Type::Text, error))
 }
 
-fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
     u64::try_from(row.get::<_, i64>(at)?).map_err(|error| conversion(at, Type::Integer, error))
 }
 

@@ -123,9 +123,13 @@ async fn rows_come_back_as_they_went_and_the_chain_holds_over_restarts() {
     assert_eq!(rows.len(), 15);
     assert_eq!(rows[14].draft, draft("alpha", 0), "lossless, newest first");
     let query = AuditQuery {
-        team: Some("beta".into()),
+        filter: Filter {
+            team: Some("beta".into()),
+            ..Filter::default()
+        },
         before: Some(14),
         limit: Some(2),
+        after: None,
     };
     let seqs: Vec<u64> = store
         .audit(query)
@@ -139,6 +143,7 @@ async fn rows_come_back_as_they_went_and_the_chain_holds_over_restarts() {
         store.verify().await.unwrap(),
         ChainCheck {
             rows: 15,
+            pruned: None,
             broken: None
         }
     );
@@ -199,6 +204,7 @@ async fn the_log_is_append_only() {
         store.verify().await.unwrap(),
         ChainCheck {
             rows: 1,
+            pruned: None,
             broken: None
         }
     );
@@ -280,6 +286,7 @@ async fn many_writers_share_commits_and_each_gets_its_own_row() {
         store.verify().await.unwrap(),
         ChainCheck {
             rows: 400,
+            pruned: None,
             broken: None
         }
     );
@@ -305,6 +312,7 @@ async fn one_bad_write_of_a_batch_harms_no_other() {
             store.verify().await.unwrap(),
             ChainCheck {
                 rows: 19,
+                pruned: None,
                 broken: None
             }
         );
@@ -436,8 +444,8 @@ async fn only_the_user_can_read_it() {
     store.close().await;
     assert_eq!(
         fs::read_dir(place.home().root()).unwrap().count(),
-        1,
-        "closing tidies up"
+        2,
+        "closing tidies up: the database and the index"
     );
 }
 
@@ -471,3 +479,6 @@ async fn an_older_database_gets_what_is_new_and_keeps_what_it_has() {
     store.forget_secret("env npm".into()).await.unwrap();
     assert_eq!(store.noted_secrets().await.unwrap().len(), 1);
 }
+
+mod retention;
+mod search;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use iris_domain::{
-    audit::{self, FIRST_PREV},
+    audit::{self, Anchor, FIRST_PREV},
     ids::ApprovalId,
 };
 use jiff::Timestamp;
@@ -15,10 +15,18 @@ use rusqlite::{
 };
 use tokio::sync::oneshot;
 
-use super::{SessionRecord, StoreError, open::cannot_write, read::highest_seq};
+use super::{
+    SessionRecord, StoreError,
+    index::{Filler, LAG},
+    open::cannot_write,
+    read::highest_seq,
+};
 
 /// The most that one transaction takes, so that no caller waits for the whole of a flood.
 const BATCH_MAX: usize = 512;
+
+/// Rows that one transaction prunes: some milliseconds, for which a decision waits at most.
+const PRUNED_AT_ONCE: i64 = 500;
 
 /// What to write.
 #[derive(Debug)]
@@ -26,6 +34,10 @@ pub(super) enum Op {
     Append(String),
     Keep(ApprovalId, String),
     End(ApprovalId, Vec<String>),
+    /// Sets an anchor and writes its row: the rows up to it may go.
+    Anchor(Anchor, String),
+    /// Takes some of the rows out that may go; the outcome is how many.
+    Prune,
     SaveSession(Box<SessionRecord>),
     NoteGroup(i32, u64),
     ForgetGroup(i32),
@@ -35,7 +47,7 @@ pub(super) enum Op {
     Sql(String),
 }
 
-/// What came of it: the row's place, where one was written.
+/// What came of it: the row's place, where one was written, or a count.
 pub(super) type Outcome = Result<Option<u64>, StoreError>;
 
 #[derive(Debug)]
@@ -57,6 +69,8 @@ pub(super) struct Writer {
     inbox: Receiver<Message>,
     /// `None`: not known, because nothing was written yet or the last transaction failed.
     head: Option<Head>,
+    /// `None`: there is no index.
+    filler: Option<Filler>,
     #[cfg(test)]
     commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
@@ -111,6 +125,7 @@ impl Writer {
         path: &Path,
         connection: Connection,
         inbox: Receiver<Message>,
+        filler: Option<Filler>,
         #[cfg(test)] commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
     ) -> Self {
         Self {
@@ -118,6 +133,7 @@ impl Writer {
             connection,
             inbox,
             head: None,
+            filler,
             #[cfg(test)]
             commits,
         }
@@ -190,6 +206,7 @@ impl Writer {
             Some(head) => head,
             None => Head::load(&self.connection)?,
         };
+        let before = head.seq;
         let mut outcomes = Vec::with_capacity(ops.len());
         let transaction = self
             .connection
@@ -201,11 +218,19 @@ impl Writer {
         #[cfg(test)]
         self.commits
             .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if let Some(filler) = &self.filler
+            && head.seq / LAG > before / LAG
+        {
+            filler.nudge();
+        }
         self.head = Some(head);
         Ok(outcomes)
     }
 
     fn close(self, end: End) {
+        if let Some(filler) = self.filler {
+            filler.end();
+        }
         if let Err((_, error)) = self.connection.close() {
             tracing::error!(%error, "The database could not be closed.");
         }
@@ -238,6 +263,28 @@ fn apply(connection: &Connection, head: &mut Head, op: &Op) -> rusqlite::Result<
                 .prepare_cached("INSERT INTO waiting (id, draft) VALUES (?1, ?2)")?
                 .execute([&id.0, draft])?;
             Ok(None)
+        }
+        Op::Anchor(anchor, row) => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO audit_anchor (seq, hash, rows, time) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    integer(anchor.seq)?,
+                    anchor.hash,
+                    integer(anchor.rows)?,
+                    anchor.time.to_string()
+                ])?;
+            append(connection, head, row).map(Some)
+        }
+        Op::Prune => {
+            let gone = connection
+                .prepare_cached(
+                    "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit
+                     WHERE seq <= (SELECT max(seq) FROM audit_anchor) ORDER BY seq LIMIT ?1)",
+                )?
+                .execute([PRUNED_AT_ONCE])?;
+            Ok(u64::try_from(gone).ok())
         }
         Op::SaveSession(record) => {
             connection

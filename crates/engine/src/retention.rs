@@ -1,0 +1,55 @@
+//! Takes old rows out of the record, as `settings.auditRetentionDays` says: at the start, and daily.
+
+use std::{sync::Arc, time::Duration};
+
+use iris_domain::{audit::prune_before, config::Config};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock, store::Store};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Runs until `shutdown`.
+pub(crate) async fn keep(
+    store: Store,
+    config: watch::Receiver<Arc<Config>>,
+    shutdown: CancellationToken,
+) {
+    let mut daily = interval(DAY);
+    daily.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let work = async {
+        loop {
+            daily.tick().await;
+            let days = config.borrow().settings.audit_retention_days;
+            prune(&store, days).await;
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = work => {}
+    }
+}
+
+async fn prune(store: &Store, days: u32) {
+    let now = clock::now();
+    let Some(before) = prune_before(now, days) else {
+        return;
+    };
+    match store.prune(before, now).await {
+        Ok(Some(anchor)) => {
+            tracing::info!(
+                rows = anchor.rows,
+                until = anchor.seq,
+                "Old audit rows were pruned."
+            );
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(%error, "Old audit rows cannot be pruned; it is tried again tomorrow, or at the next start.");
+        }
+    }
+}

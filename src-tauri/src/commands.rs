@@ -19,7 +19,7 @@ use iris_domain::{
     decision::{Answer, Surface},
     freeze::FrozenView,
     grant::{GrantView, Scope},
-    ids::{ApprovalId, GrantId, Party, TeamName},
+    ids::{ApprovalId, GrantId, TeamName},
     message::SendOutcome,
     problem::Code,
     prompt::PromptId,
@@ -197,10 +197,10 @@ async fn send(
     timeout_ms: Option<u64>,
 ) -> Answered<SendOutcome> {
     let timeout = timeout_ms.map(Duration::from_millis);
+    let team = parsed("team", team)?;
     Ok(shell
         .engine
-        .teams
-        .send(Party::Console, parsed("team", team)?, text, timeout)
+        .send_task(team, text, timeout, human(Surface::Window))
         .await)
 }
 
@@ -209,8 +209,7 @@ async fn send(
 async fn interrupt(shell: State<'_, Shell>, team: Value) -> Answered<()> {
     shell
         .engine
-        .teams
-        .interrupt(Party::Console, parsed("team", team)?)
+        .interrupt(parsed("team", team)?, human(Surface::Window))
         .await
         .map(drop)
 }

@@ -30,6 +30,7 @@ mod load;
 mod pending;
 mod policy;
 mod programs;
+mod record;
 mod remote;
 
 /// Odd, so that there is a median.
@@ -56,6 +57,9 @@ fn main() {
         }
         if wanted("pending") {
             pending::measure().await;
+        }
+        if wanted("record") {
+            record::measure().await;
         }
         if wanted("programs") {
             programs::measure().await;

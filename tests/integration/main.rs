@@ -27,6 +27,7 @@ mod launcher;
 mod limits;
 mod prompts;
 mod races;
+mod record;
 mod remote;
 mod secrets;
 mod self_approval;

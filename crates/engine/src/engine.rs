@@ -16,10 +16,13 @@ use iris_domain::{
     audit::{Draft, Kind},
     connection_test::TestStep,
     decision::{AllowedBy, Human, Surface},
+    display,
     ids::{Party, TeamName},
+    message::SendOutcome,
     problem::Code,
     snapshot::{SessionView, Snapshot},
 };
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -54,6 +57,9 @@ use crate::{
 /// How long an orderly end may take beyond the agents' own: a hung disk must not keep a user from
 /// quitting.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// What of a task stands in the record, characters.
+const TASK_NOTED_MAX: usize = 400;
 
 /// What an engine is made of: the only place where the outside comes in.
 #[derive(Debug, Clone)]
@@ -373,6 +379,29 @@ impl Engine {
         self.teams.sleep(None, team).await
     }
 
+    /// Gives a team a task because a human said so, and waits for the answer as [`Teams::send`] does.
+    pub async fn send_task(
+        &self,
+        team: TeamName,
+        text: String,
+        at_most: Option<Duration>,
+        human: Human,
+    ) -> SendOutcome {
+        let details = json!({ "text": display::one_line(&text, TASK_NOTED_MAX) });
+        self.note_operation_with("team.send", &team, human, details)
+            .await;
+        self.teams.send(Party::Console, team, text, at_most).await
+    }
+
+    /// Interrupts the console's running turn because a human said so. `Ok(false)`: nothing ran.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team.
+    pub async fn interrupt(&self, team: TeamName, human: Human) -> Result<bool, Problem> {
+        self.note_operation("team.interrupt", &team, human).await;
+        self.teams.interrupt(Party::Console, team).await
+    }
+
     /// Tries everything that Slack is needed for once, because a human said so: a line appears in the channel.
     ///
     /// # Errors
@@ -423,6 +452,11 @@ impl Engine {
     }
 
     pub(crate) async fn note_operation(&self, event: &str, team: &TeamName, human: Human) {
+        self.note_operation_with(event, team, human, Value::Null)
+            .await;
+    }
+
+    async fn note_operation_with(&self, event: &str, team: &TeamName, human: Human, input: Value) {
         if !self.config.watch().borrow().teams.contains_key(team) {
             // It will be refused; nothing happens that could be told of.
             return;
@@ -430,6 +464,7 @@ impl Engine {
         let row = Draft {
             caller: Party::CONSOLE.to_owned(),
             team: team.to_string(),
+            input,
             decided_by: AllowedBy::Human(human).to_string(),
             ..Draft::event(clock::now(), Kind::Operation, event)
         };

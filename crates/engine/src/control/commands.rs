@@ -10,7 +10,7 @@ use iris_domain::{
     audit::{Draft, Kind},
     connection_test::StepState,
     decision::{Answer, Human, Surface, Verb},
-    ids::{ApprovalId, GrantId, Party, TeamName},
+    ids::{ApprovalId, GrantId, TeamName},
     problem::Code,
     prompt::PromptId,
     snapshot::Snapshot,
@@ -220,10 +220,10 @@ impl Commands for EngineCommands {
                 timeout_ms,
             } => {
                 let timeout = timeout_ms.map(Duration::from_millis);
-                to_json(&engine.teams.send(Party::Console, team, text, timeout).await)
+                to_json(&engine.send_task(team, text, timeout, cli()).await)
             }
             Command::Interrupt { team } => {
-                let interrupted = engine.teams.interrupt(Party::Console, team).await?;
+                let interrupted = engine.interrupt(team, cli()).await?;
                 Ok(json!({ "interrupted": interrupted }))
             }
             Command::Audit { query } => to_json(

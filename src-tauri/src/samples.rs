@@ -1,5 +1,7 @@
 //! Values for tests.
 
+use std::sync::Arc;
+
 use iris_domain::{
     Problem,
     config::GrantPermission,
@@ -46,8 +48,8 @@ pub(crate) fn team(name: &str, state: TeamState) -> TeamView {
     }
 }
 
-pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
-    ApprovalView {
+pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> Arc<ApprovalView> {
+    Arc::new(ApprovalView {
         id: ApprovalId(id.into()),
         team: "alpha".parse().expect("a team name"),
         session: SessionId(uuid::Uuid::nil()),
@@ -55,7 +57,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         host: "local".into(),
         path: "/srv/alpha".into(),
         tool: tool.into(),
-        input: json!({ "command": summary }).into(),
+        input: json!({ "command": summary }),
         summary: summary.into(),
         why: "mode ask".into(),
         offers: Offers::default(),
@@ -65,7 +67,7 @@ pub(crate) fn approval(id: &str, tool: &str, summary: &str) -> ApprovalView {
         digest: "00".into(),
         created_at: "2026-01-01T10:00:00Z".parse().expect("a time"),
         expires_at: Some("2026-01-01T11:00:00Z".parse().expect("a time")),
-    }
+    })
 }
 
 pub(crate) fn remote_team(name: &str, state: TeamState, link: LinkState) -> TeamView {

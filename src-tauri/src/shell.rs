@@ -76,7 +76,7 @@ pub(crate) fn asks(view: &PromptView) -> String {
 pub(crate) fn is_question(view: &ApprovalView) -> bool {
     let request = ToolRequest {
         tool: view.tool.clone(),
-        input: (*view.input).clone(),
+        input: view.input.clone(),
         tool_use_id: String::new(),
     };
     request.is_question()

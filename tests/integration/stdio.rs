@@ -21,7 +21,7 @@ impl House {
     async fn waiting(&self) -> ApprovalView {
         let mut view = self.approvals.watch();
         let view = within(view.wait_for(|view| !view.pending.is_empty())).await;
-        view.unwrap().pending[0].clone()
+        ApprovalView::clone(&view.unwrap().pending[0])
     }
 
     /// Who or what decided the last request, when none waits any more.

@@ -235,7 +235,7 @@ impl Book {
     }
 
     /// What surfaces show as waiting, oldest first.
-    pub fn pending(&self) -> Vec<ApprovalView> {
+    pub fn pending(&self) -> Vec<Arc<ApprovalView>> {
         let mut shown: Vec<&Entry> = self
             .entries
             .values()
@@ -248,7 +248,7 @@ impl Book {
         shown.sort_unstable_by_key(|entry| entry.order);
         shown
             .into_iter()
-            .map(|entry| entry.asked.view.clone())
+            .map(|entry| Arc::clone(&entry.asked.view))
             .collect()
     }
 
@@ -343,7 +343,7 @@ impl Book {
             return vec![Effect::KeepWaiting(id, Box::new(draft))];
         };
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.asked.view.why = why;
+            Arc::make_mut(&mut entry.asked.view).why = why;
         }
         let by = AllowedBy::Human(human);
         self.decide(&id, Decision::Allow { by, edited: None }, None, now)
@@ -397,7 +397,7 @@ impl Book {
         };
         let until = now.checked_add(FORWARD_PATIENCE).ok();
         entry.forwarded_until = to.as_ref().and(until);
-        entry.asked.view.forwarded_to = to;
+        Arc::make_mut(&mut entry.asked.view).forwarded_to = to;
         let timer = entry.due().map(|at| Effect::Arm(id.clone(), at));
         [Effect::Disarm(id.clone())]
             .into_iter()
@@ -537,9 +537,9 @@ impl Book {
         }
         let view = entry.asked.view;
         let ended = EndedApproval {
-            id: view.id,
-            team: view.team,
-            tool: view.tool,
+            id: view.id.clone(),
+            team: view.team.clone(),
+            tool: view.tool.clone(),
             summary,
             decision: decision.verb(),
             decided_by: decision.by(),

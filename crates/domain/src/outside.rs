@@ -91,8 +91,7 @@ mod tests {
     fn short_fields_stay_whole_and_long_ones_keep_head_and_tail() {
         let long = format!("head{}tail", "x".repeat(9000));
         let mut view = crate::snapshot::tests::approval("k3fq");
-        view.input =
-            json!({ "command": long, "description": "lists\u{202e} it", "timeout": 5 }).into();
+        view.input = json!({ "command": long, "description": "lists\u{202e} it", "timeout": 5 });
         let shown = input(&view, 300);
         let texts: Vec<&str> = shown.fields.iter().map(|f| f.text.as_str()).collect();
         assert!(shown.is_cut);
@@ -100,9 +99,9 @@ mod tests {
         assert!(texts[0].starts_with("headx") && texts[0].ends_with("xtail"));
         let count: usize = texts.iter().map(|text| text.chars().count()).sum();
         assert!((200..=300).contains(&count), "{count}");
-        view.input = json!({ "command": "ls" }).into();
+        view.input = json!({ "command": "ls" });
         assert!(!input(&view, 300).is_cut);
-        view.input = json!({ "command": "curl -u me:hunter2 x", "password": "hunter2" }).into();
+        view.input = json!({ "command": "curl -u me:hunter2 x", "password": "hunter2" });
         view.summary = "curl -u me:hunter2 x".to_owned();
         let told = format!(
             "{:?} {:?} {}",
@@ -114,9 +113,9 @@ mod tests {
             told.contains(audit::MARK) && !told.contains("hunter2"),
             "{told}"
         );
-        view.input = json!({ "command": "ls" }).into();
-        assert_eq!(small_input(&view, 300), Some(Value::clone(&view.input)));
-        view.input = json!({ "command": long }).into();
+        view.input = json!({ "command": "ls" });
+        assert_eq!(small_input(&view, 300), Some(view.input.clone()));
+        view.input = json!({ "command": long });
         assert_eq!(small_input(&view, 300), None);
     }
 
@@ -124,7 +123,7 @@ mod tests {
     fn more_fields_than_can_be_shown_are_said_to_be_there() {
         let mut view = crate::snapshot::tests::approval("k3fq");
         let map = (0..1000).map(|n| (format!("f{n}"), json!("v".repeat(99))));
-        view.input = Value::Object(map.collect()).into();
+        view.input = Value::Object(map.collect());
         let shown = input(&view, 300);
         assert!(shown.is_cut);
         assert_eq!(shown.fields.len(), FIELDS_MAX);

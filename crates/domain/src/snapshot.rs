@@ -30,7 +30,8 @@ pub struct Snapshot {
     /// Every configured team, by name.
     pub teams: Vec<TeamView>,
     /// Every approval that waits, oldest first; also those that another session is asked first.
-    pub approvals: Vec<ApprovalView>,
+    /// Shared: an input may be large, and every snapshot has it.
+    pub approvals: Vec<Arc<ApprovalView>>,
     /// The latest approvals that ended, newest first, at most [`RECENT_MAX`]: so that a surface
     /// that still shows one can say who answered.
     pub recent: Vec<EndedApproval>,
@@ -64,7 +65,8 @@ impl Snapshot {
     /// The approvals that wait for the human, oldest first: not those that another session is asked
     /// first.
     pub fn for_human(&self) -> impl Iterator<Item = &ApprovalView> {
-        self.approvals.iter().filter(|view| view.is_for_human())
+        let all = self.approvals.iter().map(Arc::as_ref);
+        all.filter(|view| view.is_for_human())
     }
 
     /// The state that the tray icon shows: the worst of all.
@@ -367,9 +369,9 @@ pub struct ApprovalView {
     pub path: String,
     /// The tool, as Claude Code names it.
     pub tool: String,
-    /// The input, as it would run. Shared: it may be large, and every snapshot has it.
+    /// The input, as it would run.
     #[cfg_attr(feature = "bindings", ts(type = "unknown"))]
-    pub input: Arc<Value>,
+    pub input: Value,
     /// The heart of the input in one line, safe to show.
     pub summary: String,
     /// Why Iris asks: the rule or the mode.
@@ -477,7 +479,7 @@ pub(crate) mod tests {
             host: "local".to_owned(),
             path: "~/api".to_owned(),
             tool: "Bash".to_owned(),
-            input: Arc::new(serde_json::json!({ "command": "git push" })),
+            input: serde_json::json!({ "command": "git push" }),
             summary: "git push".to_owned(),
             why: "no rule covers it".to_owned(),
             offers: Offers::default(),

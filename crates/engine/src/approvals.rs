@@ -57,7 +57,7 @@ const GONE: &str = "this team is no longer in the config. Stop here.";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ApprovalsView {
     /// Waiting, oldest first.
-    pub pending: Vec<ApprovalView>,
+    pub pending: Vec<Arc<ApprovalView>>,
     /// Ended, newest first.
     pub recent: Vec<EndedApproval>,
     /// Missed, newest first.
@@ -226,7 +226,7 @@ impl Approvals {
             host: asker.host.clone(),
             path: team.path.clone(),
             tool: request.tool.clone(),
-            input: Arc::new(request.input.clone()),
+            input: request.input.clone(),
             summary: request.summary(),
             why,
             like: likeness(&asker.team, &request, &offers),
@@ -242,7 +242,7 @@ impl Approvals {
             ticket: self.ticket(),
             tool_use_id: request.tool_use_id.clone(),
             asks,
-            view,
+            view: Arc::new(view),
             policy_hash: policy.hash().to_owned(),
         };
         match self.wait(asked).await {
@@ -316,7 +316,8 @@ impl Approvals {
     pub fn waiting(&self, id: &ApprovalId) -> Result<ApprovalView, Problem> {
         let view = self.view.borrow();
         let approval = view.pending.iter().find(|approval| approval.id == *id);
-        approval.cloned().ok_or_else(|| not_waiting(id))
+        let approval = approval.map(|it| ApprovalView::clone(it));
+        approval.ok_or_else(|| not_waiting(id))
     }
 
     async fn answered(
@@ -357,7 +358,7 @@ impl Approvals {
         };
         let runs = ToolRequest {
             tool: view.tool,
-            input: input.cloned().unwrap_or_else(|| Value::clone(&view.input)),
+            input: input.cloned().unwrap_or_else(|| view.input.clone()),
             tool_use_id: String::new(),
         };
         let seen = self.looks.seen(&view.team, &hold, |p| p.look(&runs)).await;

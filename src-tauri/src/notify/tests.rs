@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use iris_domain::prompt::PromptKind;
 
 use super::*;
@@ -12,7 +14,7 @@ fn a_notification_says_who_what_where_and_until_when() {
         "rm -rf build\non this computer in /srv/alpha\nWaits until 11:00"
     );
     let mut for_ever = view;
-    for_ever.expires_at = None;
+    Arc::make_mut(&mut for_ever).expires_at = None;
     assert!(
         !body(&for_ever, &TimeZone::UTC).contains("Waits"),
         "nothing ends it"
@@ -121,16 +123,17 @@ fn turned_off_means_none() {
     };
     assert_eq!(count(&snapshot, &on), 1);
     assert_eq!(count(&snapshot, &off), 0, "the user turned them off");
-    snapshot.approvals[0].forwarded_to = Some("lead".parse().expect("a team name"));
+    Arc::make_mut(&mut snapshot.approvals[0]).forwarded_to =
+        Some("lead".parse().expect("a team name"));
     assert_eq!(count(&snapshot, &on), 0, "another session is asked first");
 }
 
 #[test]
 fn many_are_one_that_leads_to_the_window() {
-    let views: Vec<ApprovalView> = (0..6)
+    let views: Vec<Arc<ApprovalView>> = (0..6)
         .map(|n| samples::approval(&format!("id{n:04}"), "Bash", "ls"))
         .collect();
-    let waiting: Vec<&ApprovalView> = views.iter().collect();
+    let waiting: Vec<&ApprovalView> = views.iter().map(Arc::as_ref).collect();
     let told = announced(
         &mut Announcer::default(),
         &waiting,

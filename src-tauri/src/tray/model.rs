@@ -142,7 +142,13 @@ fn menu(snapshot: &Snapshot) -> Vec<Item> {
         });
     }
     if !snapshot.approvals.is_empty() {
-        menu.extend(snapshot.approvals.iter().take(APPROVALS_MAX).map(approval));
+        menu.extend(
+            snapshot
+                .approvals
+                .iter()
+                .take(APPROVALS_MAX)
+                .map(|view| approval(view)),
+        );
         if let more @ 1.. = snapshot.approvals.len().saturating_sub(APPROVALS_MAX) {
             menu.push(line("open:more", &format!("{more} more in the window…")));
         }

@@ -38,7 +38,7 @@ path: string,
  */
 tool: string, 
 /**
- * The input, as it would run. Shared: it may be large, and every snapshot has it.
+ * The input, as it would run.
  */
 input: unknown, 
 /**

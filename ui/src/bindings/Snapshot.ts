@@ -28,6 +28,7 @@ endpoint: string,
 teams: Array<TeamView>, 
 /**
  * Every approval that waits, oldest first; also those that another session is asked first.
+ * Shared: an input may be large, and every snapshot has it.
  */
 approvals: Array<ApprovalView>, 
 /**

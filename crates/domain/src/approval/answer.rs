@@ -141,7 +141,7 @@ impl Entry {
         policy: Option<&Policy>,
     ) -> Result<Option<Value>, Problem> {
         let view = &self.asked.view;
-        let edited = input.filter(|input| *input != *view.input);
+        let edited = input.filter(|input| *input != view.input);
         let runs = self.asked.runs(edited.clone())?;
         let Some(policy) = policy else {
             return Err(telling::team_gone(&view.team));

@@ -1,5 +1,7 @@
 //! What was asked: how it is recorded, and what may run for it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ pub struct Asked {
     /// Where.
     pub asks: Asks,
     /// What is shown.
-    pub view: ApprovalView,
+    pub view: Arc<ApprovalView>,
     /// The policy that wanted it asked.
     pub policy_hash: String,
 }
@@ -44,7 +46,7 @@ impl Asked {
     pub fn request(&self) -> ToolRequest {
         ToolRequest {
             tool: self.view.tool.clone(),
-            input: Value::clone(&self.view.input),
+            input: self.view.input.clone(),
             tool_use_id: self.tool_use_id.clone(),
         }
     }
@@ -98,7 +100,7 @@ impl Asked {
                 "Put what is long into a file, and let the agent read that.",
             ));
         }
-        let input = edited.unwrap_or_else(|| Value::clone(&self.view.input));
+        let input = edited.unwrap_or_else(|| self.view.input.clone());
         ToolRequest::new(self.view.tool.clone(), input, self.tool_use_id.clone()).map_err(|error| {
             Problem::new(
                 Code::InvalidInput,
@@ -134,7 +136,7 @@ impl Asked {
             host: view.host.clone(),
             tool: view.tool.clone(),
             digest: view.digest.clone(),
-            input: Value::clone(&view.input),
+            input: view.input.clone(),
             decision: Verb::Deny,
             decided_by: DeniedBy::Lost.to_string(),
             policy_hash: self.policy_hash.clone(),
@@ -150,9 +152,7 @@ impl Asked {
             } => {
                 json!({"asked": self.view.input, "ran": ran})
             }
-            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => {
-                Value::clone(&self.view.input)
-            }
+            Decision::Allow { edited: None, .. } | Decision::Deny { .. } => self.view.input.clone(),
         };
         Draft {
             input,

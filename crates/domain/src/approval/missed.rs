@@ -41,7 +41,7 @@ impl Missed {
                 session: view.session,
                 host: view.host.clone(),
                 tool: view.tool.clone(),
-                input: serde_json::Value::clone(&view.input),
+                input: view.input.clone(),
                 summary: view.summary.clone(),
                 why: view.why.clone(),
                 time: now,

@@ -42,7 +42,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
         ticket: Ticket(ticket),
         tool_use_id: request.tool_use_id.clone(),
         asks: Asks::AtPrompt,
-        view: ApprovalView {
+        view: Arc::new(ApprovalView {
             id: ApprovalId(id.into()),
             team: asker.team.clone(),
             session: asker.session,
@@ -50,7 +50,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
             host: asker.host.clone(),
             path: "/p".into(),
             tool: request.tool.clone(),
-            input: request.input.clone().into(),
+            input: request.input.clone(),
             summary: request.summary(),
             why: "mode".into(),
             offers: Offers::default(),
@@ -60,7 +60,7 @@ fn asked_of(team: &str, in_session: u128, id: &str, ticket: u64, input: Value) -
             digest: request.digest(&asker),
             created_at: now(),
             expires_at: Some(now() + jiff::SignedDuration::from_secs(60)),
-        },
+        }),
         policy_hash: "hash".into(),
     }
 }
@@ -223,10 +223,10 @@ fn the_same_call_joins_and_a_swapped_input_does_not() {
     assert_eq!(
         book.step(
             Event::Asked(Box::new(Asked {
-                view: ApprovalView {
+                view: Arc::new(ApprovalView {
                     id: id("b"),
-                    ..asked("a", 5).view
-                },
+                    ..ApprovalView::clone(&asked("a", 5).view)
+                }),
                 ..asked("a", 5)
             })),
             now()
@@ -265,10 +265,10 @@ fn the_same_call_joins_and_a_swapped_input_does_not() {
     // And in another session it always was another call.
     let other = asked_of("beta", 2, "a", 9, json!({"command": "x"}));
     let other = Asked {
-        view: ApprovalView {
+        view: Arc::new(ApprovalView {
             id: id("o"),
-            ..other.view
-        },
+            ..ApprovalView::clone(&other.view)
+        }),
         ..other
     };
     assert!(matches!(
@@ -295,10 +295,10 @@ fn the_last_asker_who_goes_withdraws_it() {
         // A client that comes back asks anew.
         let again = asked("a", 2);
         let again = Asked {
-            view: ApprovalView {
+            view: Arc::new(ApprovalView {
                 id: id("b"),
-                ..again.view
-            },
+                ..ApprovalView::clone(&again.view)
+            }),
             ..again
         };
         let effects = book.step(Event::Asked(Box::new(again)), now());
@@ -481,10 +481,10 @@ fn too_many_are_refused_and_the_past_is_bounded() {
     for n in 0..ENDED_MAX + 10 {
         let view = asked(&n.to_string(), 0).view;
         book.remember(EndedApproval {
-            id: view.id,
-            team: view.team,
-            tool: view.tool,
-            summary: view.summary,
+            id: view.id.clone(),
+            team: view.team.clone(),
+            tool: view.tool.clone(),
+            summary: view.summary.clone(),
             decision: Verb::Deny,
             decided_by: "timeout".into(),
             time: now(),

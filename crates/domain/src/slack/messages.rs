@@ -3,7 +3,10 @@
 //! What a message should say follows from the snapshot; what it does say is remembered. The difference is
 //! the next call, one at a time, so there is no queue that could grow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -17,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Now<'n> {
     /// What waits, oldest first.
-    pub approvals: &'n [ApprovalView],
+    pub approvals: &'n [Arc<ApprovalView>],
     /// What ended, newest first.
     pub recent: &'n [EndedApproval],
 }
@@ -33,7 +36,8 @@ impl<'n> From<&'n Snapshot> for Now<'n> {
 
 impl<'n> Now<'n> {
     pub(super) fn waiting(self, id: &ApprovalId) -> Option<&'n ApprovalView> {
-        self.approvals.iter().find(|view| view.id == *id)
+        let mut all = self.approvals.iter().map(Arc::as_ref);
+        all.find(|view| view.id == *id)
     }
 
     /// How one ended, where that is still known.

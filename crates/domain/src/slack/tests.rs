@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -92,7 +94,7 @@ fn place(ts: &str) -> Place {
 
 fn with(ids: &[&str]) -> Snapshot {
     Snapshot {
-        approvals: ids.iter().map(|id| approval(id)).collect(),
+        approvals: ids.iter().map(|id| approval(id).into()).collect(),
         ..Snapshot::default()
     }
 }
@@ -166,10 +168,10 @@ fn what_ended_before_it_was_posted_is_not_posted() {
 fn a_forwarded_one_is_posted_when_it_comes_to_the_person() {
     let mut messages = Messages::default();
     let mut now = with(&["a"]);
-    now.approvals[0].forwarded_to = Some("boss".parse().unwrap());
+    Arc::make_mut(&mut now.approvals[0]).forwarded_to = Some("boss".parse().unwrap());
     messages.see(&now);
     assert_eq!(messages.next(&now, true), None);
-    now.approvals[0].forwarded_to = None;
+    Arc::make_mut(&mut now.approvals[0]).forwarded_to = None;
     messages.see(&now);
     post(&mut messages, &now, "1");
 }
@@ -233,8 +235,7 @@ fn a_message_cannot_deceive() {
     view.input = json!({
         "command": "echo <!channel> *ok* `x` :tada: <https://a|b>\u{202e}\nhost: safe",
         "z<@U1>": "1",
-    })
-    .into();
+    });
     view.summary = "echo <!channel> & more".into();
     view.tool = "mcp__a__<@U1>".into();
     let body = blocks::waiting(&view, true);
@@ -271,7 +272,7 @@ fn a_message_cannot_deceive() {
         "nobody may answer: no buttons"
     );
 
-    view.input = json!({ "command": "x".repeat(100_000) }).into();
+    view.input = json!({ "command": "x".repeat(100_000) });
     let body = blocks::waiting(&view, true);
     assert!(all(&body).contains("Not all of it is shown"));
     assert!(all(&body).len() < 8000);
@@ -287,7 +288,7 @@ fn a_question_is_answered_in_iris() {
     let buttons = body["blocks"][1]["elements"].as_array().unwrap();
     assert_eq!(buttons.len(), 1, "only Details");
     let snapshot = Snapshot {
-        approvals: vec![view],
+        approvals: vec![view.into()],
         ..Snapshot::default()
     };
     let press = pressed("U1", "iris.allow", "k3fq digest-of-k3fq");

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::*;
@@ -55,11 +57,11 @@ fn every_kind_has_the_name_that_the_config_takes() {
 fn an_approval_is_told_when_it_is_the_persons_and_when_it_ended() {
     let none = Snapshot::default();
     let mut forwarded = Snapshot {
-        approvals: vec![approval("a")],
+        approvals: vec![approval("a").into()],
         ..Snapshot::default()
     };
     let asked = forwarded.clone();
-    forwarded.approvals[0].forwarded_to = Some("boss".parse().unwrap());
+    Arc::make_mut(&mut forwarded.approvals[0]).forwarded_to = Some("boss".parse().unwrap());
     assert_eq!(kinds(&none, &forwarded), [""; 0]);
     assert_eq!(kinds(&forwarded, &asked), ["approval.asked"]);
     assert_eq!(kinds(&asked, &asked), [""; 0]);
@@ -85,7 +87,7 @@ fn a_long_input_is_told_by_its_summary() {
     let mut view = approval("a");
     let body = asked(&view);
     assert_eq!(body["input"], json!({ "command": "git push" }));
-    view.input = json!({ "command": "x".repeat(5000) }).into();
+    view.input = json!({ "command": "x".repeat(5000) });
     let body = asked(&view);
     assert_eq!(body.get("input"), None);
     assert_eq!(body["summary"], "git push");

@@ -9,7 +9,6 @@ use iris_domain::{
     request::{Asker, ToolRequest},
     snapshot::{ApprovalView, EndedApproval},
 };
-use serde_json::Value;
 
 use super::{Approvals, GONE};
 
@@ -21,7 +20,7 @@ impl Approvals {
             .pending
             .iter()
             .filter(|approval| approval.forwarded_to.as_ref() == Some(&to.team));
-        mine.cloned().collect()
+        mine.map(|it| ApprovalView::clone(it)).collect()
     }
 
     /// This agent answers one of them. It allows nothing that its own policy would not let it do.
@@ -42,7 +41,7 @@ impl Approvals {
             (Some(asked), Some(policy)) => {
                 let request = ToolRequest {
                     tool: asked.tool.clone(),
-                    input: Value::clone(&asked.input),
+                    input: asked.input.clone(),
                     tool_use_id: String::new(),
                 };
                 let held = self.held_by(by);

@@ -42,7 +42,7 @@ impl Approvals {
         input: Option<Value>,
     ) -> Result<(TeamName, ToolRequest), Problem> {
         let approval = self.waiting(id)?;
-        let input = input.unwrap_or_else(|| Value::clone(&approval.input));
+        let input = input.unwrap_or_else(|| approval.input.clone());
         let request = ToolRequest::new(approval.tool, input, "edited".to_owned());
         let request = request.map_err(|error| {
             Problem::new(

@@ -251,7 +251,7 @@ impl Owner {
                 };
                 tracing::info!(team = %asked.view.team, session = %asked.view.session, approval = %id,
                     digest = asked.view.digest, "An agent asks.");
-                asked.view.id = ApprovalId(id);
+                Arc::make_mut(&mut asked.view).id = ApprovalId(id);
                 self.askers.insert(asked.ticket, reply);
                 self.step(Event::Asked(asked));
             }

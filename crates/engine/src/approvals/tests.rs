@@ -100,10 +100,11 @@ impl House {
     }
 
     async fn pending(&self, n: usize) -> Vec<ApprovalView> {
-        self.until(|view| view.pending.len() == n)
-            .await
-            .pending
-            .clone()
+        let view = self.until(|view| view.pending.len() == n).await;
+        view.pending
+            .iter()
+            .map(|it| ApprovalView::clone(it))
+            .collect()
     }
 
     async fn answer(&self, id: &ApprovalId, answer: Answer) -> Result<EndedApproval, Problem> {

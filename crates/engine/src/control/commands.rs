@@ -151,7 +151,7 @@ impl Commands for EngineCommands {
                     .snapshot()
                     .approvals
                     .iter()
-                    .map(PendingItem::from)
+                    .map(|view| PendingItem::from(&**view))
                     .collect();
                 to_json(&items)
             }

@@ -497,7 +497,7 @@ impl From<&ApprovalView> for PendingItem {
             from: view.from.clone(),
             host: view.host.clone(),
             tool: view.tool.clone(),
-            input: Value::clone(&view.input),
+            input: view.input.clone(),
             summary: view.summary.clone(),
             why: view.why.clone(),
             offers: view.offers.clone(),

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use iris_domain::{prompt::PromptKind, snapshot::TeamState};
 
 use super::*;
@@ -158,14 +160,15 @@ fn problems_come_first_with_their_next_step() {
 fn what_another_session_is_asked_does_not_wait_for_the_human() {
     let mut snapshot = samples::snapshot();
     snapshot.approvals = vec![samples::approval("k7mq2x", "Bash", "ls")];
-    snapshot.approvals[0].forwarded_to = Some("lead".parse().expect("a team name"));
+    Arc::make_mut(&mut snapshot.approvals[0]).forwarded_to =
+        Some("lead".parse().expect("a team name"));
     let tray = model(&snapshot);
     assert_eq!(
         (tray.icon, tray.title, tray.tooltip.as_str()),
         (Icon::Idle, None, "Iris: asleep")
     );
     assert_eq!(drawn(&tray.menu)[0], "alpha asks team lead: Bash · ls >");
-    snapshot.approvals[0].forwarded_to = None;
+    Arc::make_mut(&mut snapshot.approvals[0]).forwarded_to = None;
     let tray = model(&snapshot);
     assert_eq!(
         (tray.icon, tray.title.as_deref()),
@@ -394,7 +397,7 @@ fn what_stays_is_not_rebuilt() {
         samples::approval("aaaaaa", "Bash", "ls"),
         samples::approval("bbbbbb", "Edit", "x"),
     ];
-    before.approvals[1].team = "beta".parse().expect("a team name");
+    Arc::make_mut(&mut before.approvals[1]).team = "beta".parse().expect("a team name");
     let mut after = before.clone();
     after.approvals.remove(0);
     after.teams[0].state = TeamState::Trouble;

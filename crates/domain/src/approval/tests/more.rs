@@ -11,14 +11,14 @@ fn at(seconds: i64) -> Timestamp {
 fn iris(id: &str, ticket: u64, asks: Asks) -> Asked {
     let mut asked = asked_of("alpha", 1, id, ticket, json!({ "team": "beta" }));
     asked.asks = asks;
-    asked.view.tool = "mcp__iris__session_delete".into();
+    Arc::make_mut(&mut asked.view).tool = "mcp__iris__session_delete".into();
     let asker = Asker {
         team: asked.view.team.clone(),
         session: asked.view.session,
         from: asked.view.from.clone(),
         host: asked.view.host.clone(),
     };
-    asked.view.digest = asked.request().digest(&asker);
+    Arc::make_mut(&mut asked.view).digest = asked.request().digest(&asker);
     asked
 }
 
@@ -161,7 +161,7 @@ fn a_pass_is_for_that_call_and_ends_soon() {
         book.pending().len() == 1
     };
     let mut other = iris("b", 2, Asks::OnArrival);
-    other.view.digest = "another".into();
+    Arc::make_mut(&mut other.view).digest = "another".into();
     assert!(waits(&mut allowed(Asks::AtPrompt), other, at(1)));
     let late = iris("b", 2, Asks::OnArrival);
     assert!(waits(&mut allowed(Asks::AtPrompt), late, at(3600)));
@@ -179,7 +179,7 @@ fn a_pass_is_for_that_call_and_ends_soon() {
 
 fn forwarded(of: &str) -> Asked {
     let mut asked = asked(of, 1);
-    asked.view.forwarded_to = Some("lead".parse().unwrap());
+    Arc::make_mut(&mut asked.view).forwarded_to = Some("lead".parse().unwrap());
     asked
 }
 
@@ -310,7 +310,7 @@ fn what_it_may_not_decide_goes_up_to_the_human() {
 fn one_that_does_not_answer_is_not_waited_for_for_ever() {
     let mut book = Book::default();
     let mut asked = forwarded("a");
-    asked.view.expires_at = Some(at(600));
+    Arc::make_mut(&mut asked.view).expires_at = Some(at(600));
     let effects = put(&mut book, asked, now());
     assert!(
         matches!(&effects[..], [Effect::Arm(_, when), Effect::Publish] if *when == now() + FORWARD_PATIENCE)

@@ -212,7 +212,7 @@ impl Iris {
             view.wait_for(|view| !view.pending.is_empty()),
         )
         .await;
-        seen.unwrap().pending[0].clone()
+        iris_domain::snapshot::ApprovalView::clone(&seen.unwrap().pending[0])
     }
 }
 

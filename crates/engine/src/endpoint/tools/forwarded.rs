@@ -81,7 +81,7 @@ impl Tools {
             team: approval.team.to_string(),
             host: approval.host,
             tool: approval.tool,
-            input: Value::clone(&approval.input),
+            input: approval.input.clone(),
             why: approval.why,
             created_at: approval.created_at.to_string(),
         });

@@ -41,4 +41,5 @@ step "Iris: lints" cargo clippy --locked --workspace --all-targets --quiet -- -D
 step "Iris: tests" env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
   IRIS_TEST_STRICT=1 cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 step "Iris: documentation" own_docs
+step "Fuzz" scripts/fuzz.sh 20
 say "All checks and tests passed. Pictures of the windows: tests/artifacts/"

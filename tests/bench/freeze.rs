@@ -54,7 +54,10 @@ pub async fn measure() {
     .await;
     let work = |name: TeamName, n: usize| {
         let (teams, mark) = (engine.teams.clone(), project.join(format!("runs-{n}")));
-        let text = format!("FAKE:bash touch {}; sleep 3600", mark.display());
+        let text = format!(
+            "FAKE:bash touch {}; tail -f /dev/null; true",
+            mark.display()
+        );
         tokio::spawn(async move { teams.send(Party::Console, name, text, None).await });
         mark
     };

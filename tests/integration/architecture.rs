@@ -188,6 +188,7 @@ fn no_file_is_too_long_to_read() {
         ("crates", &["rs"][..]),
         ("src-tauri/src", &["rs"]),
         ("tests", &["rs"]),
+        ("fuzz/fuzz_targets", &["rs"]),
         ("ui/src", &["ts", "svelte", "css"]),
         ("ui/test", &["ts"]),
     ] {

@@ -17,6 +17,7 @@ mod cli;
 mod config;
 mod cut_short;
 mod desktop;
+mod desktop_grants;
 mod freeze;
 mod grants;
 mod home;

@@ -164,11 +164,15 @@ impl Proof {
     /// In words: `7 of 7 processes stopped in 0.4 s`.
     pub fn words(&self) -> String {
         let seconds = std::time::Duration::from_millis(self.took_ms).as_secs_f64();
+        let took = match self.took_ms {
+            0..100 => "less than 0.1 s".to_owned(),
+            _ => format!("{seconds:.1} s"),
+        };
         let mut words = if self.found == 0 && self.unreached.is_empty() {
             "no agent was running".to_owned()
         } else {
             format!(
-                "{} of {} processes stopped in {seconds:.1} s",
+                "{} of {} processes stopped in {took}",
                 self.stopped, self.found
             )
         };
@@ -268,6 +272,11 @@ mod tests {
             unreached: BTreeMap::new(),
         };
         assert_eq!(proof.words(), "7 of 7 processes stopped in 0.4 s");
+        let quick = Proof {
+            took_ms: 40,
+            ..proof.clone()
+        };
+        assert!(quick.words().ends_with("stopped in less than 0.1 s"));
         assert!(proof.is_whole());
         let cut = Proof {
             unreached: BTreeMap::from([("me@box".into(), 2), ("other".into(), 1)]),

@@ -152,7 +152,8 @@ export function frozenWords({ proof }: FrozenView): string {
     .map(([host, agents]) => ` ${agents === 1 ? '1 agent' : `${agents} agents`} on ${visible(host)} not reached: cut off from Iris.`)
     .join('');
   if (proof.found === 0 && cut === '') return 'No agent was running.';
-  return `${proof.stopped} of ${proof.found} processes stopped in ${(proof.tookMs / 1000).toFixed(1)} s.${cut}`;
+  const took = proof.tookMs < 100 ? 'less than 0.1\u00a0s' : `${(proof.tookMs / 1000).toFixed(1)}\u00a0s`;
+  return `${proof.stopped} of ${proof.found} processes stopped in ${took}.${cut}`;
 }
 
 /** What became of a task, truthfully. */

@@ -1,6 +1,6 @@
 //! Commands and rules that nobody would write: nothing breaks, and nothing slips through.
 //!
-//! `cargo fuzz` needs a nightly compiler; these run on every `cargo test`.
+//! These run on every `cargo test`; `scripts/fuzz.sh` looks further, with the compiler's coverage.
 //! `PROPTEST_CASES` makes them longer.
 
 use proptest::prelude::*;

@@ -116,13 +116,14 @@ fn searches() -> Vec<(&'static str, Filter)> {
     ]
 }
 
-/// The oldest row with a word of its own is found without the index only by looking at each row.
+/// A word that only the oldest row has is found in time only through the index.
 async fn caught_up(store: &Store) {
     let query = || AuditQuery {
         filter: Filter {
-            search: Some("needle77".into()),
+            search: Some("needle0".into()),
             ..Filter::default()
         },
+        limit: Some(50),
         ..AuditQuery::default()
     };
     loop {

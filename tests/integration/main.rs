@@ -18,6 +18,7 @@ mod config;
 mod cut_short;
 mod desktop;
 mod desktop_grants;
+mod desktop_inputs;
 mod freeze;
 mod grants;
 mod home;

@@ -122,6 +122,11 @@ fn call(script: &str) -> Call {
             )
         }
         "question" => ("AskUserQuestion".to_owned(), question(rest)),
+        "tool" => {
+            let (tool, input) = word(rest);
+            let input = serde_json::from_str(input).unwrap_or_else(|_| json!({}));
+            (tool.to_owned(), input)
+        }
         "mcp" => {
             let (tool, input) = word(rest);
             let tool = if tool.contains("__") {

@@ -11,7 +11,8 @@ async fn an_agent_on_another_host_stands_still_and_goes_on() {
     require!("claude", "sshd");
     let far = Far::start().await;
     let mut iris = far.iris(json!({ "grantPermission": "yes" })).await;
-    let nap = format!("sleep 3.{}", std::process::id());
+    // Long enough to last until the last freeze: a nap goes on while it stands still.
+    let nap = format!("sleep 15.{}", std::process::id());
     let sending = iris.send_in_background("far", &format!("FAKE:bash {nap}; touch woke"));
     runs(&nap).await;
     let said = iris.cli(&["freeze", "--json"]).await.ok();
@@ -22,9 +23,16 @@ async fn an_agent_on_another_host_stands_still_and_goes_on() {
     assert_eq!(proof["unreached"], Value::Null);
     assert_eq!(states(&nap), ['T'], "seen in the process table");
     link_is(&iris, "up").await;
+    // However often: its shell never sees it stand still, and does not go on without it.
+    for _ in 0..3 {
+        iris.cli(&["thaw"]).await.ok();
+        iris.cli(&["freeze"]).await.ok();
+        assert_eq!(states(&nap), ['T']);
+    }
     iris.cli(&["thaw"]).await.ok();
     let answer = sending.response().await;
     assert!(answer.starts_with("done: OK"), "{answer}");
+    assert!(!answer.contains("Stopped"), "{answer}");
     assert!(iris.project("far").join("woke").exists());
     iris.stop();
     far.is_clean().await;

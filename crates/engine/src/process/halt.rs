@@ -13,6 +13,8 @@ use super::tree::{self, Stat};
 /// How long a halt may take. A signal acts within milliseconds; what hangs in the kernel is stopped
 /// when it comes back, and is told of as not stopped.
 const WITHIN: Duration = Duration::from_secs(1);
+/// So long nobody is stopped before who started it stands still. Then all are: one hangs in the kernel.
+const IN_TURN: Duration = Duration::from_millis(500);
 /// How often the process table is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -36,7 +38,8 @@ impl Halted {
 }
 
 /// Stops the program with this pid and all that it started: its group, what descends from it, and
-/// what carries `mark` (`NAME=value`) in its environment. Blocks until the process table shows that
+/// what carries `mark` (`NAME=value`) in its environment. Whoever started another stands still before it:
+/// a shell that sees its command stopped takes that for put aside, and runs the next. Blocks until the process table shows that
 /// they are stopped, a second at most, or until it is `overtaken`; says what it shows.
 ///
 /// Without `/proc` only the group is stopped, and what is stopped is not known.
@@ -51,8 +54,16 @@ pub fn halt(pid: u32, mark: &str, overtaken: impl Fn() -> bool) -> Halted {
     }
     loop {
         let all = belonging(pid, mark);
-        for one in all.iter().filter(|one| !one.stopped) {
-            signal(one.pid, Signal::STOP);
+        let running: HashSet<i32> = all
+            .iter()
+            .filter(|one| !one.stopped)
+            .map(|one| one.pid)
+            .collect();
+        let in_turn = begun.elapsed() < IN_TURN;
+        for one in all.iter().filter(|one| running.contains(&one.pid)) {
+            if !in_turn || !running.contains(&one.parent) {
+                signal(one.pid, Signal::STOP);
+            }
         }
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let halted = Halted {
@@ -67,15 +78,17 @@ pub fn halt(pid: u32, mark: &str, overtaken: impl Fn() -> bool) -> Halted {
     }
 }
 
-/// Lets what [`halt`] stopped go on.
+/// Lets what [`halt`] stopped go on: the youngest first, as a shell must not see its command stand still.
 pub fn go_on(pid: u32, mark: &str) {
-    signal_group(pid, Signal::CONT);
-    for one in belonging(pid, mark) {
+    if !cfg!(target_os = "linux") {
+        return signal_group(pid, Signal::CONT);
+    }
+    for one in belonging(pid, mark).iter().rev() {
         signal(one.pid, Signal::CONT);
     }
 }
 
-/// The live processes of a program, itself included.
+/// The live processes of a program, itself included; nobody before who started it.
 fn belonging(pid: u32, mark: &str) -> Vec<Stat> {
     let pid = pid.cast_signed();
     let all: Vec<Stat> = tree::all().into_iter().filter(|one| !one.zombie).collect();
@@ -97,9 +110,12 @@ fn belonging(pid: u32, mark: &str) -> Vec<Stat> {
             break;
         }
     }
-    all.into_iter()
+    let mut found: Vec<Stat> = all
+        .into_iter()
         .filter(|one| ours.contains(&one.pid))
-        .collect()
+        .collect();
+    found.sort_unstable_by_key(|one| (one.started, one.pid));
+    found
 }
 
 fn signal(pid: i32, signal: Signal) {
@@ -177,5 +193,38 @@ mod tests {
         for one in all {
             signal(one.pid, Signal::KILL);
         }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a program to stop")]
+    fn a_shell_never_sees_its_command_stand_still() {
+        use std::{io::Read as _, os::unix::process::CommandExt as _, process::Stdio};
+        // With job control a shell goes on when its command is stopped, as at a terminal.
+        let mut child = std::process::Command::new("bash")
+            .args(["-c", "set -m; cat; echo through"])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let input = child.stdin.take().unwrap();
+        let started = Started(child);
+        let pid = started.0.id();
+        let nobody = "IRIS_HALT_TEST=nobody";
+        let begun = Instant::now();
+        while belonging(pid, nobody).len() < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it runs `cat`");
+            std::thread::yield_now();
+        }
+        for _ in 0..50 {
+            assert_eq!(halt(pid, nobody, || false).stopped, 2);
+            go_on(pid, nobody);
+        }
+        drop(input);
+        let mut said = String::new();
+        out.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "through\n");
     }
 }

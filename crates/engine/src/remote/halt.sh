@@ -46,9 +46,9 @@ gather_agent() {
   fi
 }
 
-# Counts in iris_found and iris_stopped.
+# Counts in iris_found and iris_stopped; iris_running are the others.
 count() {
-  iris_found=0 iris_stopped=0
+  iris_found=0 iris_stopped=0 iris_running=
   for iris_each in $iris_left; do
     if [ -r /proc/self/stat ]; then
       IFS= read -r iris_stat 2>/dev/null <"/proc/$iris_each/stat" || continue
@@ -59,17 +59,28 @@ count() {
     case $iris_state in
     Z* | X* | '') ;;
     T*) iris_found=$((iris_found + 1)) iris_stopped=$((iris_stopped + 1)) ;;
-    *) iris_found=$((iris_found + 1)) ;;
+    *) iris_found=$((iris_found + 1)) iris_running="$iris_running $iris_each" ;;
     esac
   done
 }
 
 iris_launcher=0
 [ ! -f "$iris_home/$iris_only/run" ] || read -r iris_launcher iris_rest <"$iris_home/$iris_only/run"
+# A shell that runs while its command stands still takes that for put aside, and runs the next: whoever
+# started another stops before it, and goes on after it. By their ids the older are first.
+case $iris_signal in CONT) iris_order=-rn ;; *) iris_order=-n ;; esac
 iris_turn=0
 while :; do
   gather_agent
-  [ -z "$iris_left" ] || kill "-$iris_signal" $iris_left 2>/dev/null
+  iris_left=$(printf '%s\n' $iris_left | sort $iris_order)
+  count
+  for iris_each in $iris_left; do
+    # After some turns all are: one hangs in the kernel.
+    if [ "$iris_signal" = STOP ] && [ "$iris_turn" -lt 5 ] && look "$iris_each"; then
+      case " $iris_running " in *" $iris_parent "*) continue ;; esac
+    fi
+    kill "-$iris_signal" "$iris_each" 2>/dev/null
+  done
   gather_agent
   count
   # Whoever forked before it was stopped shows in the next look.

@@ -13,7 +13,7 @@ use iris_domain::{
 };
 use iris_engine::{
     control::Command,
-    export::Export,
+    export::{Export, cannot_write, file_for},
     runtime,
     store::{AuditQuery, ChainCheck, Store},
 };
@@ -167,11 +167,7 @@ impl Destination {
         let Some(path) = output else {
             return Ok(Self::Stdout(Ok(())));
         };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        let file = NamedTempFile::new_in(folder).map_err(|error| cannot_write(&path, &error))?;
+        let file = file_for(&path)?;
         Ok(Self::File(path, file, Ok(())))
     }
 
@@ -197,14 +193,6 @@ impl Destination {
                 .map_err(|error| cannot_write(&path, &error)),
         }
     }
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(
-        Code::Storage,
-        format!("cannot write {}: {error}", path.display()),
-        "Choose another place, or make room there.",
-    )
 }
 
 fn verify(context: &Context) -> Result<u8, Problem> {

@@ -313,11 +313,10 @@ impl Approvals {
     ///
     /// # Errors
     /// `NotFound`.
-    pub fn waiting(&self, id: &ApprovalId) -> Result<ApprovalView, Problem> {
+    pub fn waiting(&self, id: &ApprovalId) -> Result<Arc<ApprovalView>, Problem> {
         let view = self.view.borrow();
         let approval = view.pending.iter().find(|approval| approval.id == *id);
-        let approval = approval.map(|it| ApprovalView::clone(it));
-        approval.ok_or_else(|| not_waiting(id))
+        approval.cloned().ok_or_else(|| not_waiting(id))
     }
 
     async fn answered(
@@ -357,7 +356,7 @@ impl Approvals {
             return Ok(None);
         };
         let runs = ToolRequest {
-            tool: view.tool,
+            tool: view.tool.clone(),
             input: input.cloned().unwrap_or_else(|| view.input.clone()),
             tool_use_id: String::new(),
         };

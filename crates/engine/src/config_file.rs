@@ -28,7 +28,7 @@ use iris_domain::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use self::attention::{Attention, HoursEdit, ShortcutsEdit};
+pub use self::attention::{Attention, HoursEdit};
 use self::keeper::{Command, Keeper, Recorder};
 pub use self::outside_edit::{OutsideSettings, SlackEdit, WebhookEdit, WebhookItem};
 pub use self::rules_edit::{CommonEdit, RulesEdit};

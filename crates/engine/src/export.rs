@@ -1,6 +1,6 @@
 //! The record given out as a text, a piece at a time: a log of any length is never in memory.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use iris_domain::{
     Problem,
@@ -10,6 +10,7 @@ use iris_domain::{
     problem::Code,
 };
 use serde_json::json;
+use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
@@ -101,20 +102,8 @@ impl Export {
     /// # Errors
     /// `Storage`: the log cannot be read, or the file cannot be written.
     pub async fn write_to(mut self, path: &Path) -> Result<u64, Problem> {
-        let failed = |error: std::io::Error| {
-            Problem::new(
-                Code::Storage,
-                format!("cannot write {}: {error}", path.display()),
-                "Choose another place, or make room there.",
-            )
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        let (file, place) = tempfile::NamedTempFile::new_in(folder)
-            .map_err(failed)?
-            .into_parts();
+        let failed = |error: io::Error| cannot_write(path, &error);
+        let (file, place) = file_for(path)?.into_parts();
         let mut file = tokio::fs::File::from_std(file);
         while let Some(text) = self.next().await? {
             file.write_all(text.as_bytes()).await.map_err(failed)?;
@@ -123,6 +112,27 @@ impl Export {
         place.persist(path).map_err(|error| failed(error.error))?;
         Ok(self.rows)
     }
+}
+
+/// A file that only the user can read, to be put at this path when it is whole.
+///
+/// # Errors
+/// `Storage`: there can be none beside it.
+pub fn file_for(path: &Path) -> Result<NamedTempFile, Problem> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))
+}
+
+/// Said when an export cannot be written where it is to be.
+pub fn cannot_write(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(
+        Code::Storage,
+        format!("cannot write {}: {error}", path.display()),
+        "Choose another place, or make room there.",
+    )
 }
 
 #[cfg(test)]

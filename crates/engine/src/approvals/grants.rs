@@ -25,7 +25,7 @@ impl Approvals {
     pub async fn offers(&self, id: &ApprovalId, input: Option<Value>) -> Result<Offers, Problem> {
         let approval = self.waiting(id)?;
         if input.is_none() {
-            return Ok(approval.offers);
+            return Ok(approval.offers.clone());
         }
         let (team, request) = self.request(id, input)?;
         let policy = self.policy_knowing(&team, &request).await?;
@@ -43,7 +43,7 @@ impl Approvals {
     ) -> Result<(TeamName, ToolRequest), Problem> {
         let approval = self.waiting(id)?;
         let input = input.unwrap_or_else(|| approval.input.clone());
-        let request = ToolRequest::new(approval.tool, input, "edited".to_owned());
+        let request = ToolRequest::new(approval.tool.clone(), input, "edited".to_owned());
         let request = request.map_err(|error| {
             Problem::new(
                 Code::InvalidInput,
@@ -51,7 +51,7 @@ impl Approvals {
                 "Give the whole input as a JSON object, as it is shown, with your changes.",
             )
         })?;
-        Ok((approval.team, request))
+        Ok((approval.team.clone(), request))
     }
 
     /// The team's policy, knowing where the paths of this request lead.

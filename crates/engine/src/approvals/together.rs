@@ -53,7 +53,7 @@ impl Approvals {
             Answer::Deny { .. } => false,
         };
         let first = ids.iter().find_map(|id| self.waiting(id).ok());
-        let common = first.and_then(|view| view.like);
+        let common = first.and_then(|view| view.like.clone());
         let one = async |id: ApprovalId| {
             if allows {
                 self.is_alike(&id, common.as_deref()).await?;

@@ -1,8 +1,10 @@
 //! How Iris asks for attention, as a surface edits it.
 
+use std::collections::BTreeMap;
+
 use iris_domain::{
     Problem,
-    config::{Change, QuietHours, Set, Settings, Shortcuts},
+    config::{Change, QuietHours, Set, Settings},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,9 +20,9 @@ pub struct Attention {
     /// When there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quiet_hours: Option<HoursEdit>,
-    /// Keys that are heard everywhere.
+    /// Keys that are heard everywhere, by what they do, as they are typed.
     #[serde(default)]
-    pub shortcuts: ShortcutsEdit,
+    pub shortcuts: BTreeMap<String, String>,
 }
 
 /// Quiet hours as they are typed: the config says what is wrong with them.
@@ -33,61 +35,32 @@ pub struct HoursEdit {
     pub to: String,
 }
 
-/// Shortcuts as they are typed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShortcutsEdit {
-    /// Opens the window.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub next: Option<String>,
-    /// Allows what it shows.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub allow: Option<String>,
-    /// Denies what it shows.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub deny: Option<String>,
-    /// Freezes everything.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub freeze: Option<String>,
-}
-
 impl Attention {
     fn of(settings: &Settings) -> Self {
         let hours = |hours: &QuietHours| HoursEdit {
             from: hours.from.into(),
             to: hours.to.into(),
         };
-        let shortcuts = |keys: &Shortcuts| {
-            let text = |key: &Option<_>| key.clone().map(String::from);
-            ShortcutsEdit {
-                next: text(&keys.next),
-                allow: text(&keys.allow),
-                deny: text(&keys.deny),
-                freeze: text(&keys.freeze),
-            }
-        };
+        let keys = settings.shortcuts.iter().flat_map(|keys| keys.set());
         Self {
             notifications: settings.notifications,
             quiet_hours: settings.quiet_hours.as_ref().map(hours),
-            shortcuts: settings
-                .shortcuts
-                .as_ref()
-                .map(shortcuts)
-                .unwrap_or_default(),
+            shortcuts: keys
+                .map(|(press, keys)| (press.name().to_owned(), keys.as_str().to_owned()))
+                .collect(),
         }
     }
 
     fn fields(self) -> Set {
         let hours = self.quiet_hours.map(|hours| json!(hours));
-        let shortcuts = json!(self.shortcuts);
-        let some = shortcuts.as_object().is_some_and(|keys| !keys.is_empty());
+        let shortcuts = (!self.shortcuts.is_empty()).then(|| json!(self.shortcuts));
         vec![
             (
                 "notifications".into(),
                 Some(Value::Bool(self.notifications)),
             ),
             ("quietHours".into(), hours),
-            ("shortcuts".into(), some.then_some(shortcuts)),
+            ("shortcuts".into(), shortcuts),
         ]
     }
 }

@@ -24,7 +24,7 @@ impl Supervisor {
     pub(super) fn restart(&mut self, why: Problem, reply: oneshot::Sender<bool>) {
         let runs = self.agent.is_some();
         if self.session.running().is_some() {
-            self.cut_short = Some(cut_short(&why));
+            self.cut_short = Some(cut_short(&why.message));
         }
         self.step(Event::Restart(why));
         if reply.send(runs).is_err() {
@@ -43,17 +43,16 @@ impl Supervisor {
             .withdraw(self.record.id, "its host did not answer");
         let why = not_reached(host);
         if self.session.running().is_some() {
-            self.cut_short = Some(cut_short(&why));
+            self.cut_short = Some(cut_short(&why.message));
         }
         self.step(Event::Restart(why));
     }
 }
 
 /// Told to the agent with the next message.
-fn cut_short(why: &Problem) -> String {
+pub(super) fn cut_short(why: &str) -> String {
     format!(
-        "[Iris: your last turn was cut short. {} Permission requests that waited were withdrawn. See how things are before you go on.]",
-        why.message
+        "[Iris: your last turn was cut short. {why} Permission requests that waited were withdrawn. See how things are before you go on.]"
     )
 }
 

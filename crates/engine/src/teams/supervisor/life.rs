@@ -12,7 +12,7 @@ use iris_domain::{
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Agent, Place, Supervisor, exited, place};
+use super::{Agent, Place, Supervisor, exited, freeze::cut_short, place};
 use crate::{
     claude, clock,
     process::Ended,
@@ -196,7 +196,10 @@ impl Supervisor {
             if let (Some(far), Some(team)) = (&agent.far, &self.started_with) {
                 failure = far.ended(&ended, team, failure);
                 if failure.cure == Cure::Link && self.session.running().is_some() {
-                    self.cut_short = Some(cut_short(team.host()));
+                    self.cut_short = Some(cut_short(&format!(
+                        "The connection to {} was lost.",
+                        team.host()
+                    )));
                 }
             }
             info!(
@@ -220,13 +223,6 @@ impl Supervisor {
             lived: ended.lived,
         }
     }
-}
-
-/// Told to the agent with the next message.
-fn cut_short(host: &str) -> String {
-    format!(
-        "[Iris: the connection to {host} was lost while you worked on the last message. That turn was cut short, and permission requests that waited were withdrawn. See how things are before you go on.]"
-    )
 }
 
 fn removed() -> Problem {

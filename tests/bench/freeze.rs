@@ -6,7 +6,6 @@ use iris_domain::{
     decision::{Human, Surface},
     ids::{Party, TeamName},
 };
-use iris_engine::{Deps, environment::Environment, home::Home, secrets::Secrets};
 use iris_tests::{FakeModel, eventually, require};
 use serde_json::{Map, Value, json};
 
@@ -45,13 +44,7 @@ pub async fn measure() {
         .collect();
     let config = json!({"settings": {"maxProcesses": AGENTS}, "teams": teams});
     std::fs::write(home.join("config.json"), config.to_string()).expect("a config");
-    let engine = on_its_own(Deps {
-        home: Home::at(&home),
-        env: std::env::vars_os().collect::<Environment>(),
-        port: Some(0),
-        secrets: Secrets::memory(),
-    })
-    .await;
+    let engine = on_its_own(&home, std::env::vars_os().collect()).await;
     let work = |name: TeamName, n: usize| {
         let (teams, mark) = (engine.teams.clone(), project.join(format!("runs-{n}")));
         let text = format!(
@@ -77,6 +70,10 @@ pub async fn measure() {
         seen.push(begun.elapsed());
         let proof = frozen.proof.expect("it was looked at");
         assert!(proof.is_whole(), "all stand still: {proof:?}");
+        assert!(
+            processes == 0 || processes == proof.found,
+            "none ended: {proof:?}"
+        );
         processes = proof.found;
         engine.thaw(None, human()).await.expect("it thaws");
     }

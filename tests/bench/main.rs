@@ -82,13 +82,7 @@ async fn calls() {
         "autoApprove": ["Bash"], "requireApproval": ApprovalPolicy::default().require_approval
     }}}});
     std::fs::write(dir.path().join("config.json"), config.to_string()).expect("a config");
-    let deps = Deps {
-        home: Home::at(dir.path()),
-        env: Environment::default(),
-        port: Some(0),
-        secrets: Secrets::memory(),
-    };
-    let engine = on_its_own(deps).await;
+    let engine = on_its_own(dir.path(), Environment::default()).await;
     let endpoint = engine.snapshot().borrow().endpoint.clone();
     let iris: SocketAddr = endpoint
         .trim_start_matches("http://")
@@ -160,8 +154,14 @@ async fn calls() {
     engine.shutdown().await;
 }
 
-/// The engine as the programs run it: on its own runtime, which ends with the bench.
-pub async fn on_its_own(deps: Deps) -> Engine {
+/// The engine of this home as the programs run it: on its own runtime, which ends with the bench.
+pub async fn on_its_own(home: &Path, env: Environment) -> Engine {
+    let deps = Deps {
+        home: Home::at(home),
+        env,
+        port: Some(0),
+        secrets: Secrets::memory(),
+    };
     let runtime = iris_engine::runtime().expect("a runtime");
     let engine = runtime.spawn(Engine::start(deps));
     let engine = engine.await.expect("it does not panic");

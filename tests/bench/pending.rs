@@ -12,7 +12,7 @@ use iris_domain::{
     request::{Asker, ToolRequest},
     snapshot::Snapshot,
 };
-use iris_engine::{Deps, environment::Environment, home::Home, human, secrets::Secrets};
+use iris_engine::{environment::Environment, human};
 use serde_json::json;
 
 use crate::{ms, on_its_own};
@@ -32,13 +32,7 @@ pub async fn measure() {
         .collect();
     let config = json!({ "teams": teams }).to_string();
     std::fs::write(dir.path().join("config.json"), config).expect("a config");
-    let deps = Deps {
-        home: Home::at(dir.path()),
-        env: Environment::default(),
-        port: Some(0),
-        secrets: Secrets::memory(),
-    };
-    let engine = on_its_own(deps).await;
+    let engine = on_its_own(dir.path(), Environment::default()).await;
     let mut snapshot = engine.snapshot();
     let before = resident();
     let start = Instant::now();

@@ -13,7 +13,7 @@ use iris_domain::{
     ids::{Party, SessionId, TeamName},
     request::Asker,
 };
-use iris_engine::{Deps, Engine, environment::Environment, home::Home, secrets::Secrets};
+use iris_engine::{Engine, environment::Environment};
 use iris_tests::{FakeModel, SshUser, Sshd, require};
 use serde_json::json;
 
@@ -149,13 +149,7 @@ async fn engine(dir: &Path, user: &SshUser, sshd: &Sshd, model: &FakeModel) -> E
     }});
     std::fs::write(home.join("config.json"), config.to_string()).expect("a config");
     let env: Environment = user.env().into_iter().collect();
-    on_its_own(Deps {
-        home: Home::at(&home),
-        env,
-        port: Some(0),
-        secrets: Secrets::memory(),
-    })
-    .await
+    on_its_own(&home, env).await
 }
 
 async fn wait_down(engine: &Engine) {

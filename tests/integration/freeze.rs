@@ -1,6 +1,6 @@
 //! Freeze, thaw, keys and tunnels: what the process tables show, seen by the test itself.
 
-use iris_tests::{Iris, eventually, require};
+use iris_tests::{Iris, Setup, eventually, require};
 use serde_json::{Value, json};
 
 /// The states (`S`, `T`, …) of the live processes whose command line holds this text.
@@ -19,6 +19,13 @@ pub fn states(text: &str) -> Vec<char> {
         }
     }
     states
+}
+
+/// With these teams, whose agents may do what they want.
+async fn willing(teams: &[&str]) -> Setup {
+    let yes = json!({ "grantPermission": "yes" });
+    let with = |setup: Setup, team: &&str| setup.team(team, yes.clone());
+    teams.iter().fold(Iris::prepare().await, with)
 }
 
 pub async fn runs(text: &str) {
@@ -71,6 +78,10 @@ async fn frozen_agents_stand_still_and_go_on_from_there() {
     iris.cli(&["thaw"]).await.ok();
     let answer = sending.response().await;
     assert!(answer.starts_with("done: OK"), "{answer}");
+    assert!(
+        !answer.contains("Stopped"),
+        "its shell did not see it: {answer}"
+    );
     assert!(iris.project("alpha").join("woke").exists());
     let denied = asking.response().await;
     assert!(denied.contains("froze you"), "{denied}");
@@ -91,12 +102,7 @@ async fn frozen_agents_stand_still_and_go_on_from_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_team_is_frozen_and_the_others_work() {
     require!("claude");
-    let mut iris = Iris::prepare()
-        .await
-        .team("alpha", json!({ "grantPermission": "yes" }))
-        .team("beta", json!({ "grantPermission": "yes" }))
-        .serve()
-        .await;
+    let mut iris = willing(&["alpha", "beta"]).await.serve().await;
     let nap = format!("sleep 2.{}", std::process::id());
     let sending = iris.send_in_background("alpha", &format!("FAKE:bash {nap}"));
     runs(&nap).await;
@@ -171,11 +177,7 @@ async fn keys_are_taken_and_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_order_holds_however_they_cross() {
     require!("claude");
-    let mut iris = Iris::prepare()
-        .await
-        .team("alpha", json!({ "grantPermission": "yes" }))
-        .serve()
-        .await;
+    let mut iris = willing(&["alpha"]).await.serve().await;
     // It leaves the agent's group and session, and sheds what it could be known by.
     let nap = format!("tail -s {} -f /dev/null", std::process::id() + 1);
     let script = format!("FAKE:bash env -i setsid {nap} & setsid {nap}");
@@ -238,11 +240,7 @@ async fn messages_wait_in_order_and_their_senders_know() {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_keys_keep_the_queue() {
     require!("claude");
-    let mut iris = Iris::prepare()
-        .await
-        .team("alpha", json!({ "grantPermission": "yes" }))
-        .serve()
-        .await;
+    let mut iris = willing(&["alpha"]).await.serve().await;
     let nap = format!("tail -s {} -f /dev/null", std::process::id());
     let running = iris.send_in_background("alpha", &format!("FAKE:bash {nap}"));
     runs(&nap).await;

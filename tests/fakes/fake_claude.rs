@@ -5,8 +5,8 @@
 use std::{
     collections::HashSet,
     error::Error,
-    io::{BufRead as _, Write as _, stdin, stdout},
-    path::PathBuf,
+    io::{BufRead as _, ErrorKind, Write as _, stdin, stdout},
+    path::{Path, PathBuf},
     process::exit,
     thread::sleep,
     time::Duration,
@@ -43,6 +43,9 @@ struct Fake {
     session: String,
     /// Where it keeps that the conversation exists.
     file: PathBuf,
+    /// Where it keeps which messages it answered, and which it began with.
+    done: PathBuf,
+    ran: PathBuf,
     reconnected: bool,
     /// The message of a turn that hangs.
     running: Option<String>,
@@ -66,6 +69,8 @@ impl Fake {
         let file = dir.join(&session);
         let fake = Self {
             words,
+            done: dir.join(format!("{session}.done")),
+            ran: dir.join(format!("{session}.ran")),
             session,
             file,
             reconnected: false,
@@ -173,6 +178,11 @@ impl Fake {
             fail("fake: a message came while a turn ran")?;
         }
         std::fs::write(&self.file, "")?;
+        if lines(&self.done)?.any(|done| done == message) {
+            // As the real one: what it answered is not answered twice.
+            return lifecycle(message, "completed");
+        }
+        append(&self.ran, message)?;
         lifecycle(message, "queued")?;
         lifecycle(message, "started")?;
         say(&json!({"type": "system", "subtype": "init", "session_id": self.session}))?;
@@ -244,8 +254,32 @@ impl Fake {
             _ => text.to_owned(),
         };
         say(&assistant("let me see"))?;
+        append(&self.done, message)?;
+        if word == "answer-lost" {
+            sleep(FOR_EVER);
+        }
         end(message, &answer, false)
     }
+}
+
+fn lines(path: &Path) -> Outcome<impl Iterator<Item = String>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    Ok(text
+        .lines()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .into_iter())
+}
+
+fn append(path: &Path, line: &str) -> Outcome<()> {
+    let mut file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)?;
+    Ok(writeln!(file, "{line}")?)
 }
 
 fn assistant(text: &str) -> Value {

@@ -15,6 +15,7 @@ use iris_engine::process;
 // `cfg(test)` says to the lints that these are tests' means, outside of a test function.
 #[cfg(test)]
 pub(crate) mod house;
+mod messages;
 
 use house::{House, is_alive, name, within};
 

@@ -344,6 +344,7 @@ pub fn send(
             });
             (exit_code(problem.code), Some(problem))
         }
+        MessageStatus::Expired => (exit_code(Code::Timeout), outcome.error.clone()),
         MessageStatus::Cancelled => (
             FAILED,
             Some(Problem::new(

@@ -1,14 +1,234 @@
-//! What a sender is told about a message.
+//! A message from its acceptance to its end, and what a sender is told about it.
+//!
+//! ```text
+//! queued ──→ delivered ──→ answered | failed | cancelled
+//!    └─────────────────→ failed | expired | cancelled
+//! ```
 
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem,
     ids::{MessageId, Party, SessionId, TeamName},
+    problem::Code,
+    session::Settled,
 };
+
+mod flow;
+pub use flow::*;
 
 /// The largest message text, bytes: what one stdin line to the agent carries without trouble.
 pub const MESSAGE_MAX: usize = 1024 * 1024;
+
+/// For how long a persistent message waits, days, unless its sender says otherwise: the published
+/// default.
+pub const TTL_DAYS_DEFAULT: u32 = 30;
+/// The longest that a message may wait, days.
+pub const TTL_DAYS_MAX: u32 = 365;
+/// How long what became of a message is kept, days: a sender that asks later is told that nothing
+/// is known.
+pub const KEPT_DAYS: u32 = 30;
+
+/// How far a message is. Kept in the database under these words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub enum MessageState {
+    /// Accepted and on disk; the agent has not got it yet.
+    Queued,
+    /// It was written to the agent.
+    Delivered,
+    /// The agent answered.
+    Answered,
+    /// It will not be answered; the error says why.
+    Failed,
+    /// Its time was over before it could be delivered.
+    Expired,
+    /// Someone cancelled it, or interrupted its turn.
+    Cancelled,
+}
+
+impl MessageState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Delivered,
+        Self::Answered,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more comes of it.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Self::Queued | Self::Delivered => false,
+            Self::Answered | Self::Failed | Self::Expired | Self::Cancelled => true,
+        }
+    }
+}
+
+/// A word that names no state of a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no state of a message")]
+pub struct UnknownState(String);
+
+impl FromStr for MessageState {
+    type Err = UnknownState;
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| UnknownState(word.to_owned()))
+    }
+}
+
+/// A message as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct Message {
+    /// Its identity, and the `uuid` that is stamped on what is written to the agent.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub id: MessageId,
+    /// The sender.
+    pub from: Party,
+    /// The team it goes to.
+    pub to: TeamName,
+    /// What is said.
+    pub text: String,
+    /// Whether it waits for a team that cannot take it, and outlives Iris.
+    pub persist: bool,
+    /// How many messages led to it: 1 for one that a human sent.
+    pub depth: u32,
+    /// How far it is.
+    pub state: MessageState,
+    /// The conversation that it was written into.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub session: Option<SessionId>,
+    /// When it was accepted.
+    #[cfg_attr(feature = "bindings", ts(type = "string"))]
+    pub created_at: Timestamp,
+    /// Until when it may wait to be delivered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(type = "string", optional))]
+    pub expires_at: Option<Timestamp>,
+    /// When it was written to the agent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(type = "string", optional))]
+    pub delivered_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(type = "string", optional))]
+    pub settled_at: Option<Timestamp>,
+    /// The agent's answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub response: Option<String>,
+    /// Why it was not answered, or why it waits, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub error: Option<Problem>,
+}
+
+impl Message {
+    /// What becomes of it when an Iris starts that did not end it itself.
+    pub fn found_at_start(&self, now: Timestamp) -> AtStart {
+        match self.state {
+            MessageState::Queued | MessageState::Delivered if !self.persist => {
+                AtStart::Ends(MessageState::Failed, iris_ended(self.state))
+            }
+            MessageState::Queued if self.is_expired(now) => {
+                AtStart::Ends(MessageState::Expired, expired())
+            }
+            MessageState::Queued | MessageState::Delivered => AtStart::GoesOn,
+            MessageState::Answered
+            | MessageState::Failed
+            | MessageState::Expired
+            | MessageState::Cancelled => AtStart::IsOver,
+        }
+    }
+
+    /// Whether its time to be delivered is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// What becomes of a message that an earlier Iris left.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AtStart {
+    /// It is delivered, or delivered again under its own id: Claude Code takes no message twice.
+    GoesOn,
+    /// It ends so.
+    Ends(MessageState, Problem),
+    /// It had ended.
+    IsOver,
+}
+
+/// Until when a persistent message of this age may wait.
+pub fn expiry(created_at: Timestamp, ttl_days: u32) -> Timestamp {
+    let days = ttl_days.clamp(1, TTL_DAYS_MAX);
+    created_at
+        .checked_add(SignedDuration::from_hours(i64::from(days) * 24))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// The state, the answer and the error of a message that ended so.
+pub fn settled(how: Settled) -> (MessageState, Option<String>, Option<Problem>) {
+    match how {
+        Settled::Answered(text) => (MessageState::Answered, Some(text), None),
+        Settled::Cancelled => (MessageState::Cancelled, None, Some(cancelled())),
+        Settled::Expired => (MessageState::Expired, None, Some(expired())),
+        Settled::Failed(problem) => (MessageState::Failed, None, Some(problem)),
+    }
+}
+
+fn cancelled() -> Problem {
+    Problem::new(
+        Code::Conflict,
+        "Someone cancelled the message, or interrupted its turn.",
+        "Send the message again if it still holds.",
+    )
+}
+
+fn expired() -> Problem {
+    Problem::new(
+        Code::Timeout,
+        "The message could not be delivered in its time (`ttlDays`).",
+        "See why the team did not take it, and send it again if it still holds.",
+    )
+}
+
+fn iris_ended(state: MessageState) -> Problem {
+    let message = match state {
+        MessageState::Queued => "Iris ended before the message was delivered.",
+        _ => {
+            "Iris ended while the message was being answered; what it asks for may be partly done."
+        }
+    };
+    Problem::new(
+        Code::Unavailable,
+        message,
+        "See how things are and send it again if it still holds; one with `persist` goes on by itself.",
+    )
+}
 
 /// The truth about a message at the moment of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +245,22 @@ pub enum MessageStatus {
     Failed,
     /// Someone interrupted the turn.
     Cancelled,
+    /// Its time was over before it could be delivered.
+    Expired,
+}
+
+impl MessageStatus {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Answered => "answered",
+            Self::Timeout => "timeout",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// The outcome of one `send`.

@@ -128,6 +128,13 @@ impl Session {
         match event {
             Event::Wake => self.wake(),
             Event::Message(id) => self.message(id),
+            Event::Drop(id, settled) => match self.queue.iter().position(|queued| *queued == id) {
+                Some(place) => {
+                    self.queue.remove(place);
+                    vec![Effect::Settle(id, settled)]
+                }
+                None => vec![],
+            },
             Event::Interrupt => self.interrupt(Ending::Asked),
             Event::Sleep => self.sleep(),
             Event::Evict => self.evict(),
@@ -530,7 +537,8 @@ impl Session {
     }
 }
 
-fn queue_full() -> Problem {
+/// Why one more message is not taken.
+pub fn queue_full() -> Problem {
     Problem::new(
         Code::Busy,
         format!("{QUEUE_MAX} messages wait for this team already."),

@@ -238,6 +238,7 @@ impl Engine {
                 config: config.watch(),
                 config_problem: config.problem(),
                 sessions: teams.watch(),
+                circles: teams.circles(),
                 approvals: approvals.watch(),
                 links: links.watch(),
                 cut_off: callbacks.cut_off(),
@@ -308,6 +309,7 @@ impl Engine {
             })
             .await;
         tracing::info!(endpoint, "Iris accepts connections.");
+        engine.teams.take_up().await;
         Ok(engine)
     }
 

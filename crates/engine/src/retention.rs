@@ -1,8 +1,9 @@
-//! Takes old rows out of the record, as `settings.auditRetentionDays` says: at the start, and daily.
+//! Takes old rows out of the record, as `settings.auditRetentionDays` says, and forgets messages that
+//! ended long ago: at the start, and daily.
 
 use std::{sync::Arc, time::Duration};
 
-use iris_domain::{audit::prune_before, config::Config};
+use iris_domain::{audit::prune_before, config::Config, message};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -26,6 +27,7 @@ pub(crate) async fn keep(
             daily.tick().await;
             let days = config.borrow().settings.audit_retention_days;
             prune(&store, days).await;
+            forget(&store).await;
         }
     };
     tokio::select! {
@@ -51,5 +53,14 @@ async fn prune(store: &Store, days: u32) {
         Err(error) => {
             tracing::error!(%error, "Old audit rows cannot be pruned; it is tried again tomorrow, or at the next start.");
         }
+    }
+}
+
+async fn forget(store: &Store) {
+    let Some(before) = prune_before(clock::now(), message::KEPT_DAYS) else {
+        return;
+    };
+    if let Err(error) = store.forget_messages(before).await {
+        tracing::error!(%error, "Old messages cannot be forgotten; it is tried again tomorrow, or at the next start.");
     }
 }

@@ -16,7 +16,11 @@ use iris_domain::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{approvals::ApprovalsView, links::LinkViews, teams::SessionViews};
+use crate::{
+    approvals::ApprovalsView,
+    links::LinkViews,
+    teams::{Circles, SessionViews},
+};
 
 /// What a snapshot is made from: one watch per owner, and what never changes in a run.
 pub(crate) struct Sources {
@@ -26,6 +30,8 @@ pub(crate) struct Sources {
     pub config: watch::Receiver<Arc<Config>>,
     pub config_problem: watch::Receiver<Option<Problem>>,
     pub sessions: watch::Receiver<Arc<SessionViews>>,
+    /// Where teams were stopped that talk in circles.
+    pub circles: watch::Receiver<Arc<Circles>>,
     pub approvals: watch::Receiver<Arc<ApprovalsView>>,
     pub links: watch::Receiver<Arc<LinkViews>>,
     /// Teams whose calls are not taken any more, and why.
@@ -68,6 +74,7 @@ impl Sources {
             r = self.config.changed() => r.is_ok(),
             r = self.config_problem.changed() => r.is_ok(),
             r = self.sessions.changed() => r.is_ok(),
+            r = self.circles.changed() => r.is_ok(),
             r = self.approvals.changed() => r.is_ok(),
             r = self.links.changed() => r.is_ok(),
             r = self.cut_off.changed() => r.is_ok(),
@@ -88,6 +95,7 @@ impl Sources {
         let frozen = Arc::clone(&self.frozen.borrow_and_update());
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
         problems.extend(self.cut_off.borrow_and_update().values().cloned());
+        problems.extend(self.circles.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
         let slack = self.slack.borrow_and_update().clone();
         problems.extend(slack.as_ref().and_then(needs_you));

@@ -1,10 +1,11 @@
-//! `$IRIS_HOME/iris.db`: sessions, waiting approvals, the audit log.
+//! `$IRIS_HOME/iris.db`: sessions, messages, waiting approvals, the audit log.
 //!
 //! One writer thread owns the connection that writes; it commits what came meanwhile in one
 //! transaction, so that many callers share one fsync. Reads have a connection of their own and
 //! never hold it up.
 
 mod index;
+mod messages;
 mod open;
 mod read;
 mod search;
@@ -27,6 +28,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{home::Home, metrics::Metrics};
+pub use messages::OpenMessage;
+pub(crate) use messages::Queued;
 use search::Searcher;
 use writer::{Message, Op};
 

@@ -4,22 +4,17 @@
 //! A change of a team's settings takes effect when its process is next started; a team that is
 //! removed from the config is stopped.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use iris_domain::{
     Problem,
     config::Config,
     freeze::{self, Proof},
-    ids::{MessageId, Party, SessionId, TeamName},
-    message::{MESSAGE_MAX, MessageStatus, SendOutcome},
+    ids::{Party, TeamName},
     problem::Code,
-    session::Settled,
     snapshot::SessionView,
 };
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::{Instant, timeout},
-};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
@@ -39,6 +34,7 @@ use crate::{
 
 mod agent;
 mod halter;
+mod messages;
 mod owner;
 mod slots;
 mod start;
@@ -46,6 +42,8 @@ mod supervisor;
 mod trial;
 
 use halter::Halters;
+use messages::Circling;
+pub use messages::{Circles, Letter};
 use owner::{Handle, Owner};
 use slots::Slots;
 use supervisor::Command;
@@ -97,6 +95,15 @@ pub struct Teams {
     deps: Arc<TeamsDeps>,
     slots: Slots,
     halters: Halters,
+    circling: Circling,
+}
+
+/// What the supervisors share.
+#[derive(Debug, Clone, Default)]
+struct Shared {
+    slots: Slots,
+    halters: Halters,
+    circling: Circling,
 }
 
 /// The sessions of each team.
@@ -109,17 +116,16 @@ impl Teams {
         let (views_tx, views) = watch::channel(Arc::default());
         let (owner, questions) = mpsc::channel(MAILBOX);
         let tasks = deps.tasks.clone();
-        let slots = Slots::default();
-        let halters = Halters::default();
-        let shared = (slots.clone(), halters.clone());
-        let own = Owner::new(deps.clone(), shared, views_tx);
+        let shared = Shared::default();
+        let own = Owner::new(deps.clone(), shared.clone(), views_tx);
         tasks.spawn(own.run(questions));
         Self {
             owner,
             views,
             deps: Arc::new(deps),
-            slots,
-            halters,
+            slots: shared.slots,
+            halters: shared.halters,
+            circling: shared.circling,
         }
     }
 
@@ -127,6 +133,9 @@ impl Teams {
     pub async fn wake(&self, from: Party, to: TeamName) -> Result<SessionView, Problem> {
         if self.deps.freeze.is_frozen(&to) {
             return Err(freeze::problem(&to));
+        }
+        if from == Party::Console {
+            self.circling.seen(&to);
         }
         let session = self.session(from, to).await?;
         let (reply, answer) = oneshot::channel();
@@ -137,6 +146,7 @@ impl Teams {
     /// Ends every process of the team in order; returns when they are gone. With `from`, only that
     /// pair's. `Ok(false)`: there was none.
     pub async fn sleep(&self, from: Option<Party>, to: TeamName) -> Result<bool, Problem> {
+        self.circling.seen(&to);
         let sessions = self.existing(from, to).await?;
         let ends = sessions.into_iter().map(|session| async move {
             let (reply, answer) = oneshot::channel();
@@ -144,95 +154,6 @@ impl Teams {
             answer.await.map_err(|_| shutting_down())
         });
         Ok(futures::future::try_join_all(ends).await?.contains(&true))
-    }
-
-    /// Sends a message and waits for the answer, at most `timeout` (`None`: for ever), start-up
-    /// included. After a timeout the agent goes on. A caller that goes away does not take its
-    /// message with it.
-    pub async fn send(
-        &self,
-        from: Party,
-        to: TeamName,
-        text: String,
-        at_most: Option<Duration>,
-    ) -> SendOutcome {
-        let begun = Instant::now();
-        let id = MessageId::new_v4();
-        let mut known = None;
-        let sending = self.settle(id, &from, &to, text, &mut known);
-        let settled = match at_most {
-            Some(limit) => timeout(limit, sending).await.ok(),
-            None => Some(sending.await),
-        };
-        let (status, response, error) = match settled {
-            Some(Ok((session, settled))) => {
-                known = Some(session);
-                match settled {
-                    Settled::Answered(text) => (MessageStatus::Answered, Some(text), None),
-                    Settled::Cancelled => (MessageStatus::Cancelled, None, Some(interrupted())),
-                    Settled::Failed(problem) => (MessageStatus::Failed, None, Some(problem)),
-                }
-            }
-            Some(Err(problem)) => (MessageStatus::Failed, None, Some(problem)),
-            None if self.waits(id, &from, &to).await => {
-                (MessageStatus::Queued, None, Some(waits(&to)))
-            }
-            None => (MessageStatus::Timeout, None, Some(not_yet(&to))),
-        };
-        let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        SendOutcome {
-            id,
-            from,
-            to,
-            session: known,
-            status,
-            response,
-            error,
-            duration,
-        }
-    }
-
-    async fn settle(
-        &self,
-        id: MessageId,
-        from: &Party,
-        to: &TeamName,
-        text: String,
-        known: &mut Option<SessionId>,
-    ) -> Result<(SessionId, Settled), Problem> {
-        if text.len() > MESSAGE_MAX {
-            return Err(Problem::new(
-                Code::InvalidInput,
-                format!("The message is longer than {MESSAGE_MAX} bytes, which is the most."),
-                "Put the text in a file of the project and send its path.",
-            ));
-        }
-        if text.trim().is_empty() {
-            return Err(Problem::new(
-                Code::InvalidInput,
-                "The message is empty.",
-                "Say what the team is to do.",
-            ));
-        }
-        let session = self.session(from.clone(), to.clone()).await?;
-        *known = Some(session.id());
-        let (reply, answer) = oneshot::channel();
-        session.send(Command::Send { id, text, reply }).await?;
-        answer.await.map_err(|_| shutting_down())
-    }
-
-    /// Whether a message was not delivered because the team is frozen.
-    async fn waits(&self, id: MessageId, from: &Party, to: &TeamName) -> bool {
-        let Ok(sessions) = self.existing(Some(from.clone()), to.clone()).await else {
-            return false;
-        };
-        for session in sessions {
-            let (reply, answer) = oneshot::channel();
-            if session.send(Command::Waits(id, reply)).await.is_ok() && answer.await == Ok(true) {
-                return true;
-            }
-        }
-        false
     }
 
     /// What the process tables show of the agents of a team, or with `None` of all, under this freeze.
@@ -351,29 +272,5 @@ fn shutting_down() -> Problem {
         Code::Unavailable,
         "Iris is shutting down, or the team was just removed.",
         "Start Iris again, and see that the team is in the config.",
-    )
-}
-
-fn interrupted() -> Problem {
-    Problem::new(
-        Code::Conflict,
-        "Someone interrupted the turn.",
-        "Send the message again if it still holds.",
-    )
-}
-
-fn waits(to: &TeamName) -> Problem {
-    Problem::new(
-        Code::Conflict,
-        format!("{to} is frozen: the message waits, and is delivered when the user thaws it."),
-        "Do not send it again. Look at the team later, or go on without its answer.",
-    )
-}
-
-fn not_yet(to: &TeamName) -> Problem {
-    Problem::new(
-        Code::Timeout,
-        format!("{to} has not answered yet; it goes on working."),
-        "Look at the team later, or wait longer next time.",
     )
 }

@@ -5,8 +5,8 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use iris_domain::{
     Problem,
     config::{Config, Team},
-    ids::{Party, TeamName},
-    message::{MessageStatus, SendOutcome},
+    ids::{MessageId, Party, TeamName},
+    message::{Message, MessageState, MessageStatus, SendOutcome},
     snapshot::SessionView,
 };
 use iris_engine::{
@@ -21,7 +21,7 @@ use iris_engine::{
     secrets::{NamedSecrets, Secret, Secrets},
     ssh::Ssh,
     store::Store,
-    teams::{Teams, TeamsDeps},
+    teams::{Letter, Teams, TeamsDeps},
     tls::Tls,
     tokens::Tokens,
 };
@@ -70,10 +70,34 @@ impl House {
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path().join("iris"));
         for path in ["iris", "project", "home"] {
             std::fs::create_dir(dir.path().join(path)).unwrap();
         }
+        Self::in_dir(dir, endpoint, words, change).await
+    }
+
+    /// The same house after its Iris was killed: its agents are dead, nothing was tidied.
+    pub async fn killed(self, words: &str) -> Self {
+        let Self { dir, store, .. } = self;
+        // From here on it can write nothing down, as one that is dead.
+        store.close().await;
+        for pid in processes_with(&dir.path().display().to_string()) {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+        let endpoint = Some("http://127.0.0.1:1/mcp".into());
+        let house = Self::in_dir(dir, endpoint, words, |_| {}).await;
+        house.teams.take_up().await;
+        house
+    }
+
+    async fn in_dir(
+        dir: TempDir,
+        endpoint: Option<String>,
+        words: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let home = Home::at(dir.path().join("iris"));
         let mut config = Config::default();
         config.settings.spawn_timeout = 20;
         config.teams.insert(name("api"), team(dir.path(), words));
@@ -164,6 +188,56 @@ impl House {
 
     pub async fn send(&self, text: &str) -> SendOutcome {
         self.send_from(Party::Console, text).await
+    }
+
+    /// Sends something that may wait, and does not wait itself.
+    pub async fn submit(&self, text: &str, ttl_days: Option<u32>) -> MessageId {
+        let letter = Letter {
+            from: Party::Console,
+            session: None,
+            to: name("api"),
+            text: text.into(),
+            ttl_days,
+        };
+        let outcome = within(self.teams.submit(letter)).await;
+        assert_eq!(outcome.status, MessageStatus::Queued, "{outcome:?}");
+        outcome.id
+    }
+
+    /// Waits until a message is in this state, and returns it.
+    pub async fn becomes(&self, id: MessageId, state: MessageState) -> Message {
+        let looking = async {
+            loop {
+                let message = self.teams.message(id).await.unwrap().unwrap();
+                if message.state == state {
+                    return message;
+                }
+                assert!(!message.state.is_settled(), "{message:?}");
+                tokio::task::yield_now().await;
+            }
+        };
+        within(looking).await
+    }
+
+    /// Writes into the database past the store.
+    pub fn sql(&self, sql: &str) {
+        let file = self.dir.path().join("iris/iris.db");
+        rusqlite::Connection::open(file)
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap();
+    }
+
+    /// What the agents began with, in order.
+    pub fn ran(&self) -> Vec<String> {
+        let dir = self.dir.path().join("home/.fake-claude");
+        let files = std::fs::read_dir(dir).unwrap().flatten();
+        let ran = files.filter(|file| file.file_name().to_string_lossy().ends_with(".ran"));
+        ran.flat_map(|file| {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
     }
 
     pub async fn send_from(&self, from: Party, text: &str) -> SendOutcome {

@@ -136,6 +136,8 @@ pub enum Event {
     Wake,
     /// A message was accepted for it.
     Message(MessageId),
+    /// A message that waits is not wanted any more, and ends so. One that runs goes on.
+    Drop(MessageId, Settled),
     /// Someone wants the running turn to end.
     Interrupt,
     /// Someone wants its process to end.
@@ -182,8 +184,10 @@ pub enum Event {
 pub enum Settled {
     /// With the agent's answer.
     Answered(String),
-    /// Someone interrupted it.
+    /// Someone interrupted or cancelled it.
     Cancelled,
+    /// Its time was over while it waited.
+    Expired,
     /// It will not be answered.
     Failed(Problem),
 }

@@ -145,7 +145,7 @@ pub(super) fn json<T: DeserializeOwned>(row: &rusqlite::Row<'_>, at: usize) -> r
     serde_json::from_str(&text).map_err(|error| conversion(at, Type::Text, error))
 }
 
-fn parse<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+pub(super) fn parse<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     row: &rusqlite::Row<'_>,
     at: usize,
 ) -> rusqlite::Result<T> {
@@ -158,7 +158,7 @@ pub(super) fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u
     u64::try_from(row.get::<_, i64>(at)?).map_err(|error| conversion(at, Type::Integer, error))
 }
 
-fn conversion(
+pub(super) fn conversion(
     at: usize,
     kind: Type,
     error: impl std::error::Error + Send + Sync + 'static,

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     SessionRecord, StoreError,
     index::{Filler, LAG},
+    messages,
     open::cannot_write,
     read::highest_seq,
 };
@@ -43,6 +44,7 @@ pub(super) enum Op {
     ForgetGroup(i32),
     NoteSecret(String, Timestamp),
     ForgetSecret(String),
+    Message(messages::Change),
     #[cfg(test)]
     Sql(String),
 }
@@ -328,6 +330,7 @@ fn apply(connection: &Connection, head: &mut Head, op: &Op) -> rusqlite::Result<
                 .execute([name])?;
             Ok(None)
         }
+        Op::Message(change) => messages::apply(connection, change),
         #[cfg(test)]
         Op::Sql(sql) => connection.execute_batch(sql).map(|()| None),
     }

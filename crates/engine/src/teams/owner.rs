@@ -12,10 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
 use super::{
-    SessionViews, TeamsDeps,
-    halter::Halters,
-    shutting_down,
-    slots::Slots,
+    SessionViews, Shared, TeamsDeps, shutting_down,
     supervisor::{Command, Supervisor},
 };
 use crate::{clock, store::SessionRecord};
@@ -74,8 +71,7 @@ type Key = (Party, TeamName);
 /// The owner's state.
 pub(super) struct Owner {
     deps: TeamsDeps,
-    slots: Slots,
-    halters: Halters,
+    shared: Shared,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     sessions: HashMap<Key, Handle>,
     /// Of removed teams, until they are gone: a session has never two processes.
@@ -83,15 +79,10 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub fn new(
-        deps: TeamsDeps,
-        (slots, halters): (Slots, Halters),
-        views: watch::Sender<Arc<SessionViews>>,
-    ) -> Self {
+    pub fn new(deps: TeamsDeps, shared: Shared, views: watch::Sender<Arc<SessionViews>>) -> Self {
         Self {
             deps,
-            slots,
-            halters,
+            shared,
             views: Arc::new(views),
             sessions: HashMap::new(),
             leaving: HashMap::new(),
@@ -149,7 +140,7 @@ impl Owner {
         let (id_tx, id) = watch::channel(record.id);
         let supervisor = Supervisor::new(
             self.deps.clone(),
-            (self.slots.clone(), self.halters.clone()),
+            self.shared.clone(),
             self.views.clone(),
             record,
             id_tx,

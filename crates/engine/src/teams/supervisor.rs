@@ -14,8 +14,9 @@ use iris_domain::{
     Problem,
     config::Team,
     ids::{MessageId, SessionId},
+    message::Message,
     problem::Code,
-    session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
+    session::{Cure, Effect, Event, Failure, Session, State, Timer},
     snapshot::SessionView,
 };
 use tokio::{
@@ -25,9 +26,10 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
-    SessionViews, TeamsDeps,
+    SessionViews, Shared, TeamsDeps,
     agent::{Agent, Heard},
     halter::Halters,
+    messages::{Circling, Told},
     slots::Slots,
 };
 use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
@@ -39,9 +41,11 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 mod freeze;
 mod life;
 mod place;
+mod post;
 mod view;
 
 use place::Place;
+use post::Open;
 
 /// What a supervisor is told.
 #[derive(Debug)]
@@ -50,10 +54,14 @@ pub(super) enum Command {
     Wake(oneshot::Sender<Result<SessionView, Problem>>),
     /// Give the agent a message.
     Send {
-        id: MessageId,
-        text: String,
-        reply: oneshot::Sender<(SessionId, Settled)>,
+        message: Box<Message>,
+        /// An earlier Iris found that the team must be woken first.
+        parked: bool,
+        /// `None`: nobody waits for the answer.
+        reply: Option<oneshot::Sender<Told>>,
     },
+    /// Take a message back, or end its turn.
+    Cancel(MessageId, oneshot::Sender<bool>),
     /// Whether a message waits because the team is frozen.
     Waits(MessageId, oneshot::Sender<bool>),
     /// End the running turn.
@@ -70,12 +78,6 @@ pub(super) enum Command {
     Close,
 }
 
-#[derive(Debug)]
-struct Message {
-    text: String,
-    reply: oneshot::Sender<(SessionId, Settled)>,
-}
-
 type Taking = BoxFuture<'static, Result<Place, Failure>>;
 
 /// A session and its process.
@@ -83,6 +85,7 @@ pub(super) struct Supervisor {
     deps: TeamsDeps,
     slots: Slots,
     halters: Halters,
+    circling: Circling,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     id: watch::Sender<SessionId>,
     mailbox: mpsc::WeakSender<Command>,
@@ -99,7 +102,14 @@ pub(super) struct Supervisor {
     agent: Option<Agent>,
     /// What the process was started with.
     started_with: Option<Team>,
-    messages: HashMap<MessageId, Message>,
+    /// The messages that have not ended.
+    open: HashMap<MessageId, Open>,
+    /// How many had to wait for better times so far.
+    places: u64,
+    /// When those are tried again.
+    try_again_at: Option<Instant>,
+    /// When one of them waited for too long.
+    expired_at: Option<Instant>,
     wakers: Vec<oneshot::Sender<Result<SessionView, Problem>>>,
     /// Set when the wakers are to be told, after the view was published.
     ready: Option<Result<(), Problem>>,
@@ -123,13 +133,15 @@ enum Woken {
     Config(bool),
     AskMcp,
     Frozen,
+    TryAgain,
+    Expired,
     Timer,
 }
 
 impl Supervisor {
     pub fn new(
         deps: TeamsDeps,
-        (slots, halters): (Slots, Halters),
+        shared: Shared,
         views: Arc<watch::Sender<Arc<SessionViews>>>,
         record: SessionRecord,
         id: watch::Sender<SessionId>,
@@ -137,8 +149,9 @@ impl Supervisor {
     ) -> Self {
         Self {
             deps,
-            slots,
-            halters,
+            slots: shared.slots,
+            halters: shared.halters,
+            circling: shared.circling,
             views,
             id,
             mailbox,
@@ -151,7 +164,10 @@ impl Supervisor {
             cut_short: None,
             agent: None,
             started_with: None,
-            messages: HashMap::new(),
+            open: HashMap::new(),
+            places: 0,
+            try_again_at: None,
+            expired_at: None,
             wakers: Vec::new(),
             ready: None,
             sleepers: Vec::new(),
@@ -180,6 +196,8 @@ impl Supervisor {
                 changed = config.changed(), if config_live => Woken::Config(changed.is_ok()),
                 Ok(()) = frozen.changed() => Woken::Frozen,
                 () = clock::reached(self.ask_mcp_at) => Woken::AskMcp,
+                () = clock::reached(self.try_again_at) => Woken::TryAgain,
+                () = clock::reached(self.expired_at) => Woken::Expired,
                 () = clock::reached(self.timer.map(|(_, when)| when)) => Woken::Timer,
             };
             match woken {
@@ -219,6 +237,12 @@ impl Supervisor {
                         agent.mcp_status();
                     }
                 }
+                Woken::TryAgain => {
+                    for event in self.unpark() {
+                        self.step(event);
+                    }
+                }
+                Woken::Expired => self.look_for_expired(),
                 Woken::Timer => self.timed_out(),
             }
             if self.closing && self.is_gone() {
@@ -238,9 +262,15 @@ impl Supervisor {
                 self.wakers.push(reply);
                 self.step(Event::Wake);
             }
-            Command::Send { id, text, reply } => {
-                self.messages.insert(id, Message { text, reply });
-                self.step(Event::Message(id));
+            Command::Send {
+                message,
+                parked,
+                reply,
+            } => self.take(message, parked, reply),
+            Command::Cancel(id, reply) => {
+                if reply.send(self.cancel(id)).is_err() {
+                    debug!("who cancelled a message is gone");
+                }
             }
             Command::Waits(id, reply) => {
                 let waits = self.session.is_held() && self.session.is_queued(id);
@@ -303,7 +333,11 @@ impl Supervisor {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.session.on(event) {
+                let ready = effect == Effect::Ready;
                 events.extend(self.perform(effect));
+                if ready {
+                    events.extend(self.unpark());
+                }
             }
         }
         if !quiet {
@@ -350,15 +384,7 @@ impl Supervisor {
             Effect::Initialize => self.with_agent(Agent::initialize),
             Effect::AskMcp(after) => self.ask_mcp_at = Some(Instant::now() + after),
             Effect::ReconnectMcp => self.with_agent(Agent::mcp_reconnect),
-            Effect::Deliver(id) => {
-                if let (Some(agent), Some(message)) = (&mut self.agent, self.messages.get(&id)) {
-                    match self.cut_short.take() {
-                        Some(note) => agent.deliver(id, &format!("{note}\n\n{}", message.text)),
-                        None => agent.deliver(id, &message.text),
-                    }
-                    agent.slot.busy();
-                }
-            }
+            Effect::Deliver(id) => self.deliver(id),
             Effect::Interrupt => self.with_agent(Agent::interrupt),
             Effect::Withdraw(why) => self.deps.approvals.withdraw(self.record.id, why),
             Effect::Arm(timer) => {
@@ -380,12 +406,7 @@ impl Supervisor {
                 info!(team = %self.record.to, session = %self.record.id, %problem, "not ready");
                 self.ready = Some(Err(problem));
             }
-            Effect::Settle(id, settled) => {
-                let message = self.messages.remove(&id);
-                if message.is_some_and(|m| m.reply.send((self.record.id, settled)).is_err()) {
-                    debug!(message = %id, "the sender did not wait for the end of the message");
-                }
-            }
+            Effect::Settle(id, settled) => self.settle(id, settled),
             Effect::Stay => self.with_agent(|agent| agent.slot.busy()),
             Effect::NewConversation => {
                 let old = self.record.id;

@@ -278,6 +278,7 @@ pub(super) fn sent(outcome: SendOutcome, echo: String) -> Result<CallToolResult,
         MessageStatus::Timeout => ("timeout", true),
         MessageStatus::Failed => ("failed", false),
         MessageStatus::Cancelled => ("cancelled", false),
+        MessageStatus::Expired => ("expired", false),
     };
     let mut said = result(&Sent {
         from: outcome.from.to_string(),

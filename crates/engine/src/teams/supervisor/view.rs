@@ -13,7 +13,7 @@ impl Supervisor {
             from: self.record.from.clone(),
             state: self.session.shown(self.waiting),
             pid: self.agent.as_ref().map(Agent::pid),
-            queued: u32::try_from(self.session.queued()).unwrap_or(u32::MAX),
+            queued: u32::try_from(self.session.queued() + self.parked()).unwrap_or(u32::MAX),
             problem: self.session.problem().cloned(),
             stderr_tail: if self.session.problem().is_some() {
                 self.stderr_tail.clone()

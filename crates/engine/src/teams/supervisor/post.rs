@@ -1,0 +1,269 @@
+//! The messages of a session: delivered in order, settled on disk, or waiting for better times.
+
+use std::time::Duration;
+
+use iris_domain::{
+    Problem,
+    ids::{MessageId, SessionId},
+    message::{self, Message},
+    problem::Code,
+    session::{Event, QUEUE_MAX, Settled, queue_full},
+};
+use tokio::{sync::oneshot, time::Instant};
+use tracing::{debug, warn};
+
+use super::{Supervisor, freeze::cut_short};
+use crate::{clock, store::Queued, teams::messages::Told};
+
+/// When a message is tried again that waits because every agent that may run was at work.
+const TRY_AGAIN: Duration = Duration::from_secs(15);
+/// How long at most the clock is not looked at for messages whose time is over: a computer that
+/// slept does not count that time.
+const LOOK: Duration = Duration::from_secs(600);
+
+/// A message that has not ended.
+#[derive(Debug)]
+pub(super) struct Open {
+    message: Box<Message>,
+    /// The sender, while it waits.
+    reply: Option<oneshot::Sender<Told>>,
+    /// It was written to an agent in this run.
+    written: bool,
+    /// It waits until its team can take it, in the order in which it came.
+    parked: Option<u64>,
+}
+
+impl Supervisor {
+    /// Takes a message; `parked`: an earlier Iris found that its team must be woken first.
+    pub(super) fn take(
+        &mut self,
+        message: Box<Message>,
+        parked: bool,
+        reply: Option<oneshot::Sender<Told>>,
+    ) {
+        let id = message.id;
+        let fresh = reply.is_some();
+        let elsewhere = message.session.is_some_and(|at| at != self.record.id);
+        let open = Open {
+            message,
+            reply,
+            written: false,
+            parked: None,
+        };
+        self.open.insert(id, open);
+        if elsewhere {
+            // It was begun in a conversation that is over: it cannot be known how far it got.
+            return self.end(id, Settled::Failed(begun_elsewhere()));
+        }
+        self.look_for_expired();
+        if parked {
+            let place = self.next_place();
+            if let Some(open) = self.open.get_mut(&id) {
+                open.parked = Some(place);
+            }
+            return;
+        }
+        // What an earlier Iris accepted is not refused now.
+        if fresh && self.session.queued() + self.parked() >= QUEUE_MAX {
+            return self.end(id, Settled::Failed(queue_full()));
+        }
+        // What came before it goes before it.
+        for event in self.unpark() {
+            self.step(event);
+        }
+        self.step(Event::Message(id));
+    }
+
+    fn next_place(&mut self) -> u64 {
+        self.places += 1;
+        self.places
+    }
+
+    /// How many wait for better times.
+    pub(super) fn parked(&self) -> usize {
+        let open = self.open.values();
+        open.filter(|open| open.parked.is_some()).count()
+    }
+
+    /// What waited for better times waits for its turn now.
+    pub(super) fn unpark(&mut self) -> Vec<Event> {
+        self.try_again_at = None;
+        let parked = self.open.iter_mut().filter_map(|(id, open)| {
+            let place = open.parked.take()?;
+            Some((place, *id))
+        });
+        let mut parked: Vec<(u64, MessageId)> = parked.collect();
+        parked.sort_unstable();
+        let ids = parked.into_iter().map(|(_, id)| id);
+        ids.map(|id| {
+            self.write_down(id, self.deps.store.parked(id, false, None));
+            Event::Message(id)
+        })
+        .collect()
+    }
+
+    /// Writes a message to the agent.
+    pub(super) fn deliver(&mut self, id: MessageId) {
+        let (Some(agent), Some(open)) = (&mut self.agent, self.open.get_mut(&id)) else {
+            return;
+        };
+        let session = self.record.id;
+        let again = open
+            .message
+            .delivered_at
+            .is_some()
+            .then(|| cut_short("Iris ended while you answered this message."));
+        let text = &open.message.text;
+        match self.cut_short.take().or(again) {
+            Some(note) => agent.deliver(id, &format!("{note}\n\n{text}")),
+            None => agent.deliver(id, text),
+        }
+        agent.slot.busy();
+        open.written = true;
+        let depth = open.message.depth;
+        self.circling.with(|flow| flow.begins(session, id, depth));
+        self.write_down(id, self.deps.store.delivered(id, session, clock::now()));
+    }
+
+    /// A message ended so; or it waits, if it is one that does.
+    pub(super) fn settle(&mut self, id: MessageId, settled: Settled) {
+        let Some(open) = self.open.get(&id) else {
+            return;
+        };
+        if let Settled::Failed(why) = &settled
+            && open.message.persist
+            && !open.written
+            && open.message.session.is_none_or(|at| at == self.record.id)
+            && self.configured().is_some()
+        {
+            return self.park(id, why.clone());
+        }
+        self.end(id, settled);
+    }
+
+    fn end(&mut self, id: MessageId, settled: Settled) {
+        let Some(open) = self.open.remove(&id) else {
+            return;
+        };
+        let session = self.record.id;
+        self.circling.with(|flow| flow.ended(session, id));
+        let settled = match settled {
+            // Claude Code had answered it before, and says so without saying it again.
+            Settled::Answered(text) if text.is_empty() && open.message.delivered_at.is_some() => {
+                Settled::Failed(answered_before())
+            }
+            settled => settled,
+        };
+        let end = message::settled(settled.clone());
+        let kept = self.deps.store.settled(id, clock::now(), end);
+        self.deps
+            .tasks
+            .spawn(tell(kept, id, session, settled, open.reply));
+    }
+
+    /// It waits for better times; its sender is told.
+    fn park(&mut self, id: MessageId, why: Problem) {
+        let place = self.next_place();
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        open.parked = Some(place);
+        if let Some(reply) = open.reply.take()
+            && reply.send(Told::Waits(waits(&why))).is_err()
+        {
+            debug!(message = %id, "the sender did not wait");
+        }
+        // One that waits only for room, or for the next Iris, goes on without a wake.
+        let goes_on = why.code == Code::Busy || self.closing;
+        if why.code == Code::Busy {
+            self.try_again_at = Some(Instant::now() + TRY_AGAIN);
+        }
+        self.write_down(id, self.deps.store.parked(id, !goes_on, Some(why)));
+    }
+
+    /// Takes a message back, or interrupts its turn; says whether there was something to end.
+    pub(super) fn cancel(&mut self, id: MessageId) -> bool {
+        match self.open.get(&id) {
+            None => return false,
+            Some(open) if open.parked.is_some() => self.settle(id, Settled::Cancelled),
+            Some(_) if self.session.running() == Some(id) => self.step(Event::Interrupt),
+            Some(_) => self.step(Event::Drop(id, Settled::Cancelled)),
+        }
+        true
+    }
+
+    /// Ends what waited for too long, and says when to look again.
+    pub(super) fn look_for_expired(&mut self) {
+        let now = clock::now();
+        let over: Vec<(MessageId, bool)> = self
+            .open
+            .iter()
+            .filter(|(_, open)| !open.written && open.message.is_expired(now))
+            .map(|(id, open)| (*id, open.parked.is_some()))
+            .collect();
+        for (id, parked) in over {
+            if parked {
+                self.settle(id, Settled::Expired);
+            } else {
+                self.step(Event::Drop(id, Settled::Expired));
+            }
+        }
+        let waiting = self.open.values().filter(|open| !open.written);
+        let next = waiting.filter_map(|open| open.message.expires_at).min();
+        self.expired_at = next.map(|next| {
+            let left = next.duration_since(now);
+            Instant::now() + Duration::try_from(left).unwrap_or_default().min(LOOK)
+        });
+    }
+
+    fn write_down(&self, id: MessageId, queued: Queued) {
+        self.deps.tasks.spawn(async move {
+            if let Err(error) = queued.on_disk().await {
+                warn!(%error, message = %id, "how far a message is cannot be kept");
+            }
+        });
+    }
+}
+
+/// Tells the sender when the end is on disk: what it was told is still so after a crash.
+async fn tell(
+    kept: Queued,
+    id: MessageId,
+    session: SessionId,
+    settled: Settled,
+    reply: Option<oneshot::Sender<Told>>,
+) {
+    if let Err(error) = kept.on_disk().await {
+        warn!(%error, message = %id, "how a message ended cannot be kept");
+    }
+    if reply.is_some_and(|reply| reply.send(Told::Settled(session, settled)).is_err()) {
+        debug!(message = %id, "the sender did not wait for the end of the message");
+    }
+}
+
+fn waits(why: &Problem) -> Problem {
+    Problem::new(
+        why.code,
+        format!(
+            "The message waits until the team can take it: {}",
+            why.message
+        ),
+        "Do not send it again; ask for its answer later with `message_status`.",
+    )
+}
+
+fn begun_elsewhere() -> Problem {
+    Problem::new(
+        Code::Agent,
+        "The message was begun in a conversation that is over; what it asks for may be partly done.",
+        "See how things are, and send it again if it still holds.",
+    )
+}
+
+fn answered_before() -> Problem {
+    Problem::new(
+        Code::Agent,
+        "The team had answered when Iris ended, and the answer did not get here.",
+        "Ask the team for it; the message itself is not to be sent again.",
+    )
+}

@@ -10,7 +10,7 @@ use iris_domain::{
     Problem,
     config::Config,
     freeze::{self, Proof},
-    ids::{Party, TeamName},
+    ids::{Party, SessionId, TeamName},
     problem::Code,
     snapshot::SessionView,
 };
@@ -42,8 +42,8 @@ mod supervisor;
 mod trial;
 
 use halter::Halters;
-use messages::Circling;
 pub use messages::{Circles, Letter};
+use messages::{Circling, Ends};
 use owner::{Handle, Owner};
 use slots::Slots;
 use supervisor::Command;
@@ -96,6 +96,7 @@ pub struct Teams {
     slots: Slots,
     halters: Halters,
     circling: Circling,
+    ends: Ends,
 }
 
 /// What the supervisors share.
@@ -104,6 +105,7 @@ struct Shared {
     slots: Slots,
     halters: Halters,
     circling: Circling,
+    ends: Ends,
 }
 
 /// The sessions of each team.
@@ -126,6 +128,7 @@ impl Teams {
             slots: shared.slots,
             halters: shared.halters,
             circling: shared.circling,
+            ends: shared.ends,
         }
     }
 
@@ -192,6 +195,41 @@ impl Teams {
         let (reply, answer) = oneshot::channel();
         session.send(Command::Interrupt(reply)).await?;
         answer.await.map_err(|_| shutting_down())
+    }
+
+    /// Whether there is such a team.
+    ///
+    /// # Errors
+    /// `NotFound`, with the teams that there are.
+    pub fn known(&self, team: &TeamName) -> Result<(), Problem> {
+        owner::known(&self.deps.config.borrow(), team)
+    }
+
+    /// A pair's session, if it was used in this run.
+    pub fn view(&self, from: &Party, to: &TeamName) -> Option<SessionView> {
+        let views = self.views.borrow();
+        let mut sessions = views.get(to)?.iter();
+        sessions.find(|session| session.from == *from).cloned()
+    }
+
+    /// A pair's conversation, if it has one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn session_id(
+        &self,
+        from: &Party,
+        to: &TeamName,
+    ) -> Result<Option<SessionId>, Problem> {
+        let record = self.deps.store.session(from, to).await?;
+        Ok(record.map(|record| record.id))
+    }
+
+    /// How many agents may be started before one must give way.
+    pub fn free_places(&self) -> usize {
+        let max = self.deps.config.borrow().settings.max_processes;
+        self.slots
+            .free(usize::try_from(max).unwrap_or(usize::MAX).max(1))
     }
 
     /// The sessions.

@@ -3,4 +3,4 @@
 /**
  * The truth about a message at the moment of asking.
  */
-export type MessageStatus = "queued" | "answered" | "timeout" | "failed" | "cancelled";
+export type MessageStatus = "queued" | "answered" | "timeout" | "failed" | "cancelled" | "expired";

@@ -178,8 +178,7 @@ mod tests {
         let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
         let first = flow.admit((&Party::Console, None), &a, "go", at(0));
         assert_eq!(first, Ok(1), "a human begins");
-        let mut depth = 1;
-        for hop in 0_u8.. {
+        for (depth, hop) in (1..).zip(0_u8..) {
             let (from, to) = match hop % 2 {
                 0 => (team("a"), &b),
                 _ => (team("b"), &a),
@@ -197,7 +196,6 @@ mod tests {
                 }
             }
             flow.ended(session, message);
-            depth += 1;
         }
         let own = flow.admit((&team("a"), Some(session(5))), &b, "of its own", at(0));
         assert_eq!(own, Ok(1), "no message led to it");

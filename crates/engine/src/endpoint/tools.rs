@@ -2,8 +2,12 @@
 
 mod date;
 mod forwarded;
+mod messages;
+mod names;
 mod permission;
+mod sessions;
 mod teams;
+mod wake_all;
 mod wire;
 
 use std::sync::Arc;
@@ -16,7 +20,8 @@ use iris_domain::{
     request::ToolRequest,
     snapshot::Snapshot,
 };
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+pub(super) use names::Name;
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -25,7 +30,6 @@ use tokio::sync::watch;
 use super::{
     callbacks::{Callbacks, Refused},
     refusals::Refusals,
-    schema,
 };
 use crate::{
     approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
@@ -45,164 +49,6 @@ pub(super) struct Tools {
     pub refusals: Refusals,
     /// What agents may call, and how often.
     pub callbacks: Callbacks,
-}
-
-/// A tool's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name {
-    /// Claude Code asks whether a tool may run.
-    PermissionsApprove,
-    /// What the agents that the caller gave a task want to do.
-    PermissionsPending,
-    /// Allows or denies one of these.
-    PermissionsDecide,
-    /// The configured teams.
-    ListTeams,
-    /// How teams are.
-    TeamStatus,
-    /// Starts an agent.
-    TeamWake,
-    /// Ends a team's agents.
-    TeamSleep,
-    /// Gives a team a task.
-    SendMessage,
-    /// The time.
-    GetDate,
-}
-
-impl Name {
-    /// What agents see.
-    pub(super) const ALL: [Self; 9] = [
-        Self::PermissionsApprove,
-        Self::PermissionsPending,
-        Self::PermissionsDecide,
-        Self::ListTeams,
-        Self::TeamStatus,
-        Self::TeamWake,
-        Self::TeamSleep,
-        Self::SendMessage,
-        Self::GetDate,
-    ];
-    /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 6] = [
-        Self::ListTeams,
-        Self::TeamStatus,
-        Self::TeamWake,
-        Self::TeamSleep,
-        Self::SendMessage,
-        Self::GetDate,
-    ];
-
-    /// The tool of that name.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tool| tool.as_str() == name)
-    }
-
-    /// The published name.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::PermissionsApprove => "permissions__approve",
-            Self::PermissionsPending => "permissions_pending",
-            Self::PermissionsDecide => "permissions_decide",
-            Self::ListTeams => "list_teams",
-            Self::TeamStatus => "team_status",
-            Self::TeamWake => "team_wake",
-            Self::TeamSleep => "team_sleep",
-            Self::SendMessage => "send_message",
-            Self::GetDate => "get_date",
-        }
-    }
-
-    /// What clients are told about the tool.
-    pub(super) fn definition(self) -> Tool {
-        let reads = |title: &str| {
-            ToolAnnotations::with_title(title)
-                .read_only(true)
-                .idempotent(true)
-                .open_world(false)
-        };
-        let acts = |title: &str, destructive, idempotent, open_world| {
-            ToolAnnotations::with_title(title)
-                .read_only(false)
-                .destructive(destructive)
-                .idempotent(idempotent)
-                .open_world(open_world)
-        };
-        match self {
-            // No output schema: Claude Code takes no answer that has structured content (measured
-            // with 2.1.330).
-            Self::PermissionsApprove => Tool::new(
-                self.as_str(),
-                "Asks whether a tool call may run. Decided by the team's rules, or by the human. \
-                 For Claude Code's --permission-prompt-tool; only agents that Iris started may ask.",
-                schema::of::<permission::Arguments>(),
-            )
-            .with_annotations(acts("Ask for permission", false, true, false)),
-            Self::PermissionsPending => Tool::new(
-                self.as_str(),
-                "Lists the tool calls for which agents that you gave a task wait for your permission \
-                 (teams with grantPermission: forward). Look here when such an agent does not answer.",
-                schema::of::<Nothing>(),
-            )
-            .with_raw_output_schema(schema::of::<forwarded::Pending>())
-            .with_annotations(reads("Permissions that wait for you")),
-            Self::PermissionsDecide => Tool::new(
-                self.as_str(),
-                "Allows or denies one tool call from permissions_pending, once and as it is. You can \
-                 allow only what your own team's rules let you do yourself; everything else goes on \
-                 to the user.",
-                schema::of::<forwarded::DecideArguments>(),
-            )
-            .with_raw_output_schema(schema::of::<forwarded::Decided>())
-            .with_annotations(acts("Decide a permission", true, false, false)),
-            Self::ListTeams => Tool::new(
-                self.as_str(),
-                "Lists every configured team.",
-                schema::of::<Nothing>(),
-            )
-            .with_raw_output_schema(schema::of::<wire::TeamList>())
-            .with_annotations(reads("List teams")),
-            Self::TeamStatus => Tool::new(
-                self.as_str(),
-                "Tells how the teams are: awake or asleep, what state, how many permission \
-                 requests wait for the human.",
-                schema::of::<wire::StatusArguments>(),
-            )
-            .with_raw_output_schema(schema::of::<wire::Status>())
-            .with_annotations(reads("Team status")),
-            Self::TeamWake => Tool::new(
-                self.as_str(),
-                "Starts the team's agent for your conversation with it, and returns when it is \
-                 ready. send_message wakes a team by itself.",
-                schema::of::<wire::WakeArguments>(),
-            )
-            .with_raw_output_schema(schema::of::<wire::Woken>())
-            .with_annotations(acts("Wake a team", false, true, false)),
-            Self::TeamSleep => Tool::new(
-                self.as_str(),
-                "Ends every agent process of the team, whoever started it, and returns when they \
-                 are gone. Conversations are kept.",
-                schema::of::<wire::SleepArguments>(),
-            )
-            .with_raw_output_schema(schema::of::<wire::Slept>())
-            .with_annotations(acts("Put a team to sleep", true, true, false)),
-            Self::SendMessage => Tool::new(
-                self.as_str(),
-                "Sends a task or question to a team, waking it if need be, and waits for its \
-                 answer.",
-                schema::of::<wire::SendArguments>(),
-            )
-            .with_raw_output_schema(schema::of::<wire::Sent>())
-            .with_annotations(acts("Send a message", true, false, true)),
-            Self::GetDate => Tool::new(
-                self.as_str(),
-                "Tells the current date and time, UTC.",
-                schema::of::<Nothing>(),
-            )
-            .with_raw_output_schema(schema::of::<date::Date>())
-            .with_annotations(reads("Date and time").idempotent(false)),
-        }
-    }
 }
 
 /// No arguments.
@@ -241,9 +87,18 @@ impl Tools {
             Name::ListTeams => read(name, arguments)
                 .and_then(|Nothing {}| result(&teams::list(&self.snapshot.borrow()))),
             Name::TeamStatus => self.status(caller, read(name, arguments)),
-            Name::TeamWake => self.wake(caller, read(name, arguments)).await,
+            Name::TeamWake | Name::TeamLaunch => {
+                self.wake(caller, name, read(name, arguments)).await
+            }
             Name::TeamSleep => self.sleep(caller, read(name, arguments)).await,
-            Name::SendMessage => self.send(caller, read(name, arguments)).await,
+            Name::TeamWakeAll => self.wake_all(caller, read(name, arguments)).await,
+            Name::SendMessage | Name::AskMessage => {
+                self.send(caller, name, read(name, arguments)).await
+            }
+            Name::QuickMessage => self.quick(caller, read(name, arguments)).await,
+            Name::MessageStatus => self.message_status(caller, read(name, arguments)).await,
+            Name::SessionReport => self.session_report(caller, read(name, arguments)).await,
+            Name::SessionCancel => self.session_cancel(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -16,8 +16,8 @@ use iris_domain::{
     session::Settled,
 };
 use tokio::{
-    sync::{oneshot, watch},
-    time::{Instant, timeout},
+    sync::{broadcast, broadcast::error::RecvError, oneshot, watch},
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::{info, warn};
 
@@ -52,6 +52,30 @@ pub(super) enum Told {
 struct Posted {
     session: SessionId,
     told: oneshot::Receiver<Told>,
+}
+
+/// Which messages ended, said when that is on disk; shared with the supervisors.
+#[derive(Debug, Clone)]
+pub(super) struct Ends(broadcast::Sender<MessageId>);
+
+/// Ends that one who waits may be behind. Beyond that it looks at the database.
+const ENDS: usize = 256;
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(ENDS))
+    }
+}
+
+impl Ends {
+    pub fn ended(&self, id: MessageId) {
+        // Without a listener nobody waits.
+        drop(self.0.send(id));
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<MessageId> {
+        self.0.subscribe()
+    }
 }
 
 /// Who talks in circles: the ways on which messages were stopped, and why.
@@ -292,6 +316,39 @@ impl Teams {
         limit: u32,
     ) -> Result<Vec<Message>, Problem> {
         Ok(self.deps.store.messages(from, to, limit).await?)
+    }
+
+    /// A message as soon as it has ended, or as it is when this time is over.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ended(
+        &self,
+        id: MessageId,
+        at_most: Duration,
+    ) -> Result<Option<Message>, Problem> {
+        // Before the look: an end in between is heard.
+        let mut ends = self.ends.subscribe();
+        let until = Instant::now() + at_most;
+        loop {
+            let message = self.message(id).await?;
+            if message.as_ref().is_none_or(|m| m.state.is_settled()) || Instant::now() >= until {
+                return Ok(message);
+            }
+            let ended = async {
+                loop {
+                    match ends.recv().await {
+                        Ok(ended) if ended != id => {}
+                        // Too many to hear them all: it may have been among them.
+                        Ok(_) | Err(RecvError::Lagged(_)) => return,
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            if timeout_at(until, ended).await.is_err() {
+                return self.message(id).await;
+            }
+        }
     }
 
     /// Cancels a message: one that waits is taken back, one that is being answered is interrupted.

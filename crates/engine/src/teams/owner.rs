@@ -124,10 +124,7 @@ impl Owner {
     }
 
     async fn session(&mut self, from: Party, to: TeamName) -> Result<Handle, Problem> {
-        let known = self.deps.config.borrow().teams.contains_key(&to);
-        if !known {
-            return Err(self.no_such_team(&to));
-        }
+        known(&self.deps.config.borrow(), &to)?;
         let key = (from, to);
         if let Some(handle) = self.sessions.get(&key) {
             return Ok(handle.clone());
@@ -178,21 +175,10 @@ impl Owner {
             .filter(|((f, t), _)| t == to && from.is_none_or(|from| from == f))
             .map(|(_, handle)| handle.clone())
             .collect();
-        if sessions.is_empty() && !self.deps.config.borrow().teams.contains_key(to) {
-            return Err(self.no_such_team(to));
+        if sessions.is_empty() {
+            known(&self.deps.config.borrow(), to)?;
         }
         Ok(sessions)
-    }
-
-    fn no_such_team(&self, name: &TeamName) -> Problem {
-        let config = self.deps.config.borrow();
-        let names: Vec<&str> = config.teams.keys().map(TeamName::as_str).collect();
-        let hint = if names.is_empty() {
-            "Add a team with `iris team add NAME PATH`.".to_owned()
-        } else {
-            format!("The teams are: {}.", names.join(", "))
-        };
-        Problem::new(Code::NotFound, format!("There is no team {name}."), hint)
     }
 
     fn drop_removed(&mut self, config: &Config) {
@@ -212,4 +198,19 @@ impl Owner {
         let all = self.sessions.drain().chain(self.leaving.drain());
         futures::future::join_all(all.map(|(_, handle)| handle.close())).await;
     }
+}
+
+/// Whether there is such a team.
+pub(super) fn known(config: &Config, name: &TeamName) -> Result<(), Problem> {
+    if config.teams.contains_key(name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = config.teams.keys().map(TeamName::as_str).collect();
+    let hint = if names.is_empty() {
+        "Add a team with `iris team add NAME PATH`.".to_owned()
+    } else {
+        format!("The teams are: {}.", names.join(", "))
+    };
+    let message = format!("There is no team {name}.");
+    Err(Problem::new(Code::NotFound, message, hint))
 }

@@ -83,6 +83,11 @@ impl Slots {
         }
     }
 
+    /// How many are free.
+    pub fn free(&self, max: usize) -> usize {
+        max.saturating_sub(self.table().taken.len())
+    }
+
     fn attempt(&self, owner: &mpsc::WeakSender<Command>, max: usize) -> Attempt {
         let mut table = self.table();
         if table.taken.len() < max {

@@ -29,7 +29,7 @@ use super::{
     SessionViews, Shared, TeamsDeps,
     agent::{Agent, Heard},
     halter::Halters,
-    messages::{Circling, Told},
+    messages::{Circling, Ends, Told},
     slots::Slots,
 };
 use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
@@ -86,6 +86,7 @@ pub(super) struct Supervisor {
     slots: Slots,
     halters: Halters,
     circling: Circling,
+    ends: Ends,
     views: Arc<watch::Sender<Arc<SessionViews>>>,
     id: watch::Sender<SessionId>,
     mailbox: mpsc::WeakSender<Command>,
@@ -152,6 +153,7 @@ impl Supervisor {
             slots: shared.slots,
             halters: shared.halters,
             circling: shared.circling,
+            ends: shared.ends,
             views,
             id,
             mailbox,

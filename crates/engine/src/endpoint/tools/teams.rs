@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use iris_domain::{
-    Problem, display,
+    Problem,
     ids::{Party, TeamName},
-    message::{MESSAGE_MAX, MessageStatus, SendOutcome},
     problem::Code,
     snapshot::{Snapshot, TeamState, TeamView},
 };
@@ -15,19 +14,11 @@ use tokio::time::Instant;
 use super::{
     Name, Tools, result,
     wire::{
-        Listed, Notifications, Pool, SendArguments, Sent, SleepArguments, Slept, Status,
-        StatusArguments, TeamConfig, TeamList, TeamNow, WakeArguments, Woken,
+        Listed, Notifications, Pool, SleepArguments, Slept, Status, StatusArguments, TeamConfig,
+        TeamList, TeamNow, WakeArguments, Woken,
     },
 };
 use crate::{clock, tokens::Caller};
-
-/// The published default of `timeout`, milliseconds.
-const SEND_TIMEOUT_DEFAULT: i64 = 30_000;
-/// The published largest `timeout`, milliseconds: an hour. Longer waits are `0`.
-const SEND_TIMEOUT_MAX: i64 = 3_600_000;
-/// How much of a message is repeated in its result, characters: the sender has it, and Claude Code
-/// refuses large results.
-const ECHO_MAX: usize = 1000;
 
 impl Tools {
     /// `team_status`.
@@ -50,15 +41,16 @@ impl Tools {
         result(&status(&snapshot, &me, team.as_ref(), notifications)?)
     }
 
-    /// `team_wake`.
+    /// `team_wake` and `team_launch`.
     pub(super) async fn wake(
         &self,
         caller: &Caller,
+        name: Name,
         arguments: Result<WakeArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
         let WakeArguments { team, from_team } = arguments?;
-        let me = self.acting(caller, Name::TeamWake, from_team.as_deref())?;
-        self.may(caller, Name::TeamWake, &team)?;
+        let me = self.acting(caller, name, from_team.as_deref())?;
+        self.may(caller, name, &team)?;
         let started = Instant::now();
         let session = self.teams.wake(me, team.clone()).await?;
         result(&Woken {
@@ -84,17 +76,17 @@ impl Tools {
             force,
             from_team,
         } = arguments?;
-        self.acting(caller, Name::TeamSleep, from_team.as_deref())?;
+        let me = self.acting(caller, Name::TeamSleep, from_team.as_deref())?;
         self.may(caller, Name::TeamSleep, &team)?;
         if !force {
-            not_busy(&self.snapshot.borrow(), &team)?;
+            not_busy(&self.snapshot.borrow(), &me, &team)?;
         }
         let started = Instant::now();
-        let ended = self.teams.sleep(None, team.clone()).await?;
+        let ended = self.teams.sleep(Some(me), team.clone()).await?;
         let (status, message) = if ended {
             (
                 "asleep",
-                format!("{team} sleeps; its conversations are kept."),
+                format!("{team} sleeps; your conversation with it is kept."),
             )
         } else {
             ("already_asleep", format!("{team} was asleep."))
@@ -106,26 +98,6 @@ impl Tools {
             duration: milliseconds(started.elapsed()),
             timestamp: now(),
         })
-    }
-
-    /// `send_message`.
-    pub(super) async fn send(
-        &self,
-        caller: &Caller,
-        arguments: Result<SendArguments, Problem>,
-    ) -> Result<CallToolResult, Problem> {
-        let SendArguments {
-            to_team,
-            message,
-            timeout,
-            from_team,
-        } = arguments?;
-        let me = self.acting(caller, Name::SendMessage, from_team.as_deref())?;
-        self.may(caller, Name::SendMessage, &to_team)?;
-        let timeout = patience(timeout)?;
-        let echo = sendable(&message)?;
-        let outcome = self.teams.send(me, to_team, message, timeout).await;
-        sent(outcome, echo)
     }
 }
 
@@ -214,100 +186,34 @@ fn find<'s>(snapshot: &'s Snapshot, team: &TeamName) -> Result<&'s TeamView, Pro
         })
 }
 
-/// Whether a team can be put to sleep without taking its work from it.
-pub(super) fn not_busy(snapshot: &Snapshot, team: &TeamName) -> Result<(), Problem> {
-    let state = find(snapshot, team)?.state;
-    match state {
+/// Whether the caller's agent of a team can be put to sleep without taking its work from it.
+pub(super) fn not_busy(snapshot: &Snapshot, me: &Party, team: &TeamName) -> Result<(), Problem> {
+    let sessions = &find(snapshot, team)?.sessions;
+    let Some(mine) = sessions.iter().find(|session| session.from == *me) else {
+        return Ok(());
+    };
+    match mine.state {
         TeamState::Working | TeamState::Waiting | TeamState::Waking => Err(Problem::new(
             Code::Busy,
-            format!("{team} is {}", state.as_str()),
+            format!("{team} is {}", mine.state.as_str()),
             "Wait until it is idle, or say force: true.",
         )),
         TeamState::Asleep | TeamState::Idle | TeamState::Trouble => Ok(()),
     }
 }
 
-/// How long a sender waits; `None`: for ever.
-pub(super) fn patience(timeout: Option<i64>) -> Result<Option<Duration>, Problem> {
-    match timeout.unwrap_or(SEND_TIMEOUT_DEFAULT) {
-        0 => Ok(None),
-        ms @ 1..=SEND_TIMEOUT_MAX => Ok(Some(Duration::from_millis(ms.unsigned_abs()))),
-        -1 => Err(Problem::new(
-            Code::InvalidInput,
-            "timeout -1 (send without waiting) is not available",
-            "Say how many milliseconds you want to wait; after that the team goes on by itself.",
-        )),
-        other => Err(Problem::new(
-            Code::InvalidInput,
-            format!("timeout {other} is not 0 (for ever) to {SEND_TIMEOUT_MAX} milliseconds"),
-            "Leave it out for 30 seconds.",
-        )),
-    }
-}
-
-/// A message that can be sent, as it is repeated in the result.
-pub(super) fn sendable(message: &str) -> Result<String, Problem> {
-    if message.trim().is_empty() {
-        return Err(Problem::new(
-            Code::InvalidInput,
-            "the message is empty",
-            "Say what to do.",
-        ));
-    }
-    if message.len() > MESSAGE_MAX {
-        return Err(Problem::new(
-            Code::InvalidInput,
-            format!(
-                "the message has {} bytes; at most {MESSAGE_MAX} can be sent",
-                message.len()
-            ),
-            "Put the text into a file and send its path.",
-        ));
-    }
-    if message.chars().count() <= ECHO_MAX {
-        return Ok(message.to_owned());
-    }
-    Ok(display::one_line(message, ECHO_MAX))
-}
-
-/// What the sender is told.
-pub(super) fn sent(outcome: SendOutcome, echo: String) -> Result<CallToolResult, Problem> {
-    let (status, ok) = match outcome.status {
-        MessageStatus::Queued => ("queued", true),
-        MessageStatus::Answered => ("answered", true),
-        MessageStatus::Timeout => ("timeout", true),
-        MessageStatus::Failed => ("failed", false),
-        MessageStatus::Cancelled => ("cancelled", false),
-        MessageStatus::Expired => ("expired", false),
-    };
-    let mut said = result(&Sent {
-        from: outcome.from.to_string(),
-        to: outcome.to.into(),
-        message: echo,
-        status,
-        response: outcome.response,
-        error: outcome.error.as_ref().map(in_one_text),
-        session_id: outcome.session.map(|session| session.to_string()),
-        message_id: outcome.id.to_string(),
-        duration: i64::try_from(outcome.duration).unwrap_or(i64::MAX),
-        timestamp: now(),
-    })?;
-    said.is_error = Some(!ok);
-    Ok(said)
-}
-
-fn in_one_text(problem: &Problem) -> String {
+pub(super) fn in_one_text(problem: &Problem) -> String {
     format!("{} {}", problem.message, problem.hint)
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     clock::now().as_millisecond()
 }
 
-fn milliseconds(duration: Duration) -> i64 {
+pub(super) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn count(number: usize) -> i64 {
+pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

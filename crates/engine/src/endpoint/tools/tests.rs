@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use iris_domain::{
     config::GrantPermission,
     decision::{AllowedBy, Decision, DeniedBy, Human, Surface},
@@ -6,6 +8,7 @@ use iris_domain::{
     request::Asker,
     snapshot::{SessionView, TeamState, TeamView},
 };
+use messages::Patience;
 use serde_json::Map;
 
 use super::*;
@@ -135,16 +138,20 @@ fn team_status_tells_each_caller_of_its_own_conversation() {
 }
 
 #[test]
-fn a_working_team_is_not_put_to_sleep_unasked() {
+fn a_working_agent_is_not_put_to_sleep_unasked_and_anothers_is_nobodys_business() {
+    let mut snapshot = snapshot();
+    snapshot.teams[0].sessions[0].state = TeamState::Working;
+    let other = Party::Team(team("red"));
+    assert!(teams::not_busy(&snapshot, &other, &team("blue")).is_ok());
     assert_eq!(
-        teams::not_busy(&snapshot(), &team("blue"))
+        teams::not_busy(&snapshot, &Party::Console, &team("blue"))
             .unwrap_err()
             .code,
         Code::Busy
     );
-    assert!(teams::not_busy(&snapshot(), &team("red")).is_ok());
+    assert!(teams::not_busy(&snapshot, &Party::Console, &team("red")).is_ok());
     assert_eq!(
-        teams::not_busy(&snapshot(), &team("green"))
+        teams::not_busy(&snapshot, &Party::Console, &team("green"))
             .unwrap_err()
             .code,
         Code::NotFound
@@ -153,28 +160,27 @@ fn a_working_team_is_not_put_to_sleep_unasked() {
 
 #[test]
 fn a_timeout_is_milliseconds_and_bounded() {
+    let ms = |ms| Some(Patience::Until(Duration::from_millis(ms)));
     for (timeout, expected) in [
-        (None, Some(Some(30_000))),
-        (Some(0), Some(None)),
-        (Some(1), Some(Some(1))),
-        (Some(3_600_000), Some(Some(3_600_000))),
+        (None, ms(30_000)),
+        (Some(0), Some(Patience::ForEver)),
+        (Some(1), ms(1)),
+        (Some(3_600_000), ms(3_600_000)),
         (Some(3_600_001), None),
-        (Some(-1), None),
+        (Some(-1), Some(Patience::None)),
+        (Some(-2), None),
         (Some(i64::MIN), None),
     ] {
-        let got = teams::patience(timeout)
-            .ok()
-            .map(|wait| wait.map(|wait| wait.as_millis()));
-        assert_eq!(got, expected, "{timeout:?}");
+        assert_eq!(messages::patience(timeout).ok(), expected, "{timeout:?}");
     }
 }
 
 #[test]
 fn an_empty_message_is_refused_and_a_long_one_is_not_echoed_whole() {
-    assert!(teams::sendable(" \n").is_err());
-    assert!(teams::sendable(&"x".repeat(2_000_000)).is_err());
-    assert_eq!(teams::sendable("do it").unwrap(), "do it");
-    assert!(teams::sendable(&"x".repeat(100_000)).unwrap().len() < 2000);
+    assert!(messages::sendable(" \n").is_err());
+    assert!(messages::sendable(&"x".repeat(2_000_000)).is_err());
+    assert_eq!(messages::sendable("do it").unwrap(), "do it");
+    assert!(messages::sendable(&"x".repeat(100_000)).unwrap().len() < 2000);
 }
 
 #[test]
@@ -190,7 +196,7 @@ fn a_failed_message_is_an_error_and_says_why() {
         duration: 5,
     };
     let problem = Problem::new(Code::Agent, "It ended.", "Wake it.");
-    let failed = teams::sent(
+    let failed = messages::sent(
         outcome(MessageStatus::Failed, Some(problem)),
         "m".to_owned(),
     )
@@ -202,7 +208,7 @@ fn a_failed_message_is_an_error_and_says_why() {
         (&said["from"], &said["to"], &said["message"]),
         (&json!("console"), &json!("blue"), &json!("m"))
     );
-    let late = teams::sent(outcome(MessageStatus::Timeout, None), "m".to_owned()).unwrap();
+    let late = messages::sent(outcome(MessageStatus::Timeout, None), "m".to_owned()).unwrap();
     assert_eq!(late.is_error, Some(false), "the team goes on: no error");
     assert_eq!(late.structured_content.unwrap()["status"], "timeout");
 }
@@ -261,7 +267,21 @@ fn arguments_are_held_to_the_schema() {
         (Name::TeamSleep, json!({ "team": "blue", "force": true })),
         (
             Name::SendMessage,
-            json!({ "toTeam": "blue", "message": "m", "timeout": 5 }),
+            json!({ "toTeam": "blue", "message": "m", "timeout": 5, "persist": true, "ttlDays": 3 }),
+        ),
+        (Name::TeamWakeAll, json!({ "parallel": true })),
+        (
+            Name::QuickMessage,
+            json!({ "toTeam": "blue", "message": "m", "persist": true, "ttlDays": 3 }),
+        ),
+        (
+            Name::MessageStatus,
+            json!({ "messageId": uuid::Uuid::nil().to_string(), "timeout": 5 }),
+        ),
+        (Name::SessionReport, json!({ "team": "blue" })),
+        (
+            Name::SessionCancel,
+            json!({ "team": "blue", "messageId": uuid::Uuid::nil().to_string() }),
         ),
         (Name::GetDate, json!({})),
     ] {
@@ -278,9 +298,18 @@ fn arguments_are_held_to_the_schema() {
                     read::<forwarded::DecideArguments>(name, arguments).map(drop)
                 }
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
-                Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
+                Name::TeamWake | Name::TeamLaunch => {
+                    read::<wire::WakeArguments>(name, arguments).map(drop)
+                }
+                Name::TeamWakeAll => read::<wake_all::Arguments>(name, arguments).map(drop),
                 Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),
-                Name::SendMessage => read::<wire::SendArguments>(name, arguments).map(drop),
+                Name::SendMessage | Name::AskMessage => {
+                    read::<messages::SendArguments>(name, arguments).map(drop)
+                }
+                Name::QuickMessage => read::<messages::QuickArguments>(name, arguments).map(drop),
+                Name::MessageStatus => read::<messages::StatusArguments>(name, arguments).map(drop),
+                Name::SessionReport => read::<sessions::ReportArguments>(name, arguments).map(drop),
+                Name::SessionCancel => read::<sessions::CancelArguments>(name, arguments).map(drop),
             }
         };
         takes(good.clone()).unwrap_or_else(|problem| panic!("{name:?}: {problem}"));

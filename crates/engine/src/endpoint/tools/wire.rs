@@ -44,24 +44,6 @@ pub(super) struct SleepArguments {
     pub(super) from_team: Option<String>,
 }
 
-/// Of `send_message`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SendArguments {
-    /// The team to send to.
-    pub(super) to_team: TeamName,
-    /// The task or question.
-    pub(super) message: String,
-    /// How long to wait for the answer, milliseconds, the team's start-up included. Default:
-    /// 30000. 0 waits for ever. After a timeout the team goes on with its work.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 3_600_000))]
-    pub(super) timeout: Option<i64>,
-    /// Your own team. May be left out: Iris knows who calls, and refuses another name.
-    #[serde(default)]
-    pub(super) from_team: Option<String>,
-}
-
 /// A team as configured.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct TeamConfig {
@@ -173,33 +155,6 @@ pub(super) struct Slept {
     pub(super) status: &'static str,
     pub(super) message: String,
     /// Milliseconds.
-    pub(super) duration: i64,
-    /// Milliseconds since 1970.
-    pub(super) timestamp: i64,
-}
-
-/// Of `send_message`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Sent {
-    pub(super) from: String,
-    pub(super) to: String,
-    /// The beginning and the end of what was sent.
-    pub(super) message: String,
-    /// `answered`; `timeout`: the team goes on; `failed`; `cancelled`; `queued`.
-    pub(super) status: &'static str,
-    /// The team's answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) response: Option<String>,
-    /// Why there is no answer, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<String>,
-    /// The conversation it went into.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) session_id: Option<String>,
-    /// The message's identity.
-    pub(super) message_id: String,
-    /// Milliseconds, start-up included.
     pub(super) duration: i64,
     /// Milliseconds since 1970.
     pub(super) timestamp: i64,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use iris_domain::{
     Problem,
-    ids::{MessageId, SessionId},
+    ids::MessageId,
     message::{self, Message},
     problem::Code,
     session::{Event, QUEUE_MAX, Settled, queue_full},
@@ -156,9 +156,17 @@ impl Supervisor {
         };
         let end = message::settled(settled.clone());
         let kept = self.deps.store.settled(id, clock::now(), end);
-        self.deps
-            .tasks
-            .spawn(tell(kept, id, session, settled, open.reply));
+        let (ends, reply) = (self.ends.clone(), open.reply);
+        self.deps.tasks.spawn(async move {
+            // On disk first: what the sender is told is still so after a crash.
+            if let Err(error) = kept.on_disk().await {
+                warn!(%error, message = %id, "how a message ended cannot be kept");
+            }
+            ends.ended(id);
+            if reply.is_some_and(|reply| reply.send(Told::Settled(session, settled)).is_err()) {
+                debug!(message = %id, "the sender did not wait for the end of the message");
+            }
+        });
     }
 
     /// It waits for better times; its sender is told.
@@ -222,22 +230,6 @@ impl Supervisor {
                 warn!(%error, message = %id, "how far a message is cannot be kept");
             }
         });
-    }
-}
-
-/// Tells the sender when the end is on disk: what it was told is still so after a crash.
-async fn tell(
-    kept: Queued,
-    id: MessageId,
-    session: SessionId,
-    settled: Settled,
-    reply: Option<oneshot::Sender<Told>>,
-) {
-    if let Err(error) = kept.on_disk().await {
-        warn!(%error, message = %id, "how a message ended cannot be kept");
-    }
-    if reply.is_some_and(|reply| reply.send(Told::Settled(session, settled)).is_err()) {
-        debug!(message = %id, "the sender did not wait for the end of the message");
     }
 }
 

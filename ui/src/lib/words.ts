@@ -162,5 +162,6 @@ export const STATUSES: Record<MessageStatus, { title: string; says: string }> = 
   queued: { title: 'Queued', says: 'Iris has the task; the agent has not got it yet.' },
   timeout: { title: 'No answer yet', says: 'Iris stopped waiting. The agent goes on working on it.' },
   failed: { title: 'Failed', says: '' },
+  expired: { title: 'Expired', says: 'It could not be delivered in its time.' },
   cancelled: { title: 'Interrupted', says: 'The turn was stopped before the agent answered.' },
 };

@@ -353,6 +353,14 @@ impl Store {
             .map(drop)
     }
 
+    /// Takes the record of a pair's conversation out.
+    ///
+    /// # Errors
+    /// When it is still on disk.
+    pub async fn delete_session(&self, from: Party, to: TeamName) -> Result<(), StoreError> {
+        self.write(Op::DeleteSession(from, to)).await.map(drop)
+    }
+
     /// Notes a live agent's process group, so that the next start can end it if this Iris cannot.
     /// `started` is the leader's start time, clock ticks since boot.
     ///

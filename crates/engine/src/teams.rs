@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod agent;
+mod conversation;
 mod halter;
 mod owner;
 mod slots;
@@ -45,6 +46,7 @@ mod start;
 mod supervisor;
 mod trial;
 
+pub use conversation::Asked;
 use halter::Halters;
 use owner::{Handle, Owner};
 use slots::Slots;

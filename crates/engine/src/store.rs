@@ -343,6 +343,14 @@ impl Store {
         self.read(read::session_ids).await
     }
 
+    /// The records of all conversations, by team and pair.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        self.read(read::sessions).await
+    }
+
     /// Keeps a conversation's record (insert or replace by pair).
     ///
     /// # Errors

@@ -5,15 +5,19 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { ApprovalView } from '../bindings/ApprovalView';
 import type { Code } from '../bindings/Code';
 import type { Consequences } from '../bindings/Consequences';
+import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantView } from '../bindings/GrantView';
+import type { ListedSession } from '../bindings/ListedSession';
 import type { MissedView } from '../bindings/MissedView';
+import type { Party } from '../bindings/Party';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
 import type { PromptView } from '../bindings/PromptView';
+import type { Rebooted } from '../bindings/Rebooted';
 import type { Row } from '../bindings/Row';
 import type { RuleMistake } from '../bindings/RuleMistake';
 import type { RulesView } from '../bindings/RulesView';
@@ -300,6 +304,35 @@ export class FakeApi implements Api {
   async interrupt(team: TeamName): Promise<void> {
     await this.#call('interrupt', team);
     this.#change(team, { state: 'idle' });
+  }
+
+  async listSessions(): Promise<ListedSession[]> {
+    await this.#call('listSessions');
+    return this.state.teams.flatMap((team) =>
+      team.sessions.map(({ id, from, state, pid, queued, lastActivity }) => ({
+        id, from, to: team.name, begun: true, state, pid, queued, lastUsed: lastActivity,
+      })),
+    );
+  }
+
+  async rebootSession(from: Party, to: TeamName): Promise<Rebooted> {
+    await this.#call('rebootSession', from, to);
+    const session = this.#team(to).sessions.find((it) => it.from === from);
+    const fresh = crypto.randomUUID();
+    this.#change(to, { sessions: this.#team(to).sessions.map((it) => (it.from === from ? { ...it, id: fresh } : it)) });
+    return { from, to, old: session?.id, new: fresh, ended: session?.pid !== undefined, record: { removed: [] } };
+  }
+
+  async deleteSession(from: Party, to: TeamName): Promise<Deleted> {
+    await this.#call('deleteSession', from, to);
+    const session = this.#team(to).sessions.find((it) => it.from === from);
+    this.#change(to, { sessions: this.#team(to).sessions.filter((it) => it.from !== from) });
+    return { from, to, session: session?.id, ended: session?.pid !== undefined, record: { removed: [] } };
+  }
+
+  async sleepSession(from: Party, to: TeamName): Promise<boolean> {
+    await this.#call('sleepSession', from, to);
+    return this.#team(to).sessions.some((it) => it.from === from && it.pid !== undefined);
   }
 
   async freeze(team?: TeamName): Promise<FrozenView> {

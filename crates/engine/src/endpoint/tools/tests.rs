@@ -263,6 +263,14 @@ fn arguments_are_held_to_the_schema() {
             Name::SendMessage,
             json!({ "toTeam": "blue", "message": "m", "timeout": 5 }),
         ),
+        (
+            Name::SessionReboot,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
+        (
+            Name::SessionDelete,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
         (Name::GetDate, json!({})),
     ] {
         let takes = |value: Value| {
@@ -280,6 +288,9 @@ fn arguments_are_held_to_the_schema() {
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
                 Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
                 Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),
+                Name::SessionReboot | Name::SessionDelete => {
+                    read::<session::Arguments>(name, arguments).map(drop)
+                }
                 Name::SendMessage => read::<wire::SendArguments>(name, arguments).map(drop),
             }
         };

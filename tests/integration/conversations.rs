@@ -13,6 +13,8 @@ use iris_domain::{
 };
 use iris_engine::{store::AuditQuery, teams::Asked};
 
+use iris_tests::{Iris, require};
+
 use crate::supervisor::house::{House, is_alive, name, within};
 
 fn asked() -> Asked {
@@ -260,4 +262,74 @@ async fn a_team_that_is_not_there_is_said_and_not_recorded() {
     assert!(house.rows("session.delete").await.is_empty());
     assert!(house.rows("session.reboot").await.is_empty());
     house.end().await;
+}
+
+/// The real Claude Code keeps its record where Iris looks for it, and a tool acts on the caller's own
+/// conversation only, after a human said yes.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_real_claude_code_a_record_is_gone_for_good() {
+    require!("claude");
+    let mut iris = Iris::start().await;
+    iris.add_team("alpha").await;
+    iris.add_team("beta").await;
+    let records = || Iris::files_with(&iris.dir().join("home/.claude/projects"), &["kumquat"]);
+    iris.send_in_background("alpha", "kumquat one")
+        .response()
+        .await;
+    assert_eq!(records().len(), 1, "it is written down");
+    let listed = iris.cli(&["session", "list", "--json"]).await.json();
+    let old = listed[0]["id"].clone();
+    assert_eq!(
+        (&listed[0]["begun"], &listed[0]["from"]),
+        (&true.into(), &"console".into())
+    );
+
+    let done = iris
+        .cli(&["session", "reboot", "alpha", "--json"])
+        .await
+        .json();
+    assert_eq!((&done["old"], &done["ended"]), (&old, &true.into()));
+    assert_eq!(records(), Vec::<String>::new(), "nothing of it is left");
+    let answer = iris.send_in_background("alpha", "kumquat two");
+    assert_eq!(answer.response().await, "echo: kumquat two");
+
+    // The agent of beta has a conversation with alpha, and asks for its end.
+    let to_alpha =
+        r#"FAKE:tool mcp__iris__send_message {"toTeam":"alpha","message":"kumquat three"}"#;
+    let sending = iris.send_in_background("beta", to_alpha);
+    assert!(sending.response().await.contains("kumquat three"));
+    let before = records().len();
+    let delete = r#"FAKE:tool mcp__iris__session_delete {"toTeam":"alpha"}"#;
+    let sending = iris.send_in_background("beta", delete);
+    let pending = iris.pending_one().await;
+    assert_eq!(pending.tool, "mcp__iris__session_delete");
+    iris.approve(&pending).await;
+    let answer = sending.response().await;
+    assert!(answer.contains(r#""hadSession":true"#), "{answer}");
+    assert!(records().len() < before);
+    let listed = iris.cli(&["session", "list", "alpha"]).await.ok();
+    assert!(
+        listed.contains("console") && !listed.contains("beta"),
+        "{listed}"
+    );
+
+    let gone = iris.cli(&["session", "delete", "alpha"]).await.ok();
+    assert!(
+        gone.starts_with("Your conversation with alpha is deleted"),
+        "{gone}"
+    );
+    let none = iris.cli(&["session", "delete", "alpha"]).await.ok();
+    assert!(none.contains("had no conversation"), "{none}");
+    let unknown = iris.cli(&["session", "reboot", "gamma"]).await;
+    assert_eq!(unknown.code, 4, "{unknown}");
+    let rows = iris.audit().await;
+    let by = |tool: &str| {
+        rows.iter()
+            .filter(|row| row.tool == tool)
+            .map(|row| row.decided_by.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(by("session.delete").len(), 3);
+    assert!(by("session.delete").contains(&"tool:beta".to_owned()));
+    iris.stop();
 }

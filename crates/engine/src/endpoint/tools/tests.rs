@@ -333,7 +333,7 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         assert_eq!(tool.output_schema.is_some(), structured, "{name:?}");
         assert_eq!(Name::of(name.as_str()), Some(name), "names are found");
     }
-    assert_eq!(Name::of("session_delete"), None);
+    assert_eq!(Name::of("session_destroy"), None);
     assert!(
         !Name::CONSOLE.contains(&Name::PermissionsApprove),
         "the console asks nobody"

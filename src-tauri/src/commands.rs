@@ -8,6 +8,7 @@
 
 mod outside;
 mod record;
+mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -58,6 +59,10 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         sleep,
         send,
         interrupt,
+        sessions::list_sessions,
+        sessions::reboot_session,
+        sessions::delete_session,
+        sessions::sleep_session,
         freeze,
         thaw,
         add_team,
@@ -440,7 +445,7 @@ fn quit(shell: State<'_, Shell>, app: AppHandle) {
 }
 
 /// A part of a call, as what it should be.
-fn parsed<T: DeserializeOwned>(name: &str, value: Value) -> Answered<T> {
+pub(super) fn parsed<T: DeserializeOwned>(name: &str, value: Value) -> Answered<T> {
     serde_json::from_value(value).map_err(|error| {
         Problem::new(
             Code::InvalidInput,
@@ -488,7 +493,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 48, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 52, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

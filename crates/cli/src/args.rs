@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod session;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
 
 pub use audit::{Audit, AuditCommand, Filters};
+pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
 #[derive(Debug, Parser)]
@@ -139,6 +141,9 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
+    /// List conversations; begin one anew, put it to sleep, delete it
+    #[command(subcommand)]
+    Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
     /// Check the config file, or print its schema

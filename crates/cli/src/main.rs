@@ -15,6 +15,7 @@ mod records;
 #[cfg(test)]
 mod samples;
 mod serve;
+mod sessions;
 mod stopping;
 mod together;
 mod when;
@@ -113,6 +114,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             timeout,
         } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),
         Command::Config(command) => config::config(&context, command),
         Command::Explain(explain) => policy::explain(&context, explain),

@@ -33,6 +33,7 @@ use crate::{
 };
 
 mod agent;
+mod conversation;
 mod halter;
 mod messages;
 mod owner;
@@ -41,6 +42,7 @@ mod start;
 mod supervisor;
 mod trial;
 
+pub use conversation::Asked;
 use halter::Halters;
 pub use messages::{Circles, Letter};
 use messages::{Circling, Ends};

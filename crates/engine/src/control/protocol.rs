@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::SessionAct;
 use crate::{
     config_file::TeamEdit,
     secrets::{Kept, Place, Spoken},
@@ -188,6 +189,21 @@ pub enum Command {
         /// Whose.
         team: TeamName,
     },
+    /// The conversations, of one team or all: a list of [`iris_domain::conversation::Listed`].
+    Sessions {
+        /// Of which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<TeamName>,
+    },
+    /// Does something with a whole conversation; the answer is what the act says.
+    Session {
+        /// What.
+        act: SessionAct,
+        /// The team it is with.
+        team: TeamName,
+        /// Whose it is.
+        from: Party,
+    },
     /// Audit rows, newest first.
     Audit {
         /// Which.
@@ -266,6 +282,8 @@ impl Command {
             Self::TunnelKill { .. } => "tunnelKill",
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
+            Self::Sessions { .. } => "sessions",
+            Self::Session { act, .. } => act.name(),
             Self::Audit { .. } => "audit",
             Self::AuditExport { .. } => "auditExport",
             Self::AuditVerify {} => "auditVerify",
@@ -302,6 +320,7 @@ impl Command {
             | Self::TeamList {}
             | Self::TeamRemove { .. }
             | Self::Interrupt { .. }
+            | Self::Sessions { .. }
             | Self::Explain { .. }
             | Self::Headers {}
             | Self::Metrics {}
@@ -318,6 +337,7 @@ impl Command {
             | Self::KeyRotate { .. }
             | Self::TunnelKill { .. }
             | Self::Send { .. }
+            | Self::Session { .. }
             | Self::Audit { .. }
             | Self::AuditExport { .. }
             | Self::AuditVerify {}
@@ -511,87 +531,4 @@ impl From<&ApprovalView> for PendingItem {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn commands_read_as_documented() {
-        let table = [
-            (json!({"command": "status"}), Command::Status {}),
-            (
-                json!({"command": "approve", "id": "k3"}),
-                Command::Approve {
-                    id: "k3".into(),
-                    input: None,
-                    remember: None,
-                },
-            ),
-            (
-                json!({"command": "send", "team": "api", "text": "hi", "timeoutMs": 5}),
-                Command::Send {
-                    team: "api".parse().unwrap(),
-                    text: "hi".into(),
-                    timeout_ms: Some(5),
-                },
-            ),
-            (
-                json!({"command": "answer", "id": "k3", "answer": "pass", "remember": true}),
-                Command::Answer {
-                    id: "k3".into(),
-                    answer: Some(Spoken(crate::secrets::Secret::new("pass".into()))),
-                    remember: true,
-                },
-            ),
-            (
-                json!({"command": "teamStop", "team": "api"}),
-                Command::TeamStop {
-                    team: "api".parse().unwrap(),
-                },
-            ),
-        ];
-        for (text, command) in table {
-            assert_eq!(
-                serde_json::from_value::<Command>(text.clone()).unwrap(),
-                command,
-                "{text}"
-            );
-            assert_eq!(
-                serde_json::to_value(&command).unwrap(),
-                text,
-                "and is written so"
-            );
-        }
-    }
-
-    #[test]
-    fn an_answer_is_not_printed() {
-        let answer = Command::Answer {
-            id: "k3".into(),
-            answer: Some(Spoken(crate::secrets::Secret::new("pass".into()))),
-            remember: false,
-        };
-        let printed = format!("{answer:?}");
-        assert!(
-            printed.contains("[redacted]") && !printed.contains("pass"),
-            "{printed}"
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_an_error() {
-        for text in [
-            json!({"command": "status", "loud": true}),
-            json!({"command": "approve", "id": "k3", "forEver": true}),
-            json!({"command": "reboot"}),
-            json!({"command": "teamStop", "team": "no spaces here"}),
-            json!({}),
-        ] {
-            assert!(
-                serde_json::from_value::<Command>(text.clone()).is_err(),
-                "{text}"
-            );
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,8 @@ mod forwarded;
 mod messages;
 mod names;
 mod permission;
-mod sessions;
+mod report;
+mod session;
 mod teams;
 mod wake_all;
 mod wire;
@@ -99,6 +100,8 @@ impl Tools {
             Name::MessageStatus => self.message_status(caller, read(name, arguments)).await,
             Name::SessionReport => self.session_report(caller, read(name, arguments)).await,
             Name::SessionCancel => self.session_cancel(caller, read(name, arguments)).await,
+            Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
+            Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

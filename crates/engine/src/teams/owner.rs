@@ -13,7 +13,7 @@ use tracing::{debug, info};
 
 use super::{
     SessionViews, Shared, TeamsDeps, shutting_down,
-    supervisor::{Command, Supervisor},
+    supervisor::{Before, Command, Supervisor},
 };
 use crate::{clock, store::SessionRecord};
 
@@ -34,6 +34,12 @@ pub(super) enum Question {
         from: Option<Party>,
         to: TeamName,
         reply: oneshot::Sender<Result<Vec<Handle>, Problem>>,
+    },
+    /// Ends the session of a pair for good; answers what there was, if anything.
+    Delete {
+        from: Party,
+        to: TeamName,
+        reply: oneshot::Sender<Result<Option<Before>, Problem>>,
     },
     /// End everything.
     Shutdown(oneshot::Sender<()>),
@@ -105,6 +111,7 @@ impl Owner {
                             debug!("who asked for sessions is gone");
                         }
                     }
+                    Some(Question::Delete { from, to, reply }) => self.delete((from, to), reply).await,
                     Some(Question::Shutdown(reply)) => {
                         self.close().await;
                         if reply.send(()).is_err() {
@@ -132,7 +139,15 @@ impl Owner {
         if let Some(leaving) = self.leaving.remove(&key) {
             leaving.commands.closed().await;
         }
-        let record = self.record(&key).await?;
+        let now = clock::now();
+        let record = self.record(&key).await?.unwrap_or_else(|| SessionRecord {
+            id: SessionId(uuid::Uuid::new_v4()),
+            from: key.0.clone(),
+            to: key.1.clone(),
+            started: false,
+            created_at: now,
+            last_used_at: now,
+        });
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (id_tx, id) = watch::channel(record.id);
         let supervisor = Supervisor::new(
@@ -149,23 +164,44 @@ impl Owner {
         Ok(handle)
     }
 
-    async fn record(&self, (from, to): &Key) -> Result<SessionRecord, Problem> {
-        let known = self.deps.store.session(from, to).await.map_err(|error| {
+    async fn delete(&mut self, key: Key, reply: oneshot::Sender<Result<Option<Before>, Problem>>) {
+        let known = match self.sessions.contains_key(&key) {
+            true => Ok(true),
+            false => self.record(&key).await.map(|record| record.is_some()),
+        };
+        let handle = match known {
+            Ok(true) => self.session(key.0.clone(), key.1.clone()).await.map(Some),
+            Ok(false) if self.deps.config.borrow().teams.contains_key(&key.1) => Ok(None),
+            Ok(false) => Err(no_such_team(&self.deps.config.borrow(), &key.1)),
+            Err(problem) => Err(problem),
+        };
+        match handle {
+            Ok(Some(handle)) => {
+                self.sessions.remove(&key);
+                let leaving = handle.clone();
+                self.deps.tasks.spawn(async move {
+                    if leaving.commands.send(Command::Delete(reply)).await.is_err() {
+                        debug!("the session to delete is gone");
+                    }
+                });
+                self.leaving.insert(key, handle);
+            }
+            nothing => {
+                if reply.send(nothing.map(|_| None)).is_err() {
+                    debug!("who deleted a session is gone");
+                }
+            }
+        }
+    }
+
+    async fn record(&self, (from, to): &Key) -> Result<Option<SessionRecord>, Problem> {
+        self.deps.store.session(from, to).await.map_err(|error| {
             Problem::new(
                 Code::Storage,
                 format!("The conversation cannot be looked up: {error}."),
                 "See that the disk is not full and that Iris may write to its home.",
             )
-        })?;
-        let now = clock::now();
-        Ok(known.unwrap_or_else(|| SessionRecord {
-            id: SessionId(uuid::Uuid::new_v4()),
-            from: from.clone(),
-            to: to.clone(),
-            started: false,
-            created_at: now,
-            last_used_at: now,
-        }))
+        })
     }
 
     fn existing(&self, from: Option<&Party>, to: &TeamName) -> Result<Vec<Handle>, Problem> {
@@ -202,9 +238,13 @@ impl Owner {
 
 /// Whether there is such a team.
 pub(super) fn known(config: &Config, name: &TeamName) -> Result<(), Problem> {
-    if config.teams.contains_key(name) {
-        return Ok(());
+    match config.teams.contains_key(name) {
+        true => Ok(()),
+        false => Err(no_such_team(config, name)),
     }
+}
+
+fn no_such_team(config: &Config, name: &TeamName) -> Problem {
     let names: Vec<&str> = config.teams.keys().map(TeamName::as_str).collect();
     let hint = if names.is_empty() {
         "Add a team with `iris team add NAME PATH`.".to_owned()
@@ -212,5 +252,5 @@ pub(super) fn known(config: &Config, name: &TeamName) -> Result<(), Problem> {
         format!("The teams are: {}.", names.join(", "))
     };
     let message = format!("There is no team {name}.");
-    Err(Problem::new(Code::NotFound, message, hint))
+    Problem::new(Code::NotFound, message, hint)
 }

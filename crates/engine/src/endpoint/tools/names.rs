@@ -2,7 +2,7 @@
 
 use rmcp::model::{Tool, ToolAnnotations};
 
-use super::{Nothing, date, forwarded, messages, permission, sessions, wake_all, wire};
+use super::{Nothing, date, forwarded, messages, permission, report, session, wake_all, wire};
 use crate::endpoint::schema;
 
 /// A tool's name.
@@ -38,13 +38,17 @@ pub(crate) enum Name {
     SessionReport,
     /// Ends a turn, or takes a message back.
     SessionCancel,
+    /// Begins a new conversation.
+    SessionReboot,
+    /// Deletes a conversation.
+    SessionDelete,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -60,10 +64,12 @@ impl Name {
         Self::MessageStatus,
         Self::SessionReport,
         Self::SessionCancel,
+        Self::SessionReboot,
+        Self::SessionDelete,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(crate) const CONSOLE: [Self; 13] = [
+    pub(crate) const CONSOLE: [Self; 15] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
@@ -76,6 +82,8 @@ impl Name {
         Self::MessageStatus,
         Self::SessionReport,
         Self::SessionCancel,
+        Self::SessionReboot,
+        Self::SessionDelete,
         Self::GetDate,
     ];
 
@@ -102,6 +110,8 @@ impl Name {
             Self::MessageStatus => "message_status",
             Self::SessionReport => "session_report",
             Self::SessionCancel => "session_cancel",
+            Self::SessionReboot => "session_reboot",
+            Self::SessionDelete => "session_delete",
             Self::GetDate => "get_date",
         }
     }
@@ -229,18 +239,36 @@ impl Name {
                 self.as_str(),
                 "Reports your conversation with a team: its latest messages, how far each is, and their \
                  answers.",
-                schema::of::<sessions::ReportArguments>(),
+                schema::of::<report::ReportArguments>(),
             )
-            .with_raw_output_schema(schema::of::<sessions::Report>())
+            .with_raw_output_schema(schema::of::<report::Report>())
             .with_annotations(reads("Report a conversation")),
             Self::SessionCancel => Tool::new(
                 self.as_str(),
                 "Ends the turn that runs in your conversation with a team; with messageId, takes that \
                  message back if it still waits. The conversation goes on with the next message.",
-                schema::of::<sessions::CancelArguments>(),
+                schema::of::<report::CancelArguments>(),
             )
-            .with_raw_output_schema(schema::of::<sessions::Cancelled>())
+            .with_raw_output_schema(schema::of::<report::Cancelled>())
             .with_annotations(acts("Cancel a turn", true, true, false)),
+            Self::SessionReboot => Tool::new(
+                self.as_str(),
+                "Begins a new, empty conversation with a team, and returns when it is ready. The old \
+                 one stays if that does not work; otherwise it is gone for good. A turn that runs \
+                 is ended; messages that wait go to the new conversation.",
+                schema::of::<session::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<session::RebootedOut>())
+            .with_annotations(acts("Begin a new conversation", true, false, false)),
+            Self::SessionDelete => Tool::new(
+                self.as_str(),
+                "Deletes your conversation with a team for good: its process, messages that wait, \
+                 and Claude Code's record of it on the team's host. The next message begins a new \
+                 one.",
+                schema::of::<session::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<session::DeletedOut>())
+            .with_annotations(acts("Delete a conversation", true, true, false)),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",

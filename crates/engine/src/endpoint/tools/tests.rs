@@ -283,6 +283,14 @@ fn arguments_are_held_to_the_schema() {
             Name::SessionCancel,
             json!({ "team": "blue", "messageId": uuid::Uuid::nil().to_string() }),
         ),
+        (
+            Name::SessionReboot,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
+        (
+            Name::SessionDelete,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
         (Name::GetDate, json!({})),
     ] {
         let takes = |value: Value| {
@@ -308,8 +316,11 @@ fn arguments_are_held_to_the_schema() {
                 }
                 Name::QuickMessage => read::<messages::QuickArguments>(name, arguments).map(drop),
                 Name::MessageStatus => read::<messages::StatusArguments>(name, arguments).map(drop),
-                Name::SessionReport => read::<sessions::ReportArguments>(name, arguments).map(drop),
-                Name::SessionCancel => read::<sessions::CancelArguments>(name, arguments).map(drop),
+                Name::SessionReport => read::<report::ReportArguments>(name, arguments).map(drop),
+                Name::SessionCancel => read::<report::CancelArguments>(name, arguments).map(drop),
+                Name::SessionReboot | Name::SessionDelete => {
+                    read::<session::Arguments>(name, arguments).map(drop)
+                }
             }
         };
         takes(good.clone()).unwrap_or_else(|problem| panic!("{name:?}: {problem}"));
@@ -351,7 +362,7 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         assert_eq!(tool.output_schema.is_some(), structured, "{name:?}");
         assert_eq!(Name::of(name.as_str()), Some(name), "names are found");
     }
-    assert_eq!(Name::of("session_delete"), None);
+    assert_eq!(Name::of("session_destroy"), None);
     assert!(
         !Name::CONSOLE.contains(&Name::PermissionsApprove),
         "the console asks nobody"

@@ -79,6 +79,15 @@ impl Supervisor {
         self.places
     }
 
+    /// Ends what waited for better times: there are none.
+    pub(super) fn end_parked(&mut self, why: &Problem) {
+        let parked = self.open.iter().filter(|(_, open)| open.parked.is_some());
+        let ids: Vec<MessageId> = parked.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.end(id, Settled::Failed(why.clone()));
+        }
+    }
+
     /// How many wait for better times.
     pub(super) fn parked(&self) -> usize {
         let open = self.open.values();
@@ -134,6 +143,7 @@ impl Supervisor {
             && open.message.persist
             && !open.written
             && open.message.session.is_none_or(|at| at == self.record.id)
+            && self.deleting.is_none()
             && self.configured().is_some()
         {
             return self.park(id, why.clone());

@@ -17,6 +17,7 @@ use iris_domain::{
 };
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::{environment::Environment, git, home::Home, process::Processes};
 pub use folder::Folder;
@@ -96,6 +97,12 @@ impl Agents {
             processes,
             turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
         }
+    }
+
+    /// For a program that serves nobody but the user: no team's project is known.
+    pub fn apart(home: &Home, env: Environment) -> Self {
+        let config = watch::channel(Arc::default()).1;
+        Self::new(home, config, env, Processes::new(&TaskTracker::new()))
     }
 
     /// The kinds that there are, for this project.
@@ -304,4 +311,3 @@ fn of_project(folder: &Folder, kind: &str) -> Result<Map<String, Value>, Problem
     );
     Ok(data)
 }
-

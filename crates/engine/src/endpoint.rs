@@ -39,7 +39,8 @@ use self::{
     server::Server,
 };
 use crate::{
-    agents::Agents, approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls, tokens::Tokens,
+    agents::Agents, approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls,
+    tokens::Tokens,
 };
 
 /// What the endpoint serves with.

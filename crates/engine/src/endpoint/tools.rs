@@ -30,7 +30,8 @@ use super::{
     schema,
 };
 use crate::{
-    agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+    agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
+    tokens::Caller,
 };
 
 /// What the tools work on.

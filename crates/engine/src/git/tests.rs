@@ -117,7 +117,10 @@ async fn no_program_that_a_repository_names_runs() {
     for hook in ["post-index-change", "fsmonitor-watchman", "pre-auto-gc"] {
         fs::copy(&program, place.at("repo/.git/hooks").join(hook)).unwrap();
     }
-    place.write("repo/.gitmodules", "[submodule \"a\"]\n\tpath = a\n\turl = ext::evil\n\tupdate = !evil\n");
+    place.write(
+        "repo/.gitmodules",
+        "[submodule \"a\"]\n\tpath = a\n\turl = ext::evil\n\tupdate = !evil\n",
+    );
 
     let told = place.diff("repo").await.unwrap();
     assert!(
@@ -162,8 +165,11 @@ async fn a_repository_does_not_lead_into_another() {
     let why = place.diff("repo").await.unwrap_err();
     assert!(matches!(why, NoDiff::NotRead(_)), "{why}");
     fs::remove_file(place.at("repo/.git/objects/info/alternates")).unwrap();
-    std::os::unix::fs::symlink(format!("{hidden}/objects"), place.at("repo/.git/objects/ff"))
-        .unwrap_or_else(|error| panic!("{error}"));
+    std::os::unix::fs::symlink(
+        format!("{hidden}/objects"),
+        place.at("repo/.git/objects/zz"),
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
     let why = place.diff("repo").await.unwrap_err();
     assert!(matches!(why, NoDiff::NotRead(_)), "{why}");
 
@@ -171,7 +177,12 @@ async fn a_repository_does_not_lead_into_another() {
     fs::remove_file(place.at("repo/.git/HEAD")).unwrap();
     std::os::unix::fs::symlink(format!("{hidden}/HEAD"), place.at("repo/.git/HEAD")).unwrap();
     assert!(place.diff("repo").await.is_err());
-    for head in ["ref: ../../../../etc/passwd", "ref: refs/../../../x", "nonsense", ""] {
+    for head in [
+        "ref: ../../../../etc/passwd",
+        "ref: refs/../../../x",
+        "nonsense",
+        "",
+    ] {
         fs::remove_file(place.at("repo/.git/HEAD")).unwrap();
         place.write("repo/.git/HEAD", head);
         assert!(place.diff("repo").await.is_err(), "{head}");
@@ -194,7 +205,11 @@ async fn a_long_diff_is_cut_and_a_link_or_pipe_in_the_tree_is_not_followed() {
     let long: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
     place.write("repo/a.txt", &long);
     let told = place.diff("repo").await.unwrap();
-    assert!(told.cut && told.text.len() <= DIFF_MAX, "{}", told.text.len());
+    assert!(
+        told.cut && told.text.len() <= DIFF_MAX,
+        "{}",
+        told.text.len()
+    );
 
     fs::remove_file(place.at("repo/a.txt")).unwrap();
     place.write("secret", "outside's secret\n");

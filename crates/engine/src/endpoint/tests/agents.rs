@@ -166,7 +166,10 @@ async fn a_broken_template_is_told_with_file_and_line() {
         assert!(!line || said.contains("line "), "{said}");
     }
     house.write("blue/.iris/templates/logger.hbs", "fine");
-    house.write("blue/.iris/context.yaml", "framework: Vue\nwritePattern: []\n");
+    house.write(
+        "blue/.iris/context.yaml",
+        "framework: Vue\nwritePattern: []\n",
+    );
     let said = text(&house.get(json!({ "agentType": "logger" })).await);
     assert!(
         said.contains("context.yaml, line 2") && said.contains("writePattern"),
@@ -184,7 +187,10 @@ async fn loops_within_loops_and_endless_templates_are_given_up() {
         .get(json!({ "agentType": "logger", "context": { "a": many } }))
         .await;
     assert_eq!(got["isError"], true, "{got}");
-    house.write("blue/.iris/templates/logger.hbs", &"{{#if a}}".repeat(20_000));
+    house.write(
+        "blue/.iris/templates/logger.hbs",
+        &"{{#if a}}".repeat(20_000),
+    );
     let got = house.get(json!({ "agentType": "logger" })).await;
     assert_eq!(got["isError"], true, "{got}");
     house.write("blue/.iris/templates/logger.hbs", &"x".repeat(100_000));
@@ -291,7 +297,10 @@ async fn the_console_names_any_local_teams_project_and_no_other_folder() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_is_a_prompt_with_the_two_published_arguments() {
     let house = House::with(json!({})).await;
-    house.write("blue/.iris/templates/dba.hbs", "You are a {{projectName}} dba.");
+    house.write(
+        "blue/.iris/templates/dba.hbs",
+        "You are a {{projectName}} dba.",
+    );
     let list = house.agents("prompts/list", json!({})).await;
     let prompts = list["result"]["prompts"].as_array().unwrap();
     assert_eq!(prompts.len(), 11, "{list}");
@@ -340,7 +349,9 @@ async fn prompts_have_the_rights_of_get_agent() {
         let list = house.agents("prompts/list", json!({})).await;
         let listed = list["result"]["prompts"].as_array().unwrap().len();
         assert_eq!(listed, shown, "{blue}");
-        let got = house.agents("prompts/get", json!({ "name": "logger" })).await;
+        let got = house
+            .agents("prompts/get", json!({ "name": "logger" }))
+            .await;
         assert!(got["error"]["message"].is_string(), "{blue}: {got}");
         assert!(got.get("result").is_none(), "{blue}: {got}");
         let got = house.get(json!({ "agentType": "logger" })).await;

@@ -201,8 +201,8 @@ async fn loops_within_loops_and_endless_templates_are_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn get_agent_reads_the_callers_own_project_only() {
     let house = House::with(json!({})).await;
-    house.write("green/CLAUDE.md", "green's secret");
-    house.write("CLAUDE.md", "outside's secret");
+    house.write("green/CLAUDE.md", "green's xyzzy");
+    house.write("CLAUDE.md", "outside's xyzzy");
     std::os::unix::fs::symlink(house.path("green"), house.path("blue/door")).unwrap();
     for path in [
         house.path("green"),
@@ -219,13 +219,13 @@ async fn get_agent_reads_the_callers_own_project_only() {
             .get(json!({ "agentType": "logger", "projectPath": path }))
             .await;
         assert_eq!(got["isError"], true, "{path}: {got}");
-        assert!(!got.to_string().contains("secret"), "{path}: {got}");
+        assert!(!got.to_string().contains("xyzzy"), "{path}: {got}");
     }
     // A link out of it is not followed for a file, either.
     std::os::unix::fs::symlink(house.path("green/CLAUDE.md"), house.path("blue/CLAUDE.md"))
         .unwrap();
     let got = house.get(json!({ "agentType": "logger" })).await;
-    assert!(!got.to_string().contains("secret"), "{got}");
+    assert!(!got.to_string().contains("xyzzy"), "{got}");
     let notes = got["structuredContent"]["notes"].to_string();
     assert!(notes.contains("CLAUDE.md"), "it is said: {notes}");
     // A folder of the project is one, too.
@@ -267,7 +267,7 @@ async fn pipes_devices_and_large_files_of_a_project_are_not_read() {
 async fn the_console_names_any_local_teams_project_and_no_other_folder() {
     let house = House::with(json!({})).await;
     house.write("green/CLAUDE.md", "green's rules");
-    house.write("CLAUDE.md", "outside's secret");
+    house.write("CLAUDE.md", "outside's xyzzy");
     let call = |path: Value| {
         let arguments = json!({ "agentType": "logger", "projectPath": path });
         house.console(
@@ -285,7 +285,7 @@ async fn the_console_names_any_local_teams_project_and_no_other_folder() {
     ] {
         let got = call(json!(path)).await;
         assert_eq!(got["result"]["isError"], true, "{path}: {got}");
-        assert!(!got.to_string().contains("secret"), "{path}: {got}");
+        assert!(!got.to_string().contains("xyzzy"), "{path}: {got}");
     }
     let got = call(json!("/srv/far")).await;
     let said = got["result"]["structuredContent"]["notes"].to_string();

@@ -13,6 +13,7 @@ use iris_domain::{
     replay::{Consequences, Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
+    transcript::{Page, Query},
 };
 use ts_rs::{Config, TS};
 
@@ -37,6 +38,8 @@ fn typescript_types_are_up_to_date() {
     RuleMistake::export_all(&config).unwrap();
     Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
+    Query::export_all(&config).unwrap();
+    Page::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

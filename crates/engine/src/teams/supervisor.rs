@@ -17,6 +17,7 @@ use iris_domain::{
     problem::Code,
     session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
     snapshot::SessionView,
+    transcript::Entry,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -39,6 +40,7 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 mod freeze;
 mod life;
 mod place;
+mod transcript;
 mod view;
 
 use place::Place;
@@ -282,6 +284,7 @@ impl Supervisor {
         let running = self.session.running();
         let Some(agent) = &mut self.agent else { return };
         let heard = agent.hear(output, running);
+        self.note_said();
         if !matches!(heard, Heard::Ended(_)) {
             self.step(Event::Output);
         }
@@ -358,8 +361,12 @@ impl Supervisor {
                     }
                     agent.slot.busy();
                 }
+                self.note_message(id);
             }
-            Effect::Interrupt => self.with_agent(Agent::interrupt),
+            Effect::Interrupt => {
+                self.note(Entry::Interrupted {});
+                self.with_agent(Agent::interrupt);
+            }
             Effect::Withdraw(why) => self.deps.approvals.withdraw(self.record.id, why),
             Effect::Arm(timer) => {
                 if timer == Timer::Idle

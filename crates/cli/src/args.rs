@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod log;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
 
 pub use audit::{Audit, AuditCommand, Filters};
+pub use log::Log;
 
 /// Lets Claude Code teams work while you answer their permission requests.
 #[derive(Debug, Parser)]
@@ -141,6 +143,8 @@ pub enum Command {
     },
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
+    /// Show what happens in sessions: messages, answers, tool calls, decisions, costs
+    Log(Box<Log>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),

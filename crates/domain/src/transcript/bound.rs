@@ -153,8 +153,13 @@ fn cut(text: &mut String) {
     if text.len() <= RAW_MAX {
         return;
     }
-    let head = text.floor_char_boundary(RAW_MAX / 2);
-    let tail = text.ceil_char_boundary(text.len() - RAW_MAX / 2);
+    let whole = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (head, tail) = (whole(RAW_MAX / 2), whole(text.len() - RAW_MAX / 2));
     let gap = format!("\n…{} bytes…\n", tail - head);
     text.replace_range(head..tail, &gap);
 }

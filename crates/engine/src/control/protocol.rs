@@ -10,6 +10,7 @@ use iris_domain::{
     ids::{ApprovalId, Party, SessionId, TeamName},
     request::Circumstances,
     snapshot::{ApprovalView, LinkView, SlackView, Snapshot, TeamState, TeamView, WebhookView},
+    transcript::Query,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -202,6 +203,15 @@ pub enum Command {
     },
     /// Checks the audit chain: [`crate::store::ChainCheck`].
     AuditVerify {},
+    /// What happened in sessions: [`iris_domain::transcript::Page`].
+    Log {
+        /// Which entries.
+        query: Query,
+        /// Say all that comes, too, without an end: lists of [`iris_domain::transcript::Line`] as steps, the
+        /// page first.
+        #[serde(default)]
+        follow: bool,
+    },
     /// What would happen to a request: [`iris_domain::replay::Explained`].
     Explain {
         /// Of whose agents.
@@ -269,6 +279,7 @@ impl Command {
             Self::Audit { .. } => "audit",
             Self::AuditExport { .. } => "auditExport",
             Self::AuditVerify {} => "auditVerify",
+            Self::Log { .. } => "log",
             Self::Explain { .. } => "explain",
             Self::PolicyReplay { .. } => "policyReplay",
             Self::Headers {} => "headers",
@@ -321,6 +332,7 @@ impl Command {
             | Self::Audit { .. }
             | Self::AuditExport { .. }
             | Self::AuditVerify {}
+            | Self::Log { .. }
             | Self::PolicyReplay { .. } => false,
         }
     }
@@ -511,87 +523,4 @@ impl From<&ApprovalView> for PendingItem {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn commands_read_as_documented() {
-        let table = [
-            (json!({"command": "status"}), Command::Status {}),
-            (
-                json!({"command": "approve", "id": "k3"}),
-                Command::Approve {
-                    id: "k3".into(),
-                    input: None,
-                    remember: None,
-                },
-            ),
-            (
-                json!({"command": "send", "team": "api", "text": "hi", "timeoutMs": 5}),
-                Command::Send {
-                    team: "api".parse().unwrap(),
-                    text: "hi".into(),
-                    timeout_ms: Some(5),
-                },
-            ),
-            (
-                json!({"command": "answer", "id": "k3", "answer": "pass", "remember": true}),
-                Command::Answer {
-                    id: "k3".into(),
-                    answer: Some(Spoken(crate::secrets::Secret::new("pass".into()))),
-                    remember: true,
-                },
-            ),
-            (
-                json!({"command": "teamStop", "team": "api"}),
-                Command::TeamStop {
-                    team: "api".parse().unwrap(),
-                },
-            ),
-        ];
-        for (text, command) in table {
-            assert_eq!(
-                serde_json::from_value::<Command>(text.clone()).unwrap(),
-                command,
-                "{text}"
-            );
-            assert_eq!(
-                serde_json::to_value(&command).unwrap(),
-                text,
-                "and is written so"
-            );
-        }
-    }
-
-    #[test]
-    fn an_answer_is_not_printed() {
-        let answer = Command::Answer {
-            id: "k3".into(),
-            answer: Some(Spoken(crate::secrets::Secret::new("pass".into()))),
-            remember: false,
-        };
-        let printed = format!("{answer:?}");
-        assert!(
-            printed.contains("[redacted]") && !printed.contains("pass"),
-            "{printed}"
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_an_error() {
-        for text in [
-            json!({"command": "status", "loud": true}),
-            json!({"command": "approve", "id": "k3", "forEver": true}),
-            json!({"command": "reboot"}),
-            json!({"command": "teamStop", "team": "no spaces here"}),
-            json!({}),
-        ] {
-            assert!(
-                serde_json::from_value::<Command>(text.clone()).is_err(),
-                "{text}"
-            );
-        }
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use iris_domain::{
@@ -25,7 +26,10 @@ use iris_domain::{
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 use crate::{clock, home::Home, store::open as files};
 use queue::{Noted, Order, Queue};
@@ -189,6 +193,22 @@ impl Transcripts {
     /// Everything that is meant after this place, as it comes.
     pub fn follow(&self, query: Query, after: u64) -> Following {
         Following::new(self.clone(), query, after)
+    }
+
+    /// What comes after `after`, as soon as there is some; at most for so long, then an empty page. Who
+    /// asks again with its `upto` misses nothing and gets nothing twice.
+    ///
+    /// # Errors
+    /// When the file cannot be read; [`TranscriptError::Closed`] when Iris ends.
+    pub async fn newer(&self, query: Query, at_most: Duration) -> Result<Page, TranscriptError> {
+        let mut following = self.follow(query.clone(), query.after.unwrap_or(0));
+        let lines = match timeout(at_most, following.next()).await {
+            Ok(lines) => lines?.ok_or(TranscriptError::Closed)?,
+            Err(_) => Vec::new(),
+        };
+        let more = lines.len() >= query.entries();
+        let upto = following.upto();
+        Ok(Page { lines, upto, more })
     }
 
     /// What was spent.

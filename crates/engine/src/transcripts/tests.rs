@@ -212,6 +212,12 @@ async fn who_follows_gets_everything_once() {
     let house = House::new();
     let of = conversation(1, "console", "api");
     let other = conversation(2, "console", "web");
+    let newer = house.transcripts.newer(Query::default(), Duration::ZERO);
+    assert_eq!(
+        newer.await.unwrap(),
+        Page::default(),
+        "nothing came in time"
+    );
     let team = Query {
         team: Some(of.to.clone()),
         limit: Some(7),
@@ -222,6 +228,16 @@ async fn who_follows_gets_everything_once() {
     }
     let page = house.transcripts.page(team.clone()).await.unwrap();
     assert_eq!(page.lines.len(), 7);
+    let newer = Query {
+        after: Some(page.lines[3].id),
+        ..team.clone()
+    };
+    let newer = house.transcripts.newer(newer, Duration::from_secs(30));
+    let newer = newer.await.unwrap();
+    assert_eq!(
+        (texts(&newer.lines), newer.upto),
+        (texts(&page.lines[4..]), page.upto)
+    );
     let mut following = house.transcripts.follow(team, page.upto);
     let transcripts = house.transcripts.clone();
     let noting = tokio::task::spawn_blocking(move || {

@@ -81,11 +81,7 @@ impl Writer {
             } = self.queue.take(self.work.is_empty());
             self.write(entries, missing);
             match order {
-                Some(Order::Tell(done)) => {
-                    if done.send(()).is_err() {
-                        tracing::debug!("Who waited for the transcripts is gone.");
-                    }
-                }
+                Some(Order::Tell(done)) => told(done),
                 Some(Order::Forget(session, reply)) => self.forget(session, reply),
                 Some(Order::Prune(before, reply)) => {
                     self.work.push_back(Work::Prune(before, reply));
@@ -324,9 +320,13 @@ impl Writer {
         if let Err((_, error)) = self.connection.close() {
             tracing::error!(%error, "The transcripts could not be closed.");
         }
-        if done.send(()).is_err() {
-            tracing::debug!("Nobody waited for the transcripts to close.");
-        }
+        told(done);
+    }
+}
+
+fn told(done: oneshot::Sender<()>) {
+    if done.send(()).is_err() {
+        tracing::debug!("Who waited for the transcripts is gone.");
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod outside;
 mod record;
+mod sessions;
 mod transcript;
 
 use std::{sync::Arc, time::Duration};
@@ -59,6 +60,10 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         sleep,
         send,
         interrupt,
+        sessions::list_sessions,
+        sessions::reboot_session,
+        sessions::delete_session,
+        sessions::sleep_session,
         freeze,
         thaw,
         add_team,
@@ -443,7 +448,7 @@ fn quit(shell: State<'_, Shell>, app: AppHandle) {
 }
 
 /// A part of a call, as what it should be.
-fn parsed<T: DeserializeOwned>(name: &str, value: Value) -> Answered<T> {
+pub(super) fn parsed<T: DeserializeOwned>(name: &str, value: Value) -> Answered<T> {
     serde_json::from_value(value).map_err(|error| {
         Problem::new(
             Code::InvalidInput,
@@ -491,7 +496,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 50, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 54, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -61,9 +61,13 @@ impl Fake {
             .clone()
             .or_else(|| value("--session-id="))
             .ok_or("no session")?;
-        let dir = PathBuf::from(variable("HOME")).join(".fake-claude");
+        let dir = match variable("CLAUDE_CONFIG_DIR") {
+            none if none.is_empty() => PathBuf::from(variable("HOME")).join(".claude"),
+            dir => dir.into(),
+        };
+        let dir = dir.join("projects/-fake");
         std::fs::create_dir_all(&dir)?;
-        let file = dir.join(&session);
+        let file = dir.join(format!("{session}.jsonl"));
         let fake = Self {
             words,
             session,

@@ -7,6 +7,7 @@ use iris_domain::{
     audit::{Filter, Row},
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
+    conversation::{Deleted, Listed, Rebooted},
     decision::{Answer, Surface},
     grant::Scope,
     message::SendOutcome,
@@ -40,6 +41,9 @@ fn typescript_types_are_up_to_date() {
     Surface::export_all(&config).unwrap();
     Query::export_all(&config).unwrap();
     Page::export_all(&config).unwrap();
+    Listed::export_all(&config).unwrap();
+    Rebooted::export_all(&config).unwrap();
+    Deleted::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

@@ -310,7 +310,7 @@ async fn a_conversation_that_claude_code_lost_begins_anew() {
     let house = House::with("").await;
     let old = house.answer("session").await;
     assert_eq!(within(house.teams.sleep(None, name("api"))).await, Ok(true));
-    std::fs::remove_dir_all(house.dir.path().join("home/.fake-claude")).unwrap();
+    std::fs::remove_dir_all(house.dir.path().join("home/.claude")).unwrap();
     let new = house.answer("session").await;
     assert_ne!(old, new);
     let record = house

@@ -2,6 +2,7 @@
 
 mod audit;
 mod log;
+mod session;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use iris_domain::ids::TeamName;
 
 pub use audit::{Audit, AuditCommand, Filters};
 pub use log::Log;
+pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
 #[derive(Debug, Parser)]
@@ -141,6 +143,9 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
+    /// List conversations; begin one anew, put it to sleep, delete it
+    #[command(subcommand)]
+    Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
     /// Show what happens in sessions: messages, answers, tool calls, decisions, costs

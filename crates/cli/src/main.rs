@@ -16,6 +16,7 @@ mod records;
 #[cfg(test)]
 mod samples;
 mod serve;
+mod sessions;
 mod stopping;
 mod together;
 mod when;
@@ -114,6 +115,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             timeout,
         } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),
         Command::Log(args) => log::log(&context, *args),
         Command::Config(command) => config::config(&context, command),

@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod callback;
 pub mod config;
 pub mod connection_test;
+pub mod conversation;
 pub mod decision;
 pub mod display;
 pub mod freeze;

@@ -15,8 +15,11 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{Problem, backoff, ids::MessageId, problem::Code, snapshot::TeamState};
 
 mod held;
+mod renew;
 mod words;
 pub use words::*;
+
+use renew::Renewing;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +43,8 @@ pub struct Session {
     /// The conversation's record was corrected since it was last ready. Once: two corrections that
     /// undo each other would go round for ever.
     corrected: bool,
+    /// A new conversation is wanted, or begun and not ready yet.
+    renewing: Renewing,
     /// Why nothing is started or delivered, and no time passes: its team is frozen.
     held: Option<Problem>,
     problem: Option<Problem>,
@@ -52,6 +57,7 @@ impl Default for Session {
             queue: VecDeque::new(),
             quick_failures: 0,
             corrected: false,
+            renewing: Renewing::No,
             held: None,
             problem: None,
         }
@@ -116,7 +122,12 @@ impl Session {
 
     /// One step.
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
+        // There what is not ready is a refusal, and ends nothing.
+        let asked = matches!(event, Event::Wake | Event::Reboot);
         let mut effects = self.react(event);
+        if !asked {
+            self.renewed(&mut effects);
+        }
         if self.is_held() {
             // Begun anew when it is released.
             effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
@@ -129,8 +140,10 @@ impl Session {
             Event::Wake => self.wake(),
             Event::Message(id) => self.message(id),
             Event::Interrupt => self.interrupt(Ending::Asked),
-            Event::Sleep => self.sleep(),
+            Event::Sleep => self.sleep(&put_to_sleep()),
             Event::Evict => self.evict(),
+            Event::Reboot => self.reboot(),
+            Event::Delete => self.delete(),
             Event::Held(why) => {
                 self.held = Some(why);
                 vec![Effect::Disarm]
@@ -187,7 +200,9 @@ impl Session {
 
     fn start(&mut self) -> Vec<Effect> {
         self.state = State::Waking(Waking::Reaching);
-        vec![Effect::Disarm, Effect::Spawn]
+        let mut effects = self.renew();
+        effects.extend([Effect::Disarm, Effect::Spawn]);
+        effects
     }
 
     fn wake(&mut self) -> Vec<Effect> {
@@ -276,8 +291,8 @@ impl Session {
         }
     }
 
-    fn sleep(&mut self) -> Vec<Effect> {
-        let mut effects = self.settle_all(&Settled::Failed(put_to_sleep()));
+    fn sleep(&mut self, why: &Problem) -> Vec<Effect> {
+        let mut effects = self.settle_all(&Settled::Failed(why.clone()));
         match &self.state {
             State::Asleep => {}
             State::BackingOff | State::Trouble => {
@@ -285,12 +300,12 @@ impl Session {
                 self.problem = None;
                 self.quick_failures = 0;
                 effects.push(Effect::Disarm);
-                effects.push(Effect::NotReady(put_to_sleep()));
+                effects.push(Effect::NotReady(why.clone()));
             }
             State::Waking(_) | State::Idle | State::Working { .. } => {
                 // Who woke a ready one was told so.
                 if matches!(self.state, State::Waking(_)) {
-                    effects.push(Effect::NotReady(put_to_sleep()));
+                    effects.push(Effect::NotReady(why.clone()));
                 }
                 self.state = State::Stopping(Then::Asleep);
                 self.problem = None;
@@ -302,7 +317,7 @@ impl Session {
             }
             State::Stopping(then) => {
                 if *then != Then::Asleep {
-                    effects.push(Effect::NotReady(put_to_sleep()));
+                    effects.push(Effect::NotReady(why.clone()));
                 }
                 self.state = State::Stopping(Then::Asleep);
                 self.problem = None;

@@ -7,6 +7,7 @@ mod failure;
 mod find;
 mod invocation;
 mod permission;
+mod record;
 mod stream;
 
 pub use entries::Said;
@@ -15,6 +16,7 @@ pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::{find, is_program, on_path};
 pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, mark, started_with};
 pub use permission::permission_answer;
+pub use record::{CONFIG_VARS, config_dir, forget};
 pub use stream::{
     Event, MessageState, Refused, TurnResult, Unreadable, answer_permission, answer_request,
     decode, initialize, interrupt, is_signed_out, mcp_reconnect, mcp_state, mcp_status,

@@ -13,6 +13,7 @@ mod client;
 mod commands;
 mod protocol;
 mod server;
+mod sessions;
 
 use std::{io, path::PathBuf};
 
@@ -22,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Client, ask_to_show, read};
 pub use protocol::{AnswerReply, Command, PendingItem, Reply, StatusReply, StatusTeam, TestReply};
+pub use sessions::SessionAct;
 
 use crate::{Engine, home::Home};
 

@@ -1,6 +1,7 @@
 //! The engine: every concern started in order, wired together, and ended in order.
 
 mod asked;
+mod sessions;
 mod stopping;
 
 pub use stopping::Keys;
@@ -467,7 +468,13 @@ impl Engine {
             .await;
     }
 
-    async fn note_operation_with(&self, event: &str, team: &TeamName, human: Human, input: Value) {
+    pub(super) async fn note_operation_with(
+        &self,
+        event: &str,
+        team: &TeamName,
+        human: Human,
+        input: Value,
+    ) {
         if !self.config.watch().borrow().teams.contains_key(team) {
             // It will be refused; nothing happens that could be told of.
             return;

@@ -8,6 +8,7 @@
 //!   started.
 //! - [`sweep`] and its kin end what an earlier connection left.
 //! - [`halt`] stops an agent where it stands, and lets it go on.
+//! - [`Forget`] removes Claude Code's record of a conversation.
 //! - [`prove`] sends the proof of a tunnel from the host itself.
 //! - [`read`] reads what they say.
 
@@ -16,11 +17,13 @@ use std::fmt;
 use iris_domain::ids::SessionId;
 use uuid::Uuid;
 
+mod forget;
 mod launch;
 mod line;
 mod said;
 mod sweep;
 
+pub use forget::{Forget, forgotten};
 pub use launch::Launch;
 pub use said::{Nonce, Said, Unstarted, read, said_nothing};
 pub use sweep::{Errand, Halt, end, halt, leave, listening, prove, sweep};
@@ -35,6 +38,7 @@ const CHECK: &str = include_str!("remote/check.sh");
 const LAUNCH: &str = include_str!("remote/launch.sh");
 const SWEEP: &str = include_str!("remote/sweep.sh");
 const LISTENING: &str = include_str!("remote/listening.sh");
+const FORGET: &str = include_str!("remote/forget.sh");
 const HALT: &str = include_str!("remote/halt.sh");
 const PROVE: &str = include_str!("remote/prove.sh");
 

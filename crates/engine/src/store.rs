@@ -343,6 +343,14 @@ impl Store {
         self.read(read::session_ids).await
     }
 
+    /// The records of all conversations, by team and pair.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        self.read(read::sessions).await
+    }
+
     /// Keeps a conversation's record (insert or replace by pair).
     ///
     /// # Errors
@@ -351,6 +359,14 @@ impl Store {
         self.write(Op::SaveSession(Box::new(record)))
             .await
             .map(drop)
+    }
+
+    /// Takes the record of a pair's conversation out.
+    ///
+    /// # Errors
+    /// When it is still on disk.
+    pub async fn delete_session(&self, from: Party, to: TeamName) -> Result<(), StoreError> {
+        self.write(Op::DeleteSession(from, to)).await.map(drop)
     }
 
     /// Notes a live agent's process group, so that the next start can end it if this Iris cannot.

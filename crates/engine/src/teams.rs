@@ -39,6 +39,7 @@ use crate::{
 };
 
 mod agent;
+mod conversation;
 mod halter;
 mod owner;
 mod slots;
@@ -46,6 +47,7 @@ mod start;
 mod supervisor;
 mod trial;
 
+pub use conversation::Asked;
 use halter::Halters;
 use owner::{Handle, Owner};
 use slots::Slots;

@@ -6,13 +6,17 @@ import { listen } from '@tauri-apps/api/event';
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
 import type { Consequences } from '../bindings/Consequences';
+import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
+import type { ListedSession } from '../bindings/ListedSession';
+import type { Party } from '../bindings/Party';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
+import type { Rebooted } from '../bindings/Rebooted';
 import type { Row } from '../bindings/Row';
 import type { RuleMistake } from '../bindings/RuleMistake';
 import type { RulesView } from '../bindings/RulesView';
@@ -209,6 +213,14 @@ export interface Api {
   send(team: TeamName, text: string, timeoutMs: number): Promise<SendOutcome>;
   /** Stops the running turn; the agent stays. */
   interrupt(team: TeamName): Promise<void>;
+  /** The conversations of all pairs, those that rest included. */
+  listSessions(): Promise<ListedSession[]>;
+  /** Begins a new conversation for a pair; the old one stays until the new one is ready. */
+  rebootSession(from: Party, to: TeamName): Promise<Rebooted>;
+  /** Deletes the conversation of a pair, with Claude Code's own record of it. */
+  deleteSession(from: Party, to: TeamName): Promise<Deleted>;
+  /** Ends the process of a pair's conversation; whether there was one. */
+  sleepSession(from: Party, to: TeamName): Promise<boolean>;
   /** Stops the agents of a team, or all, where they stand. */
   freeze(team?: TeamName): Promise<FrozenView>;
   /** Lets them go on. */
@@ -302,6 +314,10 @@ export const desktop: Api = {
   sleep: (team) => invoke('sleep', { team }),
   send: (team, text, timeoutMs) => invoke('send', { team, text, timeoutMs }),
   interrupt: (team) => invoke('interrupt', { team }),
+  listSessions: () => invoke('list_sessions'),
+  rebootSession: (from, to) => invoke('reboot_session', { from, to }),
+  deleteSession: (from, to) => invoke('delete_session', { from, to }),
+  sleepSession: (from, to) => invoke('sleep_session', { from, to }),
   freeze: (team) => invoke('freeze', { team }),
   thaw: (team) => invoke('thaw', { team }),
   addTeam: (name, edit) => invoke('add_team', { name, edit }),

@@ -2,19 +2,18 @@
 // app does not contain it.
 import type { Answer } from '../bindings/Answer';
 import type { ApprovalId } from '../bindings/ApprovalId';
-import type { ApprovalView } from '../bindings/ApprovalView';
-import type { Code } from '../bindings/Code';
 import type { Consequences } from '../bindings/Consequences';
+import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
-import type { GrantView } from '../bindings/GrantView';
 import type { Line } from '../bindings/Line';
-import type { MissedView } from '../bindings/MissedView';
+import type { ListedSession } from '../bindings/ListedSession';
+import type { Party } from '../bindings/Party';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
-import type { PromptView } from '../bindings/PromptView';
+import type { Rebooted } from '../bindings/Rebooted';
 import type { Row } from '../bindings/Row';
 import type { RuleMistake } from '../bindings/RuleMistake';
 import type { RulesView } from '../bindings/RulesView';
@@ -29,133 +28,9 @@ import type { TranscriptPage } from '../bindings/TranscriptPage';
 import type { TranscriptQuery } from '../bindings/TranscriptQuery';
 import type { Api, Attention, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
+import { problem, emptySnapshot, aTeam, aPreview, aRulesView, someConsequences, GOOD_TEST } from './samples';
 
-export function problem(code: Code, message: string, hint: string): Problem {
-  return { code, message, hint };
-}
-
-/** An empty Iris. */
-export function emptySnapshot(): Snapshot {
-  return {
-    version: '0.1.0',
-    endpoint: 'http://127.0.0.1:1615/mcp',
-    teams: [],
-    approvals: [],
-    recent: [],
-    missed: [],
-    grants: [],
-    prompts: [],
-    webhooks: [],
-    problems: [],
-  };
-}
-
-/** A team that sleeps, with what a caller cares about. */
-export function aTeam(name: TeamName, more: Partial<TeamView> = {}): TeamView {
-  return { name, state: 'asleep', host: 'local', waiting: 0, path: `~/code/${name}`, mode: 'ask', sessions: [], ...more };
-}
-
-/** A waiting approval, with what a caller cares about. */
-export function anApproval(id: ApprovalId, more: Partial<ApprovalView> = {}): ApprovalView {
-  return {
-    id,
-    team: 'api',
-    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
-    from: 'console',
-    host: 'local',
-    path: '~/code/api',
-    tool: 'Bash',
-    input: { command: 'cargo test', description: 'Run the tests' },
-    summary: 'cargo test',
-    why: 'No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).',
-    digest: id.padEnd(64, '3a9f0c'),
-    offers: { input: true, exact: ['Bash(cargo test)'], suggested: ['Bash(cargo test:*)'], tool: ['Bash'] },
-    createdAt: new Date(Date.now() - 12_000).toISOString(),
-    expiresAt: new Date(Date.now() + 3_588_000).toISOString(),
-    ...more,
-  };
-}
-
-/** A grant that holds for ten minutes more, with what a caller cares about. */
-export function aGrant(id: GrantId, more: Partial<GrantView> = {}): GrantView {
-  return {
-    id,
-    team: 'api',
-    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
-    rules: ['Bash(cargo test:*)'],
-    tool: 'Bash',
-    summary: 'cargo test',
-    until: { lifetime: 'minutes', minutes: 15 },
-    expiresAt: new Date(Date.now() + 600_000).toISOString(),
-    grantedBy: 'human:window:you',
-    grantedAt: new Date(Date.now() - 300_000).toISOString(),
-    hits: 0,
-    ...more,
-  };
-}
-
-/** A request that nobody answered in time, with what a caller cares about. */
-export function aMissed(id: ApprovalId, more: Partial<MissedView> = {}): MissedView {
-  return {
-    id,
-    team: 'api',
-    session: '6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11',
-    host: 'local',
-    tool: 'Bash',
-    input: { command: 'make deploy' },
-    summary: 'make deploy',
-    why: 'No rule covers it, and this team asks you then (its mode, grantPermission, is “ask”).',
-    time: new Date(Date.now() - 1_200_000).toISOString(),
-    ...more,
-  };
-}
-
-/** What a grant would mean, with what a caller cares about. */
-export function aPreview(more: Partial<Preview> = {}): Preview {
-  return { rules: ['Bash(cargo test:*)'], of: 500, matched: 0, denied: 0, riskiest: [], ...more };
-}
-
-/** The rules of a team that says nothing of them, with what a caller cares about. */
-export function aRulesView(more: Partial<RulesView> = {}): RulesView {
-  return {
-    deny: { common: [], builtIn: [] },
-    requireApproval: { common: [], builtIn: ['session_fork', 'session_delete', 'session_reboot'] },
-    autoApprove: { common: [], builtIn: ['mcp__iris__*'] },
-    ...more,
-  };
-}
-
-/** What an edit of rules would mean, with what a caller cares about. */
-export function someConsequences(more: Partial<Consequences> = {}): Consequences {
-  return { of: 500, newlyAllowed: [], newlyAsked: [], newlyDenied: [], config: { before: '{}\n', after: '{}\n' }, ...more };
-}
-
-/** What `ssh` asks, with what a caller cares about. */
-export function aPrompt(id: PromptId, more: Partial<PromptView> = {}): PromptView {
-  return {
-    id,
-    kind: { type: 'passphrase', key: '/home/you/.ssh/id_ed25519' },
-    host: 'ml@gpu-box.lab',
-    text: "Enter passphrase for key '/home/you/.ssh/id_ed25519':",
-    rememberable: true,
-    retry: false,
-    createdAt: new Date(Date.now() - 3_000).toISOString(),
-    ...more,
-  };
-}
-
-/** What a connection test says when all is well. */
-export const GOOD_TEST: TestStep[] = [
-  { name: 'Find ssh', state: 'ok', detail: 'OpenSSH 9.2' },
-  { name: 'Find the host', state: 'ok', detail: 'gpu-box.lab, port 22, as ml' },
-  { name: 'Sign in', state: 'ok', detail: 'took 340 ms' },
-  { name: 'Run a program there', state: 'ok' },
-  { name: 'Open the tunnel', state: 'ok', detail: 'port 1615 there leads to Iris here, for that host alone' },
-  { name: 'Prove the way', state: 'ok', detail: 'back after 12 ms' },
-  { name: 'Find Claude Code', state: 'ok', detail: '/home/ml/.local/bin/claude, 2.1.330' },
-  { name: 'Enter the folder', state: 'ok', detail: '/home/ml/train' },
-  { name: 'Start the agent', state: 'ok', detail: "ready and ended again after 1.4 s, with Iris's tools; no model turn was spent" },
-];
+export * from './samples';
 
 export class FakeApi implements Api {
   /** Every command as it arrived, for tests. */
@@ -306,6 +181,35 @@ export class FakeApi implements Api {
   async interrupt(team: TeamName): Promise<void> {
     await this.#call('interrupt', team);
     this.#change(team, { state: 'idle' });
+  }
+
+  async listSessions(): Promise<ListedSession[]> {
+    await this.#call('listSessions');
+    return this.state.teams.flatMap((team) =>
+      team.sessions.map(({ id, from, state, pid, queued, lastActivity }) => ({
+        id, from, to: team.name, begun: true, state, pid, queued, lastUsed: lastActivity,
+      })),
+    );
+  }
+
+  async rebootSession(from: Party, to: TeamName): Promise<Rebooted> {
+    await this.#call('rebootSession', from, to);
+    const session = this.#team(to).sessions.find((it) => it.from === from);
+    const fresh = crypto.randomUUID();
+    this.#change(to, { sessions: this.#team(to).sessions.map((it) => (it.from === from ? { ...it, id: fresh } : it)) });
+    return { from, to, old: session?.id, new: fresh, ended: session?.pid !== undefined, record: { removed: [] } };
+  }
+
+  async deleteSession(from: Party, to: TeamName): Promise<Deleted> {
+    await this.#call('deleteSession', from, to);
+    const session = this.#team(to).sessions.find((it) => it.from === from);
+    this.#change(to, { sessions: this.#team(to).sessions.filter((it) => it.from !== from) });
+    return { from, to, session: session?.id, ended: session?.pid !== undefined, record: { removed: [] } };
+  }
+
+  async sleepSession(from: Party, to: TeamName): Promise<boolean> {
+    await this.#call('sleepSession', from, to);
+    return this.#team(to).sessions.some((it) => it.from === from && it.pid !== undefined);
   }
 
   async freeze(team?: TeamName): Promise<FrozenView> {

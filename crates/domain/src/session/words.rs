@@ -140,6 +140,10 @@ pub enum Event {
     Interrupt,
     /// Someone wants its process to end.
     Sleep,
+    /// Someone wants a new conversation; the old one is current until the new one is ready.
+    Reboot,
+    /// Someone wants the conversation gone, with all that waits for it.
+    Delete,
     /// Its place is wanted for another session: it may go if it has nothing to do.
     Evict,
     /// Its team is frozen: messages wait, nothing is started and no time passes. Why, for who asks.
@@ -223,4 +227,8 @@ pub enum Effect {
     NewConversation,
     /// Resume the conversation from the next start on.
     ResumeConversation,
+    /// Use a new conversation from the next start on, and keep the old one until that is ready.
+    Renew,
+    /// The new conversation did not become ready: the old one is the current one again.
+    Restore,
 }

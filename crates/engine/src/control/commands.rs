@@ -248,6 +248,8 @@ impl Commands for EngineCommands {
                 let interrupted = engine.interrupt(team, cli()).await?;
                 Ok(json!({ "interrupted": interrupted }))
             }
+            Command::Sessions { team } => to_json(&engine.sessions(team.as_ref()).await?),
+            Command::Session { act, team, from } => act.run(engine, from, team, cli()).await,
             Command::Audit { query } => to_json(
                 &engine
                     .store
@@ -384,7 +386,7 @@ fn cli() -> Human {
     crate::human(Surface::Cli)
 }
 
-fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
     serde_json::to_value(value).map_err(unwritten)
 }
 

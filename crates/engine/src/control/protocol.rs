@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::SessionAct;
 use crate::{
     config_file::TeamEdit,
     secrets::{Kept, Place, Spoken},
@@ -189,6 +190,21 @@ pub enum Command {
         /// Whose.
         team: TeamName,
     },
+    /// The conversations, of one team or all: a list of [`iris_domain::conversation::Listed`].
+    Sessions {
+        /// Of which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<TeamName>,
+    },
+    /// Does something with a whole conversation; the answer is what the act says.
+    Session {
+        /// What.
+        act: SessionAct,
+        /// The team it is with.
+        team: TeamName,
+        /// Whose it is.
+        from: Party,
+    },
     /// Audit rows, newest first.
     Audit {
         /// Which.
@@ -276,6 +292,8 @@ impl Command {
             Self::TunnelKill { .. } => "tunnelKill",
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
+            Self::Sessions { .. } => "sessions",
+            Self::Session { act, .. } => act.name(),
             Self::Audit { .. } => "audit",
             Self::AuditExport { .. } => "auditExport",
             Self::AuditVerify {} => "auditVerify",
@@ -313,6 +331,7 @@ impl Command {
             | Self::TeamList {}
             | Self::TeamRemove { .. }
             | Self::Interrupt { .. }
+            | Self::Sessions { .. }
             | Self::Explain { .. }
             | Self::Headers {}
             | Self::Metrics {}
@@ -329,6 +348,7 @@ impl Command {
             | Self::KeyRotate { .. }
             | Self::TunnelKill { .. }
             | Self::Send { .. }
+            | Self::Session { .. }
             | Self::Audit { .. }
             | Self::AuditExport { .. }
             | Self::AuditVerify {}

@@ -3,6 +3,7 @@
 mod date;
 mod forwarded;
 mod permission;
+mod session;
 mod teams;
 mod wire;
 
@@ -66,13 +67,17 @@ pub(super) enum Name {
     TeamSleep,
     /// Gives a team a task.
     SendMessage,
+    /// Begins a new conversation.
+    SessionReboot,
+    /// Deletes a conversation.
+    SessionDelete,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -81,15 +86,19 @@ impl Name {
         Self::TeamWake,
         Self::TeamSleep,
         Self::SendMessage,
+        Self::SessionReboot,
+        Self::SessionDelete,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 6] = [
+    pub(super) const CONSOLE: [Self; 8] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
         Self::TeamSleep,
         Self::SendMessage,
+        Self::SessionReboot,
+        Self::SessionDelete,
         Self::GetDate,
     ];
 
@@ -109,6 +118,8 @@ impl Name {
             Self::TeamWake => "team_wake",
             Self::TeamSleep => "team_sleep",
             Self::SendMessage => "send_message",
+            Self::SessionReboot => "session_reboot",
+            Self::SessionDelete => "session_delete",
             Self::GetDate => "get_date",
         }
     }
@@ -194,6 +205,24 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<wire::Sent>())
             .with_annotations(acts("Send a message", true, false, true)),
+            Self::SessionReboot => Tool::new(
+                self.as_str(),
+                "Begins a new, empty conversation with a team, and returns when it is ready. The old \
+                 one stays if that does not work; otherwise it is gone for good. A turn that runs \
+                 is ended; messages that wait go to the new conversation.",
+                schema::of::<session::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<session::RebootedOut>())
+            .with_annotations(acts("Begin a new conversation", true, false, false)),
+            Self::SessionDelete => Tool::new(
+                self.as_str(),
+                "Deletes your conversation with a team for good: its process, messages that wait, \
+                 and Claude Code's record of it on the team's host. The next message begins a new \
+                 one.",
+                schema::of::<session::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<session::DeletedOut>())
+            .with_annotations(acts("Delete a conversation", true, true, false)),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",
@@ -244,6 +273,8 @@ impl Tools {
             Name::TeamWake => self.wake(caller, read(name, arguments)).await,
             Name::TeamSleep => self.sleep(caller, read(name, arguments)).await,
             Name::SendMessage => self.send(caller, read(name, arguments)).await,
+            Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
+            Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

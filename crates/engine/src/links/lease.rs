@@ -17,6 +17,7 @@ use super::{
 use crate::{
     process::{Halted, Program},
     remote::{self, Run},
+    ssh,
 };
 
 /// How long a host may take to stop an agent: a link that takes longer is cut instead.
@@ -138,6 +139,19 @@ impl Reach {
     pub fn is_full(&self) {
         self.seat.was_none();
         self.tell(Told::Full(Arc::clone(&self.seat.connection)));
+    }
+
+    /// Runs one of the programs of [`remote`] to its end; its output.
+    ///
+    /// # Errors
+    /// When the connection is gone, and when it takes too long.
+    pub async fn run(&self, line: &str, at_most: Duration) -> Result<String, ssh::Failure> {
+        let line = format!("{line}\n");
+        let connection = &self.seat.connection;
+        let ran = connection
+            .run(remote::COMMAND, line.as_bytes(), at_most)
+            .await?;
+        Ok(ran.stdout)
     }
 
     /// Whether the connection has ended, even if nobody was told yet.

@@ -137,7 +137,7 @@ impl Launch<'_> {
     }
 }
 
-fn assign(name: &str, program: &mut String) {
+pub(super) fn assign(name: &str, program: &mut String) {
     program.push_str("iris_");
     program.push_str(name);
     program.push('=');
@@ -145,7 +145,7 @@ fn assign(name: &str, program: &mut String) {
 
 /// A path of the remote host as a word that the shell there expands: `~` is the home directory, and
 /// so is where a relative path starts, because that is where a command over ssh starts.
-fn path(path: &str, setting: &str, program: &mut String) -> Result<(), Problem> {
+pub(super) fn path(path: &str, setting: &str, program: &mut String) -> Result<(), Problem> {
     let mut word = |home: bool, rest: &str| {
         if home {
             program.push_str("\"${HOME:-}\"/");
@@ -172,7 +172,7 @@ fn is_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn unusable(what: &str, error: Nul) -> Problem {
+pub(super) fn unusable(what: &str, error: Nul) -> Problem {
     Problem::new(
         Code::Config,
         format!("{what} {error}, which no program can be given."),

@@ -73,6 +73,7 @@ mod tests {
             super::super::LAUNCH,
             super::super::SWEEP,
             super::super::LISTENING,
+            super::super::FORGET,
         ] {
             let line = encode(program).unwrap();
             assert!(!line.contains(['\n', '\0']));

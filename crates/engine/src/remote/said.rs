@@ -61,6 +61,12 @@ pub enum Said {
     },
     /// On which addresses a port listens; `None`: the host does not say.
     Listening(Option<Vec<IpAddr>>),
+    /// A file or folder of a conversation's record is gone.
+    Removed(String),
+    /// Something of it is left.
+    Kept(String),
+    /// All of it was looked at.
+    Forgotten,
     /// The nonce of a proof was taken by who has Iris's certificate.
     Sent,
     /// It was not; why, or `None`: the host has no program that sends it.
@@ -116,6 +122,9 @@ pub fn read(nonce: &Nonce, line: &str) -> Option<Said> {
                 _ => return None,
             }))
         }
+        "removed" => Some(Said::Removed(display::one_line(rest, QUOTED_MAX))),
+        "kept" => Some(Said::Kept(display::one_line(rest, QUOTED_MAX))),
+        "forgotten" => Some(Said::Forgotten),
         "version" => Some(Said::Version(display::one_line(rest, QUOTED_MAX))),
         "found" => Some(Said::Found(display::one_line(rest, QUOTED_MAX))),
         "entered" => Some(Said::Entered(display::one_line(rest, QUOTED_MAX))),

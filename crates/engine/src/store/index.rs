@@ -25,6 +25,9 @@ const BATCH: u64 = 2_048;
 const PART_BITS: u32 = 15;
 /// The form of the file; one of another form is made anew.
 const FORMAT: i64 = 1;
+/// The niceness of whoever is never in a hurry.
+#[cfg(target_os = "linux")]
+const LEAST_PRIORITY: i32 = 19;
 /// Statements kept ready: one for each part of a million rows, and some.
 const STATEMENTS: usize = 64;
 
@@ -194,6 +197,18 @@ pub(super) fn places(
     Ok(())
 }
 
+/// Decisions and searches go first: this thread takes the processor time that nobody else wants.
+/// Linux only: elsewhere the call means the whole program.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
+        tracing::debug!(%error, "The thread of the audit index has the priority of all others.");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 struct Filling {
     path: PathBuf,
     index: Connection,
@@ -202,6 +217,7 @@ struct Filling {
 
 impl Filling {
     fn run(mut self, nudged: &Receiver<()>) {
+        give_way();
         loop {
             if let Err(error) = self.catch_up(nudged) {
                 tracing::error!(%error, "The audit index cannot be filled; searches look at each row. It is made anew at the next start.");

@@ -119,6 +119,23 @@ pub(super) fn session(
         .optional()
 }
 
+pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, started, created_at, last_used_at, from_party, to_team FROM session ORDER BY to_team, from_party",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(SessionRecord {
+            id: parse(row, 0)?,
+            from: parse(row, 4)?,
+            to: parse(row, 5)?,
+            started: row.get(1)?,
+            created_at: parse(row, 2)?,
+            last_used_at: parse(row, 3)?,
+        })
+    })?;
+    rows.collect()
+}
+
 pub(super) fn session_ids(connection: &Connection) -> rusqlite::Result<Vec<SessionId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM session")?;
     let rows = statement.query_map([], |row| parse(row, 0))?;

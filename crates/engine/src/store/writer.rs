@@ -7,7 +7,7 @@ use std::{
 
 use iris_domain::{
     audit::{self, Anchor, FIRST_PREV},
-    ids::ApprovalId,
+    ids::{ApprovalId, Party, TeamName},
 };
 use jiff::Timestamp;
 use rusqlite::{
@@ -39,6 +39,7 @@ pub(super) enum Op {
     /// Takes some of the rows out that may go; the outcome is how many.
     Prune,
     SaveSession(Box<SessionRecord>),
+    DeleteSession(Party, TeamName),
     NoteGroup(i32, u64),
     ForgetGroup(i32),
     NoteSecret(String, Timestamp),
@@ -308,6 +309,12 @@ fn apply(connection: &Connection, head: &mut Head, op: &Op) -> rusqlite::Result<
                     "INSERT OR REPLACE INTO process_group (pgid, started) VALUES (?1, ?2)",
                 )?
                 .execute(params![pgid, integer(*started)?])?;
+            Ok(None)
+        }
+        Op::DeleteSession(from, to) => {
+            connection
+                .prepare_cached("DELETE FROM session WHERE from_party = ?1 AND to_team = ?2")?
+                .execute([&from.to_string(), to.as_str()])?;
             Ok(None)
         }
         Op::ForgetGroup(pgid) => {

@@ -16,7 +16,7 @@ use super::{
     halter::Halters,
     shutting_down,
     slots::Slots,
-    supervisor::{Command, Supervisor},
+    supervisor::{Before, Command, Supervisor},
 };
 use crate::{clock, store::SessionRecord};
 
@@ -37,6 +37,12 @@ pub(super) enum Question {
         from: Option<Party>,
         to: TeamName,
         reply: oneshot::Sender<Result<Vec<Handle>, Problem>>,
+    },
+    /// Ends the session of a pair for good; answers what there was, if anything.
+    Delete {
+        from: Party,
+        to: TeamName,
+        reply: oneshot::Sender<Result<Option<Before>, Problem>>,
     },
     /// End everything.
     Shutdown(oneshot::Sender<()>),
@@ -114,6 +120,7 @@ impl Owner {
                             debug!("who asked for sessions is gone");
                         }
                     }
+                    Some(Question::Delete { from, to, reply }) => self.delete((from, to), reply).await,
                     Some(Question::Shutdown(reply)) => {
                         self.close().await;
                         if reply.send(()).is_err() {
@@ -144,7 +151,15 @@ impl Owner {
         if let Some(leaving) = self.leaving.remove(&key) {
             leaving.commands.closed().await;
         }
-        let record = self.record(&key).await?;
+        let now = clock::now();
+        let record = self.record(&key).await?.unwrap_or_else(|| SessionRecord {
+            id: SessionId(uuid::Uuid::new_v4()),
+            from: key.0.clone(),
+            to: key.1.clone(),
+            started: false,
+            created_at: now,
+            last_used_at: now,
+        });
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (id_tx, id) = watch::channel(record.id);
         let supervisor = Supervisor::new(
@@ -161,23 +176,44 @@ impl Owner {
         Ok(handle)
     }
 
-    async fn record(&self, (from, to): &Key) -> Result<SessionRecord, Problem> {
-        let known = self.deps.store.session(from, to).await.map_err(|error| {
+    async fn delete(&mut self, key: Key, reply: oneshot::Sender<Result<Option<Before>, Problem>>) {
+        let known = match self.sessions.contains_key(&key) {
+            true => Ok(true),
+            false => self.record(&key).await.map(|record| record.is_some()),
+        };
+        let handle = match known {
+            Ok(true) => self.session(key.0.clone(), key.1.clone()).await.map(Some),
+            Ok(false) if self.deps.config.borrow().teams.contains_key(&key.1) => Ok(None),
+            Ok(false) => Err(self.no_such_team(&key.1)),
+            Err(problem) => Err(problem),
+        };
+        match handle {
+            Ok(Some(handle)) => {
+                self.sessions.remove(&key);
+                let leaving = handle.clone();
+                self.deps.tasks.spawn(async move {
+                    if leaving.commands.send(Command::Delete(reply)).await.is_err() {
+                        debug!("the session to delete is gone");
+                    }
+                });
+                self.leaving.insert(key, handle);
+            }
+            nothing => {
+                if reply.send(nothing.map(|_| None)).is_err() {
+                    debug!("who deleted a session is gone");
+                }
+            }
+        }
+    }
+
+    async fn record(&self, (from, to): &Key) -> Result<Option<SessionRecord>, Problem> {
+        self.deps.store.session(from, to).await.map_err(|error| {
             Problem::new(
                 Code::Storage,
                 format!("The conversation cannot be looked up: {error}."),
                 "See that the disk is not full and that Iris may write to its home.",
             )
-        })?;
-        let now = clock::now();
-        Ok(known.unwrap_or_else(|| SessionRecord {
-            id: SessionId(uuid::Uuid::new_v4()),
-            from: from.clone(),
-            to: to.clone(),
-            started: false,
-            created_at: now,
-            last_used_at: now,
-        }))
+        })
     }
 
     fn existing(&self, from: Option<&Party>, to: &TeamName) -> Result<Vec<Handle>, Problem> {

@@ -40,10 +40,12 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 mod freeze;
 mod life;
 mod place;
+mod renew;
 mod transcript;
 mod view;
 
 use place::Place;
+use renew::Deleting;
 
 /// What a supervisor is told.
 #[derive(Debug)]
@@ -64,12 +66,28 @@ pub(super) enum Command {
     Sleep(oneshot::Sender<bool>),
     /// Start the agent anew, for this reason; answers whether there was one.
     Restart(Problem, oneshot::Sender<bool>),
+    /// Begin a new conversation; answers what there was, and whether the new one is ready.
+    Reboot {
+        before: oneshot::Sender<Before>,
+        ready: oneshot::Sender<Result<SessionView, Problem>>,
+    },
+    /// End the process, the session and the supervisor; answers what there was.
+    Delete(oneshot::Sender<Result<Option<Before>, Problem>>),
     /// Its host does not answer: the agent may do nothing more.
     CutOff(String),
     /// Leave the place if there is nothing to do.
     Evict,
     /// End the process and the supervisor.
     Close,
+}
+
+/// What there was before a session was begun anew or deleted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    /// The conversation, if one had begun.
+    pub session: Option<SessionId>,
+    /// A process ran.
+    pub ran: bool,
 }
 
 #[derive(Debug)]
@@ -89,6 +107,10 @@ pub(super) struct Supervisor {
     id: watch::Sender<SessionId>,
     mailbox: mpsc::WeakSender<Command>,
     record: SessionRecord,
+    /// The conversation that is current until the new one is ready.
+    previous: Option<SessionRecord>,
+    /// Who waits for the session to be gone for good.
+    deleting: Option<Deleting>,
     session: Session,
     /// While it waits for a place: for the team as it was configured when it began to.
     taking: Option<(Team, Taking)>,
@@ -146,6 +168,8 @@ impl Supervisor {
             mailbox,
             last_activity: record.last_used_at,
             record,
+            previous: None,
+            deleting: None,
             session: Session::default(),
             taking: None,
             unreached: None,
@@ -228,6 +252,7 @@ impl Supervisor {
             }
         }
         self.unpublish();
+        self.deleted().await;
     }
 
     fn is_gone(&self) -> bool {
@@ -269,6 +294,8 @@ impl Supervisor {
                 self.step(Event::Sleep);
             }
             Command::Restart(why, reply) => self.restart(why, reply),
+            Command::Reboot { before, ready } => self.reboot(before, ready),
+            Command::Delete(reply) => self.delete(reply),
             Command::CutOff(host) => self.cut_off(&host),
             Command::Evict => self.step(Event::Evict),
             Command::Close => self.close(),
@@ -289,7 +316,10 @@ impl Supervisor {
             self.step(Event::Output);
         }
         match heard {
-            Heard::Event(event) => self.step(event),
+            Heard::Event(event) => {
+                let event = self.adopted(event).await;
+                self.step(event);
+            }
             Heard::Started => self.mark_started().await,
             Heard::Ended(ended) => {
                 let event = self.ended(ended).await;
@@ -404,6 +434,8 @@ impl Supervisor {
                     "Claude Code does not have the conversation any more: a new one begins"
                 );
             }
+            Effect::Renew => self.renew(),
+            Effect::Restore => return self.restore(),
             Effect::ResumeConversation => self.record.started = true,
         }
         None

@@ -410,7 +410,7 @@ async fn quick_tools_answer_with_the_same_as_text_and_structured() {
         assert_eq!(text, result["structuredContent"], "{tool}");
         assert!(text.get("timestamp").is_some(), "{tool}: {text}");
     }
-    let unknown = answer(iris.by_agent("session_delete", json!({})).await).await;
+    let unknown = answer(iris.by_agent("session_destroy", json!({})).await).await;
     assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
 }
 

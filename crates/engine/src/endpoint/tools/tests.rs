@@ -265,6 +265,14 @@ fn arguments_are_held_to_the_schema() {
             Name::SendMessage,
             json!({ "toTeam": "blue", "message": "m", "timeout": 5 }),
         ),
+        (
+            Name::SessionReboot,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
+        (
+            Name::SessionDelete,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
         (Name::GetDate, json!({})),
     ] {
         let takes = |value: Value| {
@@ -282,6 +290,9 @@ fn arguments_are_held_to_the_schema() {
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
                 Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
                 Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),
+                Name::SessionReboot | Name::SessionDelete => {
+                    read::<session::Arguments>(name, arguments).map(drop)
+                }
                 Name::SendMessage => read::<wire::SendArguments>(name, arguments).map(drop),
             }
         };
@@ -324,7 +335,7 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         assert_eq!(tool.output_schema.is_some(), structured, "{name:?}");
         assert_eq!(Name::of(name.as_str()), Some(name), "names are found");
     }
-    assert_eq!(Name::of("session_delete"), None);
+    assert_eq!(Name::of("session_destroy"), None);
     assert!(
         !Name::CONSOLE.contains(&Name::PermissionsApprove),
         "the console asks nobody"

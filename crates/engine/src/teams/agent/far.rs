@@ -56,6 +56,9 @@ impl Far {
             Some(Said::Failed(why)) => self.unstarted = Some(why),
             Some(
                 Said::Swept { .. }
+                | Said::Removed(_)
+                | Said::Kept(_)
+                | Said::Forgotten
                 | Said::Halted { .. }
                 | Said::Listening(_)
                 | Said::Sent

@@ -80,8 +80,11 @@ impl Supervisor {
             return Some(exited(removed(), Cure::Human));
         };
         self.record.last_used_at = clock::now();
-        // Before the start: a conversation that nobody knows of could never be resumed.
-        if let Err(error) = self.deps.store.save_session(self.record.clone()).await {
+        // Before the start: a conversation that nobody knows of could never be resumed. One that takes
+        // the place of another is kept when it is ready.
+        if self.previous.is_none()
+            && let Err(error) = self.deps.store.save_session(self.record.clone()).await
+        {
             return Some(exited(not_saved(&error), Cure::Human));
         }
         let secrets = match self.deps.secrets.of_env(&team.env).await {
@@ -240,7 +243,7 @@ fn removed() -> Problem {
     )
 }
 
-fn not_saved(error: &StoreError) -> Problem {
+pub(super) fn not_saved(error: &StoreError) -> Problem {
     Problem::new(
         Code::Storage,
         format!("The conversation cannot be kept: {error}."),

@@ -7,6 +7,7 @@ use iris_domain::{
     session::{Cure, Failure, State},
     transcript::{Conversation, Entry},
 };
+use tracing::warn;
 
 use super::Supervisor;
 
@@ -52,6 +53,14 @@ impl Supervisor {
                 why: (!wanted).then(|| failure.problem.message.clone()),
             }
         });
+    }
+
+    /// What happened in a conversation goes with it.
+    pub(super) async fn forget_transcript(&self) {
+        let session = self.record.id;
+        if let Err(error) = self.deps.transcripts.forget(session).await {
+            warn!(%session, %error, "the transcript of a deleted conversation stays");
+        }
     }
 
     fn conversation(&self) -> Arc<Conversation> {

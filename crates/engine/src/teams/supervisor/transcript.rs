@@ -56,7 +56,7 @@ impl Supervisor {
     }
 
     /// What happened in a conversation goes with it.
-    pub(super) async fn forget_transcript(&self) {
+    pub(super) async fn forget_transcript(&mut self) {
         let session = self.record.id;
         if let Err(error) = self.deps.transcripts.forget(session).await {
             warn!(%session, %error, "the transcript of a deleted conversation stays");

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 /// Entries that wait: some seconds of a flood.
-pub(super) const ENTRIES_MAX: usize = 16 * 1024;
+pub const ENTRIES_MAX: usize = 16 * 1024;
 /// Bytes of what waits.
-pub(super) const BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries that one transaction takes: some ten milliseconds.
 const BATCH_MAX: usize = 1024;
 

@@ -21,7 +21,7 @@ use super::{
 use crate::clock;
 
 /// The file's size, bytes: beyond it the oldest entries go, whatever their age.
-pub(super) const SIZE_MAX: i64 = 1024 * 1024 * 1024;
+const SIZE_MAX: i64 = 1024 * 1024 * 1024;
 /// Entries that are deleted in one go.
 const DELETED_AT_ONCE: i64 = 1_000;
 /// Batches after which the size is looked at.

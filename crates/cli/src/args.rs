@@ -2,6 +2,7 @@
 
 mod agent;
 mod audit;
+mod log;
 mod session;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use iris_domain::ids::TeamName;
 
 pub use agent::Agent;
 pub use audit::{Audit, AuditCommand, Filters};
+pub use log::Log;
 pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
@@ -151,6 +153,8 @@ pub enum Command {
     Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
+    /// Show what happens in sessions: messages, answers, tool calls, decisions, costs
+    Log(Box<Log>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),

@@ -47,7 +47,7 @@ impl ContextFile {
         serde_saphyr::from_str(text).map_err(|error| {
             let error = error.without_snippet();
             ContextFileError {
-                line: error.location().map_or(1, |place| place.line().into()),
+                line: error.location().map_or(1, |place| place.line()),
                 what: error.to_string(),
             }
         })

@@ -35,12 +35,7 @@ impl Place {
     }
 
     fn git(&self, args: &[&str]) {
-        let name = ["-c", "user.name=a", "-c", "user.email=a@b.example"];
-        let done = Command::new("git")
-            .args(name)
-            .args(args)
-            .current_dir(self.at("repo"))
-            .status();
+        let done = command(self, args).status();
         assert!(done.unwrap().success(), "git {args:?}");
     }
 
@@ -53,6 +48,19 @@ impl Place {
     fn left(&self, folder: &str) -> usize {
         fs::read_dir(self.at(folder)).unwrap().count()
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "makes the repository that is looked at"
+)]
+fn command(place: &Place, args: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .args(["-c", "user.name=a", "-c", "user.email=a@b.example"])
+        .args(args)
+        .current_dir(place.at("repo"));
+    command
 }
 
 #[tokio::test]
@@ -133,11 +141,7 @@ async fn no_program_that_a_repository_names_runs() {
         fs::read_to_string(&sign).unwrap_or_default()
     );
     // The same repository does run it where its config is read: the test means something.
-    let ran = Command::new("git")
-        .arg("diff")
-        .current_dir(place.at("repo"))
-        .output();
-    drop(ran.unwrap());
+    drop(command(&place, &["diff"]).output().unwrap());
     assert!(sign.exists(), "the trap works");
 }
 
@@ -218,8 +222,7 @@ async fn a_long_diff_is_cut_and_a_link_or_pipe_in_the_tree_is_not_followed() {
     assert!(!told.text.contains("outside's secret"), "{told:?}");
 
     fs::remove_file(place.at("repo/a.txt")).unwrap();
-    let made = Command::new("mkfifo").arg(place.at("repo/a.txt")).status();
-    assert!(made.unwrap().success());
+    nix::unistd::mkfifo(&place.at("repo/a.txt"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let told = place.diff("repo").await;
     assert!(!matches!(told, Err(NoDiff::TimedOut)), "{told:?}");
 }

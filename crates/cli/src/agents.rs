@@ -12,13 +12,17 @@ use serde_json::json;
 use crate::{Context, DONE, args::Agent, output::table};
 
 pub fn agent(context: &Context, command: Agent) -> Result<u8, Problem> {
+    runtime()?.block_on(done(context, command))
+}
+
+async fn done(context: &Context, command: Agent) -> Result<u8, Problem> {
     // The project is named by the user, who may read it: which one it is, is their choice.
     let folder = |path: &Path| Folder::project(path, Path::new("."));
     let agents = Agents::apart(&context.home, context.env.clone());
     match command {
         Agent::List(of) => {
             let project = of.project.as_deref().map(folder).transpose()?;
-            let kinds = runtime()?.block_on(agents.kinds(project))?;
+            let kinds = agents.kinds(project).await?;
             let all: Vec<_> = kinds
                 .iter()
                 .map(|kind| json!({ "name": kind.name, "description": kind.description, "file": kind.file }))
@@ -45,7 +49,7 @@ pub fn agent(context: &Context, command: Agent) -> Result<u8, Problem> {
                 git_diff: diff,
                 ..Wanted::default()
             };
-            let told = runtime()?.block_on(agents.prompt(wanted))?;
+            let told = agents.prompt(wanted).await?;
             let shown = json!({ "prompt": told.prompt, "notes": told.notes });
             context.out.show(&shown, || visible(&told.prompt))?;
         }

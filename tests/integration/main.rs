@@ -27,6 +27,7 @@ mod journeys;
 mod kit;
 mod launcher;
 mod limits;
+mod log;
 mod prompts;
 mod races;
 mod record;
@@ -39,6 +40,7 @@ mod stdio;
 mod supervisor;
 mod surfaces;
 mod times;
+mod transcript;
 mod webhook;
 
 #[test]

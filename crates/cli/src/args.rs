@@ -1,6 +1,8 @@
 //! The command line.
 
+mod agent;
 mod audit;
+mod log;
 mod session;
 
 use std::path::PathBuf;
@@ -8,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
 
+pub use agent::Agent;
 pub use audit::{Audit, AuditCommand, Filters};
+pub use log::Log;
 pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
@@ -141,11 +145,16 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
+    /// List the kinds of agents, or print what one is told
+    #[command(subcommand)]
+    Agent(Agent),
     /// List conversations; begin one anew, put it to sleep, delete it
     #[command(subcommand)]
     Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
+    /// Show what happens in sessions: messages, answers, tool calls, decisions, costs
+    Log(Box<Log>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),

@@ -1,5 +1,6 @@
 //! The `iris` command: Iris without a window, and control of a running one.
 
+mod agents;
 mod args;
 mod commands;
 mod config;
@@ -7,6 +8,7 @@ mod doctor;
 mod grants;
 mod install;
 mod links;
+mod log;
 mod output;
 mod outside;
 mod policy;
@@ -114,8 +116,10 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             timeout,
         } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Agent(command) => agents::agent(&context, command),
         Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),
+        Command::Log(args) => log::log(&context, *args),
         Command::Config(command) => config::config(&context, command),
         Command::Explain(explain) => policy::explain(&context, explain),
         Command::Policy(command) => policy::policy(&context, command),

@@ -149,7 +149,23 @@ impl Walk<'_> {
         if self.newest_first {
             parts.reverse();
         }
-        for part in parts {
+        // A frequent word costs as much as entries have it: where a long one, which is likely to be rare, is
+        // not at all, the others are not looked for.
+        let mut words: Vec<&str> = wanted.split(" AND ").collect();
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        words.truncate(words.len() - 1);
+        'parts: for part in parts {
+            for word in &words {
+                let there = self
+                    .connection
+                    .prepare_cached(&format!(
+                        "SELECT 1 FROM part{part} WHERE part{part} MATCH ?1 LIMIT 1"
+                    ))?
+                    .exists([word])?;
+                if !there {
+                    continue 'parts;
+                }
+            }
             let mut statement = self.connection.prepare_cached(&format!(
                 "SELECT rowid FROM part{part} WHERE part{part} MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid {order}"
             ))?;

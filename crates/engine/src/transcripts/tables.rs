@@ -25,8 +25,8 @@ pub(super) const PART_BITS: u32 = 14;
 const SPAN: i64 = 1024;
 /// The form of the file.
 const FORMAT: i64 = 1;
-/// Statements kept ready: one for each part of a million entries, and some.
-const STATEMENTS: usize = 96;
+/// Statements kept ready: two for each part of a million entries, and some.
+const STATEMENTS: usize = 192;
 
 const TABLES: &str = "
 CREATE TABLE conversation (

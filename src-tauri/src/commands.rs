@@ -60,6 +60,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         send,
         interrupt,
         sessions::list_sessions,
+        sessions::fork_session,
         sessions::reboot_session,
         sessions::delete_session,
         sessions::sleep_session,
@@ -493,7 +494,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 52, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 53, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -141,7 +141,7 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
-    /// List conversations; begin one anew, put it to sleep, delete it
+    /// List conversations; open one in your terminal, begin one anew, put it to sleep, delete it
     #[command(subcommand)]
     Session(Session),
     /// Show what was decided, newest first, or check that the record is whole

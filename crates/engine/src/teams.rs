@@ -39,6 +39,7 @@ use crate::{
 
 mod agent;
 mod conversation;
+mod fork;
 mod halter;
 mod owner;
 mod slots;

@@ -35,6 +35,7 @@ pub mod snapshot;
 pub mod ssh_config;
 pub mod target;
 pub mod terminal;
+pub mod transcript;
 pub mod webhook;
 
 pub use problem::Problem;

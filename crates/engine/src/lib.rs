@@ -36,6 +36,7 @@ pub mod teams;
 mod terminal;
 pub mod tls;
 pub mod tokens;
+pub mod transcripts;
 pub mod webhook;
 pub use engine::{Deps, Engine, Keys, human};
 pub use runtime::runtime;

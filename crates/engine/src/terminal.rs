@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use iris_domain::{
     Problem,
     problem::Code,
-    terminal::{self, KNOWN, Template},
+    terminal::{self, KNOWN, Template, TemplateError},
 };
 
 use crate::{
@@ -24,6 +24,23 @@ const ITERM: &str = "/Applications/iTerm.app";
 struct Opener {
     path: PathBuf,
     arguments: Vec<String>,
+}
+
+/// Why no terminal is opened.
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum Unopened {
+    /// What the user set cannot be read.
+    #[error("{0} cannot be used: {1}.")]
+    Unreadable(&'static str, TemplateError),
+    /// What the user set is not there.
+    #[error("There is no program `{1}`, which {0} names.")]
+    Missing(&'static str, String),
+    /// There is no desktop.
+    #[error("Iris runs without a desktop, so no terminal can be opened.")]
+    NoDesktop,
+    /// None of those that are known is there.
+    #[error("No terminal was found.")]
+    NotFound,
 }
 
 /// Opens a terminal that runs the command; returns what it is called. `by_hand`: what the user can
@@ -47,7 +64,8 @@ pub(crate) async fn open(
             ),
         )
     };
-    let Opener { path, arguments } = opener(env, setting, command).map_err(&instead)?;
+    let Opener { path, arguments } =
+        opener(env, setting, command).map_err(|why| instead(why.to_string()))?;
     let name = path.display().to_string();
     let program = Program {
         path,
@@ -64,18 +82,21 @@ pub(crate) async fn open(
 }
 
 /// What opens it; or why nothing does.
-fn opener(env: &Environment, setting: Option<&str>, command: &[String]) -> Result<Opener, String> {
+fn opener(
+    env: &Environment,
+    setting: Option<&str>,
+    command: &[String],
+) -> Result<Opener, Unopened> {
     let given = match (setting, env.text("TERMINAL")) {
         (Some(text), _) => Some(("settings.terminal", Template::parse(text))),
         (None, Some(text)) => Some(("the variable TERMINAL", terminal::named(text))),
         (None, None) => None,
     };
     if let Some((source, template)) = given {
-        let template = template.map_err(|error| format!("`{source}` cannot be used: {error}."))?;
-        let path = find(env, template.program()).ok_or_else(|| {
-            let program = template.program();
-            format!("There is no program `{program}`, which {source} names.")
-        })?;
+        let template = template.map_err(|error| Unopened::Unreadable(source, error))?;
+        let program = template.program();
+        let path =
+            find(env, program).ok_or_else(|| Unopened::Missing(source, program.to_owned()))?;
         return Ok(Opener {
             path,
             arguments: template.arguments(command),
@@ -95,7 +116,7 @@ fn opener(env: &Environment, setting: Option<&str>, command: &[String]) -> Resul
         });
     }
     if env.text("DISPLAY").is_none() && env.text("WAYLAND_DISPLAY").is_none() {
-        return Err("Iris runs without a desktop, so no terminal can be opened.".to_owned());
+        return Err(Unopened::NoDesktop);
     }
     let found = KNOWN.iter().find_map(|known| {
         let path = find(env, known.program)?;
@@ -105,7 +126,7 @@ fn opener(env: &Environment, setting: Option<&str>, command: &[String]) -> Resul
             arguments: template.arguments(command),
         })
     });
-    found.ok_or_else(|| "No terminal was found.".to_owned())
+    found.ok_or(Unopened::NotFound)
 }
 
 fn find(env: &Environment, program: &str) -> Option<PathBuf> {
@@ -150,8 +171,8 @@ mod tests {
         };
         let display = ("DISPLAY", ":1");
 
-        assert!(on(&[], None).unwrap_err().contains("without a desktop"));
-        assert!(on(&[display], None).unwrap_err().contains("No terminal"));
+        assert!(on(&[], None).unwrap_err() == Unopened::NoDesktop);
+        assert!(on(&[display], None).unwrap_err() == Unopened::NotFound);
         let xterm = place("xterm");
         assert_eq!(on(&[display], None), opens(xterm, &["-e", "c"]));
         let gnome = place("gnome-terminal");
@@ -170,9 +191,9 @@ mod tests {
             on(&[named], Some("mine -a {command} -b")),
             opens(mine, &["-a", "c", "-b"])
         );
-        let missing = on(&[named], Some("gone")).unwrap_err();
+        let missing = on(&[named], Some("gone")).unwrap_err().to_string();
         assert!(missing.contains("`gone`"), "{missing}");
-        let broken = on(&[("TERMINAL", "x 'y")], None).unwrap_err();
+        let broken = on(&[("TERMINAL", "x 'y")], None).unwrap_err().to_string();
         assert!(broken.contains("TERMINAL"), "{broken}");
     }
 }

@@ -1,5 +1,6 @@
 //! The tools: their names, their schemas, and who may call which.
 
+mod agent;
 mod date;
 mod forwarded;
 mod permission;
@@ -29,7 +30,8 @@ use super::{
     schema,
 };
 use crate::{
-    approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+    agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
+    tokens::Caller,
 };
 
 /// What the tools work on.
@@ -38,6 +40,8 @@ pub(super) struct Tools {
     pub metrics: Metrics,
     /// Decides permission requests.
     pub approvals: Approvals,
+    /// Knows the kinds of agents.
+    pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
     /// The state of everything.
@@ -73,6 +77,8 @@ pub(super) enum Name {
     SessionReboot,
     /// Deletes a conversation.
     SessionDelete,
+    /// What an agent of a kind is told to be.
+    GetAgent,
     /// The time.
     GetDate,
 }
@@ -91,6 +97,7 @@ impl Name {
         Self::SessionFork,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetAgent,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
@@ -103,6 +110,7 @@ impl Name {
         Self::SessionFork,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetAgent,
         Self::GetDate,
     ];
 
@@ -125,6 +133,7 @@ impl Name {
             Self::SessionFork => "session_fork",
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
+            Self::GetAgent => "get_agent",
             Self::GetDate => "get_date",
         }
     }
@@ -237,6 +246,16 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<session::DeletedOut>())
             .with_annotations(acts("Delete a conversation", true, true, false)),
+            Self::GetAgent => Tool::new(
+                self.as_str(),
+                "Gives the prompt that makes an agent a specialist (tech-writer, unit-tester, \
+                 integration-tester, code-reviewer, debugger, refactorer, changeloger, error-handler, \
+                 example-writer, logger, and kinds of your own), filled with what is found out about a \
+                 project. Work by it yourself, or give it to a subagent.",
+                schema::of::<agent::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<agent::AgentOut>())
+            .with_annotations(reads("Prompt of a specialist")),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",
@@ -290,6 +309,7 @@ impl Tools {
             Name::SessionFork => self.fork(caller, read(name, arguments)).await,
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
+            Name::GetAgent => self.agent(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -85,7 +85,7 @@ pub(super) enum Name {
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -101,7 +101,7 @@ impl Name {
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 9] = [
+    pub(super) const CONSOLE: [Self; 10] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,

@@ -7,6 +7,7 @@ mod doctor;
 mod grants;
 mod install;
 mod links;
+mod mcp;
 mod output;
 mod outside;
 mod policy;
@@ -121,6 +122,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Policy(command) => policy::policy(&context, command),
         Command::Metrics { command } => commands::metrics(&context, command.as_ref()),
         Command::Headers => commands::headers(&context),
+        Command::Mcp => mcp::mcp(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
         Command::Freeze { team } => stopping::freeze(&context, team),

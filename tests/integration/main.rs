@@ -40,6 +40,7 @@ mod stdio;
 mod supervisor;
 mod surfaces;
 mod times;
+mod transcript;
 mod webhook;
 
 #[test]

@@ -93,7 +93,7 @@ async fn an_iris_that_starts_later_or_again_is_found() {
     iris.restart().await;
     let tools = bridge.ask(2, "tools/list", json!({})).await;
     assert!(names(&tools).contains(&"list_teams"), "{tools}");
-    iris.stop();
+    iris.stop_alone();
     let said = bridge.ask(3, "tools/list", json!({})).await;
     assert!(said["error"].is_object(), "{said}");
     let (status, said, errors) = bridge.end().await;
@@ -148,5 +148,6 @@ async fn the_token_stands_in_no_argument_and_no_variable() {
         let text = std::fs::read(format!("/proc/{}/{file}", bridge.pid())).unwrap();
         assert!(!String::from_utf8_lossy(&text).contains(token), "{file}");
     }
+    drop(bridge.end().await);
     iris.stop();
 }

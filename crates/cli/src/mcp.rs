@@ -11,7 +11,7 @@ mod events;
 mod lines;
 mod message;
 
-use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
+use std::{io, os::fd::AsFd, pin::pin, sync::Arc, time::Duration};
 
 use iris_domain::{Problem, problem::Code};
 use iris_engine::runtime;
@@ -20,7 +20,7 @@ use tokio::{
     fs::File,
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
     sync::mpsc,
-    task::JoinHandle,
+    task::{AbortHandle, JoinError, JoinSet},
 };
 
 use crate::{Context, DONE};
@@ -66,25 +66,21 @@ fn own(stream: impl AsFd) -> Result<File, Problem> {
 }
 
 /// Carries messages until the client closes its end, or no longer reads.
-async fn serve(
-    door: Door,
-    input: impl AsyncRead + Unpin,
-    output: impl AsyncWrite + Unpin + Send + 'static,
-) {
-    let door = Arc::new(door);
+async fn serve(door: Door, input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) {
     let (out, answers) = mpsc::channel(LINES_WAITING);
-    let mut writer = tokio::spawn(write(answers, output));
+    let mut writing = pin!(write(answers, output));
+    tokio::select! {
+        () = &mut writing => {}
+        () = read(Arc::new(door), input, out) => writing.await,
+    }
+}
+
+/// Carries what is read. Dropping it cancels every call.
+async fn read(door: Arc<Door>, input: impl AsyncRead + Unpin, out: mpsc::Sender<Vec<u8>>) {
     let mut lines = Lines::of(BufReader::new(input));
     let mut calls = Calls::default();
     loop {
-        let line = tokio::select! {
-            line = lines.next() => line,
-            _ = &mut writer => {
-                calls.cancel_all();
-                return;
-            }
-        };
-        let text = match line {
+        let text = match lines.next().await {
             Ok(Some(Line::Whole(text))) => text,
             Ok(Some(Line::TooLong)) => {
                 say(&out, message::too_long()).await;
@@ -104,17 +100,12 @@ async fn serve(
                     calls.cancel(id);
                 } else {
                     let (door, out, id) = (door.clone(), out.clone(), message.id().cloned());
-                    let call = tokio::spawn(async move { door.carry(message, &out).await });
-                    calls.began(id, call);
+                    calls.begin(id, async move { door.carry(message, &out).await });
                 }
             }
         }
     }
     calls.end().await;
-    drop(out);
-    if let Err(error) = writer.await {
-        tracing::debug!(%error, "the writer of stdout");
-    }
 }
 
 /// A line for the client. When it no longer reads, everything ends anyway.
@@ -141,39 +132,42 @@ async fn write(mut answers: mpsc::Receiver<Vec<u8>>, mut output: impl AsyncWrite
 
 /// What is being answered.
 #[derive(Default)]
-struct Calls(Vec<(Option<Value>, JoinHandle<()>)>);
+struct Calls {
+    tasks: JoinSet<()>,
+    by_id: Vec<(Value, AbortHandle)>,
+}
 
 impl Calls {
-    fn began(&mut self, id: Option<Value>, call: JoinHandle<()>) {
-        self.0.retain(|(_, call)| !call.is_finished());
-        self.0.push((id, call));
+    fn begin(&mut self, id: Option<Value>, call: impl Future<Output = ()> + Send + 'static) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            ended_well(ended);
+        }
+        self.by_id.retain(|(_, call)| !call.is_finished());
+        let call = self.tasks.spawn(call);
+        self.by_id.extend(id.map(|id| (id, call)));
     }
 
     fn cancel(&self, id: &Value) {
-        for (own, call) in &self.0 {
-            if own.as_ref() == Some(id) {
-                call.abort();
-            }
-        }
-    }
-
-    fn cancel_all(&self) {
-        for (_, call) in &self.0 {
+        for (_, call) in self.by_id.iter().filter(|(own, _)| own == id) {
             call.abort();
         }
     }
 
-    /// Gives them a moment, then cancels what is left.
+    /// Gives them a moment; what is left is cancelled.
     async fn end(mut self) {
         let all = async {
-            for (_, call) in &mut self.0 {
-                if let Err(error) = call.await {
-                    tracing::debug!(%error, "a call was cancelled");
-                }
+            while let Some(ended) = self.tasks.join_next().await {
+                ended_well(ended);
             }
         };
         if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
-            self.cancel_all();
+            tracing::debug!("calls were cancelled: stdin ended");
         }
+    }
+}
+
+fn ended_well(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a call");
     }
 }

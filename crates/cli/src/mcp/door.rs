@@ -1,6 +1,6 @@
 //! The endpoint of the running Iris: found on the private socket, called over HTTP.
 
-use std::sync::OnceLock;
+use std::{pin::pin, sync::OnceLock};
 
 use http::{
     HeaderValue, Request, Response, StatusCode, Uri,
@@ -9,7 +9,7 @@ use http::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::{Bytes, Incoming},
-    client::conn::http1,
+    client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
 use iris_domain::{Problem, problem::Code};
@@ -17,9 +17,11 @@ use iris_engine::control::{Client, Command, StatusReply};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::{net::TcpStream, sync::mpsc};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{events::Events, message::Message, message::unanswered, say};
+
+type Body = Full<Bytes>;
+type Connection = http1::Connection<TokioIo<TcpStream>, Body>;
 
 /// The way in.
 pub(super) struct Door {
@@ -101,7 +103,32 @@ impl Door {
         answered: &mut bool,
     ) -> Result<(), Problem> {
         let found = self.find().await?;
-        let (response, _connection) = self.post(&found, message).await?;
+        let (mut sender, connection) = found.connect().await?;
+        let request = self.request(&found, message)?;
+        let mut call = pin!(async {
+            let response = sender.send_request(request).await;
+            let response = response.map_err(|error| broken(&error))?;
+            self.relay(message, response, out, answered).await
+        });
+        tokio::select! {
+            done = &mut call => done,
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "the connection to Iris");
+                }
+                call.await
+            }
+        }
+    }
+
+    /// What is answered, as it comes.
+    async fn relay(
+        &self,
+        message: &Message,
+        response: Response<Incoming>,
+        out: &mpsc::Sender<Vec<u8>>,
+        answered: &mut bool,
+    ) -> Result<(), Problem> {
         let status = response.status();
         let kind = response.headers().get(CONTENT_TYPE).cloned();
         let is = |essence: &str| {
@@ -160,21 +187,9 @@ impl Door {
         answer.id.is_none() || answer.id.as_ref() == message.id()
     }
 
-    /// The answer comes as long as the connection is held; dropping that hangs up.
-    async fn post(
-        &self,
-        found: &Found,
-        message: &Message,
-    ) -> Result<(Response<Incoming>, AbortOnDropHandle<()>), Problem> {
-        let Some(authority) = found.endpoint.authority() else {
-            return Err(unusable(&"it names no host"));
-        };
-        let stream = TcpStream::connect(authority.as_str())
-            .await
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|error| broken(&error))?;
+    fn request(&self, found: &Found, message: &Message) -> Result<Request<Body>, Problem> {
         let mut request = Request::post(found.endpoint.path())
-            .header(HOST, authority.as_str())
+            .header(HOST, found.authority()?)
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json, text/event-stream")
             .header(AUTHORIZATION, found.authorization.clone())
@@ -183,16 +198,26 @@ impl Door {
         request
             .headers_mut()
             .extend(message.headers(self.agreed.get()));
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        Ok(request)
+    }
+}
+
+impl Found {
+    fn authority(&self) -> Result<&str, Problem> {
+        let authority = self
+            .endpoint
+            .authority()
+            .map(|authority| authority.as_str());
+        authority.ok_or_else(|| unusable(&"it names no host"))
+    }
+
+    async fn connect(&self) -> Result<(SendRequest<Body>, Connection), Problem> {
+        let stream = TcpStream::connect(self.authority()?)
             .await
+            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|error| broken(&error))?;
-        let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection to Iris");
-            }
-        }));
-        let response = sender.send_request(request).await;
-        Ok((response.map_err(|error| broken(&error))?, connection))
+        let made = http1::handshake(TokioIo::new(stream)).await;
+        made.map_err(|error| broken(&error))
     }
 }
 

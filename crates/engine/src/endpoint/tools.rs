@@ -1,5 +1,6 @@
 //! The tools: their names, their schemas, and who may call which.
 
+mod agent;
 mod date;
 mod forwarded;
 mod permission;
@@ -29,7 +30,8 @@ use super::{
     schema,
 };
 use crate::{
-    approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+    agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
+    tokens::Caller,
 };
 
 /// What the tools work on.
@@ -38,6 +40,8 @@ pub(super) struct Tools {
     pub metrics: Metrics,
     /// Decides permission requests.
     pub approvals: Approvals,
+    /// Knows the kinds of agents.
+    pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
     /// The state of everything.
@@ -71,13 +75,15 @@ pub(super) enum Name {
     SessionReboot,
     /// Deletes a conversation.
     SessionDelete,
+    /// What an agent of a kind is told to be.
+    GetAgent,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -88,10 +94,11 @@ impl Name {
         Self::SendMessage,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetAgent,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 8] = [
+    pub(super) const CONSOLE: [Self; 9] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
@@ -99,6 +106,7 @@ impl Name {
         Self::SendMessage,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetAgent,
         Self::GetDate,
     ];
 
@@ -120,6 +128,7 @@ impl Name {
             Self::SendMessage => "send_message",
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
+            Self::GetAgent => "get_agent",
             Self::GetDate => "get_date",
         }
     }
@@ -223,6 +232,16 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<session::DeletedOut>())
             .with_annotations(acts("Delete a conversation", true, true, false)),
+            Self::GetAgent => Tool::new(
+                self.as_str(),
+                "Gives the prompt that makes an agent a specialist (tech-writer, unit-tester, \
+                 integration-tester, code-reviewer, debugger, refactorer, changeloger, error-handler, \
+                 example-writer, logger, and kinds of your own), filled with what is found out about a \
+                 project. Work by it yourself, or give it to a subagent.",
+                schema::of::<agent::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<agent::AgentOut>())
+            .with_annotations(reads("Prompt of a specialist")),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",
@@ -275,6 +294,7 @@ impl Tools {
             Name::SendMessage => self.send(caller, read(name, arguments)).await,
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
+            Name::GetAgent => self.agent(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

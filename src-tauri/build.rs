@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "send",
         "interrupt",
         "list_sessions",
+        "fork_session",
         "reboot_session",
         "delete_session",
         "sleep_session",

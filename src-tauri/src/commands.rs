@@ -61,6 +61,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         send,
         interrupt,
         sessions::list_sessions,
+        sessions::fork_session,
         sessions::reboot_session,
         sessions::delete_session,
         sessions::sleep_session,
@@ -496,7 +497,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 54, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 55, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

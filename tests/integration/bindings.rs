@@ -7,7 +7,7 @@ use iris_domain::{
     audit::{Filter, Row},
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
-    conversation::{Deleted, Listed, Rebooted},
+    conversation::{Deleted, Forked, Listed, Rebooted},
     decision::{Answer, Surface},
     grant::Scope,
     message::SendOutcome,
@@ -44,6 +44,7 @@ fn typescript_types_are_up_to_date() {
     Listed::export_all(&config).unwrap();
     Rebooted::export_all(&config).unwrap();
     Deleted::export_all(&config).unwrap();
+    Forked::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

@@ -28,6 +28,7 @@ mod kit;
 mod launcher;
 mod limits;
 mod log;
+mod mcp;
 mod prompts;
 mod races;
 mod record;

@@ -148,7 +148,7 @@ pub enum Command {
     /// List the kinds of agents, or print what one is told
     #[command(subcommand)]
     Agent(Agent),
-    /// List conversations; begin one anew, put it to sleep, delete it
+    /// List conversations; open one in your terminal, begin one anew, put it to sleep, delete it
     #[command(subcommand)]
     Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
@@ -174,6 +174,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<Metrics>,
     },
+    /// Be an MCP server on stdin and stdout: the running Iris, for a client that starts its servers
+    ///
+    /// In the client's config: command `iris`, arguments `mcp`. Iris need not run yet; calls are
+    /// answered with an error until it does. Ends when the client closes stdin.
+    Mcp,
     /// Register Iris's MCP server with your Claude Code
     Install,
     /// Undo `iris install`
@@ -505,6 +510,7 @@ mod tests {
             "headers",
             "metrics",
             "metrics token",
+            "mcp",
             "install",
             "uninstall",
             "team add far ~/p --remote me@host --port 2222 --identity ~/.ssh/k --tunnel --tunnel-port 1700 --claude ~/c",

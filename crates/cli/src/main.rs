@@ -9,6 +9,7 @@ mod grants;
 mod install;
 mod links;
 mod log;
+mod mcp;
 mod output;
 mod outside;
 mod policy;
@@ -125,6 +126,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Policy(command) => policy::policy(&context, command),
         Command::Metrics { command } => commands::metrics(&context, command.as_ref()),
         Command::Headers => commands::headers(&context),
+        Command::Mcp => mcp::mcp(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
         Command::Freeze { team } => stopping::freeze(&context, team),

@@ -86,6 +86,11 @@ pub struct Settings {
     pub shortcuts: Option<Shortcuts>,
     /// Start Iris when the user signs in.
     pub start_at_login: bool,
+    /// How a terminal is started, for a conversation that is opened in one: its program and options, and
+    /// `{command}` where the command goes, if not at the end. Absent: `$TERMINAL`, or one that is
+    /// there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<String>,
     /// A Slack app that shows approvals and takes answers; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slack: Option<SlackSettings>,
@@ -113,6 +118,7 @@ impl Default for Settings {
             quiet_hours: None,
             shortcuts: None,
             start_at_login: false,
+            terminal: None,
             slack: None,
             webhooks: Vec::new(),
             defaults: None,

@@ -35,6 +35,7 @@ pub mod slack;
 pub mod snapshot;
 pub mod ssh_config;
 pub mod target;
+pub mod terminal;
 pub mod transcript;
 pub mod webhook;
 

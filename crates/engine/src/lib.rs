@@ -35,6 +35,7 @@ mod socket;
 pub mod ssh;
 pub mod store;
 pub mod teams;
+mod terminal;
 pub mod tls;
 pub mod tokens;
 pub mod transcripts;

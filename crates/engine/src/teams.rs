@@ -40,6 +40,7 @@ use crate::{
 
 mod agent;
 mod conversation;
+mod fork;
 mod halter;
 mod owner;
 mod slots;

@@ -8,6 +8,7 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { Consequences } from '../bindings/Consequences';
 import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
+import type { Forked } from '../bindings/Forked';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
@@ -215,6 +216,8 @@ export interface Api {
   interrupt(team: TeamName): Promise<void>;
   /** The conversations of all pairs, those that rest included. */
   listSessions(): Promise<ListedSession[]>;
+  /** Opens a copy of a pair's conversation in the person's terminal. */
+  forkSession(from: Party, to: TeamName): Promise<Forked>;
   /** Begins a new conversation for a pair; the old one stays until the new one is ready. */
   rebootSession(from: Party, to: TeamName): Promise<Rebooted>;
   /** Deletes the conversation of a pair, with Claude Code's own record of it. */
@@ -315,6 +318,7 @@ export const desktop: Api = {
   send: (team, text, timeoutMs) => invoke('send', { team, text, timeoutMs }),
   interrupt: (team) => invoke('interrupt', { team }),
   listSessions: () => invoke('list_sessions'),
+  forkSession: (from, to) => invoke('fork_session', { from, to }),
   rebootSession: (from, to) => invoke('reboot_session', { from, to }),
   deleteSession: (from, to) => invoke('delete_session', { from, to }),
   sleepSession: (from, to) => invoke('sleep_session', { from, to }),

@@ -5,6 +5,7 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { Consequences } from '../bindings/Consequences';
 import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
+import type { Forked } from '../bindings/Forked';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { Line } from '../bindings/Line';
@@ -190,6 +191,13 @@ export class FakeApi implements Api {
         id, from, to: team.name, begun: true, state, pid, queued, lastUsed: lastActivity,
       })),
     );
+  }
+
+  async forkSession(from: Party, to: TeamName): Promise<Forked> {
+    await this.#call('forkSession', from, to);
+    const { path, host, sessions } = this.#team(to);
+    const session = sessions.find((it) => it.from === from)?.id ?? crypto.randomUUID();
+    return { from, to, session, path, host, terminal: 'kitty', command: `claude --resume ${session} --fork-session` };
   }
 
   async rebootSession(from: Party, to: TeamName): Promise<Rebooted> {

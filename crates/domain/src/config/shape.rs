@@ -72,6 +72,8 @@ pub(super) enum Text {
     Time,
     /// Keys that are pressed together.
     Shortcut,
+    /// How a terminal is started.
+    Terminal,
 }
 
 /// Rules that keys obey.
@@ -137,6 +139,7 @@ static SETTINGS: Object = Object {
         Field("quietHours", Shape::Object(&QUIET_HOURS)),
         Field("shortcuts", Shape::Object(&SHORTCUTS)),
         Field("startAtLogin", Shape::Truth),
+        Field("terminal", Shape::Text(Text::Terminal)),
         Field("slack", Shape::Object(&SLACK)),
         Field("webhooks", Shape::List(&Shape::Object(&WEBHOOK))),
         Field("defaults", Shape::Object(&TEMPLATE)),

@@ -71,6 +71,8 @@ pub(super) enum Name {
     TeamSleep,
     /// Gives a team a task.
     SendMessage,
+    /// Opens a conversation in the user's terminal.
+    SessionFork,
     /// Begins a new conversation.
     SessionReboot,
     /// Deletes a conversation.
@@ -83,7 +85,7 @@ pub(super) enum Name {
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -92,18 +94,20 @@ impl Name {
         Self::TeamWake,
         Self::TeamSleep,
         Self::SendMessage,
+        Self::SessionFork,
         Self::SessionReboot,
         Self::SessionDelete,
         Self::GetAgent,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 9] = [
+    pub(super) const CONSOLE: [Self; 10] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
         Self::TeamSleep,
         Self::SendMessage,
+        Self::SessionFork,
         Self::SessionReboot,
         Self::SessionDelete,
         Self::GetAgent,
@@ -126,6 +130,7 @@ impl Name {
             Self::TeamWake => "team_wake",
             Self::TeamSleep => "team_sleep",
             Self::SendMessage => "send_message",
+            Self::SessionFork => "session_fork",
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
             Self::GetAgent => "get_agent",
@@ -214,6 +219,15 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<wire::Sent>())
             .with_annotations(acts("Send a message", true, false, true)),
+            Self::SessionFork => Tool::new(
+                self.as_str(),
+                "Opens a copy of your conversation with a team in a terminal on the user's desktop, \
+                 for the user to go on in it; your own conversation is not changed. The user is \
+                 asked first, unless a rule of theirs allows it.",
+                schema::of::<session::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<session::ForkedOut>())
+            .with_annotations(acts("Open in the user's terminal", false, false, false)),
             Self::SessionReboot => Tool::new(
                 self.as_str(),
                 "Begins a new, empty conversation with a team, and returns when it is ready. The old \
@@ -292,6 +306,7 @@ impl Tools {
             Name::TeamWake => self.wake(caller, read(name, arguments)).await,
             Name::TeamSleep => self.sleep(caller, read(name, arguments)).await,
             Name::SendMessage => self.send(caller, read(name, arguments)).await,
+            Name::SessionFork => self.fork(caller, read(name, arguments)).await,
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
             Name::GetAgent => self.agent(caller, read(name, arguments)).await,

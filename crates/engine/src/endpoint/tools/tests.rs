@@ -266,6 +266,10 @@ fn arguments_are_held_to_the_schema() {
             json!({ "toTeam": "blue", "message": "m", "timeout": 5 }),
         ),
         (
+            Name::SessionFork,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
+        (
             Name::SessionReboot,
             json!({ "toTeam": "blue", "fromTeam": "red" }),
         ),
@@ -298,7 +302,7 @@ fn arguments_are_held_to_the_schema() {
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
                 Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
                 Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),
-                Name::SessionReboot | Name::SessionDelete => {
+                Name::SessionFork | Name::SessionReboot | Name::SessionDelete => {
                     read::<session::Arguments>(name, arguments).map(drop)
                 }
                 Name::SendMessage => read::<wire::SendArguments>(name, arguments).map(drop),

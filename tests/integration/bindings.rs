@@ -7,13 +7,14 @@ use iris_domain::{
     audit::{Filter, Row},
     config::{RuleMistake, RulesView},
     connection_test::TestStep,
-    conversation::{Deleted, Listed, Rebooted},
+    conversation::{Deleted, Forked, Listed, Rebooted},
     decision::{Answer, Surface},
     grant::Scope,
     message::SendOutcome,
     replay::{Consequences, Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
+    transcript::{Page, Query},
 };
 use ts_rs::{Config, TS};
 
@@ -38,9 +39,12 @@ fn typescript_types_are_up_to_date() {
     RuleMistake::export_all(&config).unwrap();
     Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
+    Query::export_all(&config).unwrap();
+    Page::export_all(&config).unwrap();
     Listed::export_all(&config).unwrap();
     Rebooted::export_all(&config).unwrap();
     Deleted::export_all(&config).unwrap();
+    Forked::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

@@ -1,6 +1,6 @@
 //! A pair's conversation as a whole: begun anew and deleted, on a fake Claude Code.
 
-use std::path::PathBuf;
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use iris_domain::{
     audit::Draft,
@@ -261,6 +261,147 @@ async fn a_team_that_is_not_there_is_said_and_not_recorded() {
     }
     assert!(house.rows("session.delete").await.is_empty());
     assert!(house.rows("session.reboot").await.is_empty());
+    house.end().await;
+}
+
+/// A terminal that writes down what it is to run, a word a line, and its environment.
+fn a_terminal(house: &House, ends: &str) -> String {
+    let dir = house.dir.path();
+    let (program, said) = (dir.join("terminal"), dir.join("said"));
+    let script = format!(
+        "#!/bin/sh\nenv >'{0}.env'\nfor a; do printf '%s\\0' \"$a\"; done >'{0}'\n{ends}\n",
+        said.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program.display().to_string()
+}
+
+fn said(house: &House) -> Vec<String> {
+    let said = std::fs::read_to_string(house.dir.path().join("said")).unwrap();
+    said.split_terminator('\0').map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_fork_is_opened_in_the_terminal_of_the_setting_with_nothing_of_the_agent() {
+    let evil = "it's \"$(touch pwned)\" `x`; é";
+    let house = House::changed("", |config| {
+        let team = config.teams.get_mut(&name("api")).unwrap();
+        team.path = format!("{}/{evil}", team.path);
+        std::fs::create_dir_all(&team.path).unwrap();
+    })
+    .await;
+    let terminal = a_terminal(&house, "");
+    house
+        .edit(|config| config.settings.terminal = Some(format!("{terminal} -T x {{command}} end")));
+    let fork = || within(house.teams.fork(asked(), Party::Console, name("api")));
+    let none = fork().await.unwrap_err();
+    assert_eq!(none.code, Code::NotFound, "nothing was said yet: {none:?}");
+
+    let session = house.answer("session").await;
+    let done = fork().await.unwrap();
+    assert_eq!(
+        (done.session.to_string(), &*done.host),
+        (session.clone(), "local")
+    );
+    let words = said(&house);
+    assert_eq!(&words[..4], ["-T", "x", "/bin/sh", "-c"]);
+    let project = house.dir.path().join("project").join(evil);
+    let rest = [
+        "iris".to_owned(),
+        project.display().to_string(),
+        env!("CARGO_BIN_EXE_fake-claude").to_owned(),
+        "--resume".to_owned(),
+        session.clone(),
+        "--fork-session".to_owned(),
+        "end".to_owned(),
+    ];
+    assert_eq!(&words[5..], rest);
+    // What the terminal would run, run: the folder arrives as it is, and a failure can be read.
+    let ran = std::process::Command::new("/bin/sh")
+        .args([
+            "-c",
+            &words[4],
+            "iris",
+            &rest[1],
+            "/bin/sh",
+            "-c",
+            "pwd; exit 7",
+        ])
+        .stdin(std::process::Stdio::null())
+        .current_dir(house.dir.path())
+        .output()
+        .unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert!(
+        out.starts_with(&format!("{}\n", rest[1])) && out.contains("status 7"),
+        "{out}"
+    );
+    assert!(!house.dir.path().join("pwned").exists());
+    let env = std::fs::read_to_string(house.dir.path().join("said.env")).unwrap();
+    assert!(
+        !env.contains("IRIS_TOKEN") && !env.contains("IRIS_SESSION"),
+        "{env}"
+    );
+    assert!(done.command.starts_with("cd ") && done.command.ends_with("--fork-session"));
+    assert_eq!(house.rows("session.fork").await.len(), 1);
+    assert_eq!(house.answer("session").await, session, "the team goes on");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn without_a_terminal_there_is_a_command_to_run_by_hand() {
+    let house = House::with("").await;
+    let session = house.answer("session").await;
+    let fork = || within(house.teams.fork(asked(), Party::Console, name("api")));
+    let by_hand = format!("--resume {session} --fork-session");
+    let none = fork().await.unwrap_err();
+    assert!(none.message.contains("without a desktop"), "{none:?}");
+    assert!(none.hint.contains(&by_hand), "{none:?}");
+
+    let terminal = a_terminal(&house, "echo cannot open display >&2; exit 1");
+    house.edit(|config| config.settings.terminal = Some(terminal));
+    let closed = fork().await.unwrap_err();
+    assert!(closed.message.contains("cannot open display"), "{closed:?}");
+    assert!(closed.hint.contains(&by_hand), "{closed:?}");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_fork_on_another_host_is_an_ssh_with_the_options_of_the_link() {
+    let house = House::with("").await;
+    let session: SessionId = house.answer("session").await.parse().unwrap();
+    let terminal = a_terminal(&house, "");
+    house.edit(|config| {
+        config.settings.terminal = Some(terminal);
+        let team = config.teams.get_mut(&name("api")).unwrap();
+        team.remote = Some("ssh -J bastion me@far -p 2222".into());
+        team.path = "~/it's".into();
+        team.claude_path = None;
+    });
+    let done = within(house.teams.fork(asked(), Party::Console, name("api"))).await;
+    assert_eq!(done.unwrap().host, "ssh -J bastion me@far -p 2222");
+    let words = said(&house);
+    let ssh = words
+        .iter()
+        .position(|word| word.ends_with("/ssh"))
+        .unwrap();
+    let words = &words[ssh + 1..];
+    assert_eq!(words[0], "-t");
+    let text = words.join(" ");
+    assert!(
+        text.contains("-J bastion") && text.contains("-p 2222"),
+        "{text}"
+    );
+    assert!(text.contains("-- me@far exec sh -c "), "{text}");
+    assert_eq!(
+        words.iter().filter(|word| word.contains("resume")).count(),
+        1
+    );
+    assert!(
+        text.contains(&format!("'--resume' '{session}' '--fork-session'")),
+        "{text}"
+    );
     house.end().await;
 }
 

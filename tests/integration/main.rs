@@ -27,6 +27,8 @@ mod journeys;
 mod kit;
 mod launcher;
 mod limits;
+mod log;
+mod mcp;
 mod prompts;
 mod races;
 mod record;
@@ -39,6 +41,7 @@ mod stdio;
 mod supervisor;
 mod surfaces;
 mod times;
+mod transcript;
 mod webhook;
 
 #[test]

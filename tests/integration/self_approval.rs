@@ -76,6 +76,10 @@ async fn the_command_line_refuses_callers_from_inside_an_agent() {
     let ways = [
         ("plain", said(r#""$IRIS" approve "$TARGET""#)),
         ("headers", said(r#""$IRIS" headers"#)),
+        (
+            "mcp",
+            said(r#"printf '{"jsonrpc":"2.0","id":1,"method":"tools/list"}\n' | "$IRIS" mcp"#),
+        ),
         ("status", said(r#""$IRIS" status --json"#)),
         ("stop", said(r#""$IRIS" team stop victim"#)),
         (

@@ -1,5 +1,6 @@
 //! A throw-away Iris: its own home, its own fake model, and verbs that read like its user's.
 
+mod bridge;
 mod cli;
 mod setup;
 mod verbs;
@@ -12,6 +13,7 @@ use std::{
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+pub use bridge::Bridge;
 pub use cli::Cli;
 pub use setup::{API_KEY, Setup, user};
 pub use verbs::{Pending, Row, Sending};

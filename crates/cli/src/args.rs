@@ -1,6 +1,8 @@
 //! The command line.
 
+mod agent;
 mod audit;
+mod log;
 mod session;
 
 use std::path::PathBuf;
@@ -8,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
 
+pub use agent::Agent;
 pub use audit::{Audit, AuditCommand, Filters};
+pub use log::Log;
 pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
@@ -141,11 +145,16 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
-    /// List conversations; begin one anew, put it to sleep, delete it
+    /// List the kinds of agents, or print what one is told
+    #[command(subcommand)]
+    Agent(Agent),
+    /// List conversations; open one in your terminal, begin one anew, put it to sleep, delete it
     #[command(subcommand)]
     Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
+    /// Show what happens in sessions: messages, answers, tool calls, decisions, costs
+    Log(Box<Log>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),
@@ -165,6 +174,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<Metrics>,
     },
+    /// Be an MCP server on stdin and stdout: the running Iris, for a client that starts its servers
+    ///
+    /// In the client's config: command `iris`, arguments `mcp`. Iris need not run yet; calls are
+    /// answered with an error until it does. Ends when the client closes stdin.
+    Mcp,
     /// Register Iris's MCP server with your Claude Code
     Install,
     /// Undo `iris install`
@@ -496,6 +510,7 @@ mod tests {
             "headers",
             "metrics",
             "metrics token",
+            "mcp",
             "install",
             "uninstall",
             "team add far ~/p --remote me@host --port 2222 --identity ~/.ssh/k --tunnel --tunnel-port 1700 --claude ~/c",

@@ -1,5 +1,6 @@
 //! The `iris` command: Iris without a window, and control of a running one.
 
+mod agents;
 mod args;
 mod commands;
 mod config;
@@ -7,6 +8,8 @@ mod doctor;
 mod grants;
 mod install;
 mod links;
+mod log;
+mod mcp;
 mod output;
 mod outside;
 mod policy;
@@ -114,13 +117,16 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             timeout,
         } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Agent(command) => agents::agent(&context, command),
         Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),
+        Command::Log(args) => log::log(&context, *args),
         Command::Config(command) => config::config(&context, command),
         Command::Explain(explain) => policy::explain(&context, explain),
         Command::Policy(command) => policy::policy(&context, command),
         Command::Metrics { command } => commands::metrics(&context, command.as_ref()),
         Command::Headers => commands::headers(&context),
+        Command::Mcp => mcp::mcp(&context),
         Command::Install => install::install(&context),
         Command::Uninstall => install::uninstall(&context),
         Command::Freeze { team } => stopping::freeze(&context, team),

@@ -2,7 +2,7 @@
 
 use iris_domain::{
     Problem,
-    conversation::{Deleted, Listed, Rebooted, Removal},
+    conversation::{Deleted, Forked, Listed, Rebooted, Removal},
     ids::Party,
 };
 use iris_engine::control::{Command, SessionAct};
@@ -21,6 +21,18 @@ pub fn session(context: &Context, command: Session) -> Result<u8, Problem> {
         Session::List { team } => {
             let sessions: Vec<Listed> = client.ask(&Command::Sessions { team })?;
             context.out.show(&sessions, || sessions_text(&sessions))?;
+        }
+        Session::Fork(pair) => {
+            let done: Forked = client.ask(&act(SessionAct::Fork, pair))?;
+            context.out.show(&done, || {
+                let whose = whose(&done.from);
+                format!(
+                    "A copy of {} conversation with {} is open in {}. The team goes on in its own.",
+                    whose.to_lowercase(),
+                    done.to,
+                    done.terminal
+                )
+            })?;
         }
         Session::Reboot(pair) => {
             let done: Rebooted = client.ask(&act(SessionAct::Reboot, pair))?;

@@ -72,6 +72,8 @@ pub struct Settings {
     pub permission_timeout: u64,
     /// Days that audit rows are kept; 0: for ever.
     pub audit_retention_days: u32,
+    /// Days that transcripts of sessions are kept; 0: for ever.
+    pub transcript_retention_days: u32,
     /// What is written to the log.
     pub log_level: LogLevel,
     /// Native notifications for approvals.
@@ -84,6 +86,11 @@ pub struct Settings {
     pub shortcuts: Option<Shortcuts>,
     /// Start Iris when the user signs in.
     pub start_at_login: bool,
+    /// How a terminal is started, for a conversation that is opened in one: its program and options, and
+    /// `{command}` where the command goes, if not at the end. Absent: `$TERMINAL`, or one that is
+    /// there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<String>,
     /// A Slack app that shows approvals and takes answers; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slack: Option<SlackSettings>,
@@ -105,11 +112,13 @@ impl Default for Settings {
             response_timeout: 600,
             permission_timeout: 3600,
             audit_retention_days: 90,
+            transcript_retention_days: 30,
             log_level: LogLevel::Info,
             notifications: true,
             quiet_hours: None,
             shortcuts: None,
             start_at_login: false,
+            terminal: None,
             slack: None,
             webhooks: Vec::new(),
             defaults: None,

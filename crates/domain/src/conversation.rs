@@ -70,6 +70,27 @@ pub struct Rebooted {
     pub record: Removal,
 }
 
+/// A copy of a conversation is open in the user's terminal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct Forked {
+    /// Whose the conversation is.
+    pub from: Party,
+    /// The team it is with.
+    pub to: TeamName,
+    /// The conversation that was copied.
+    pub session: SessionId,
+    /// The folder it is open in.
+    pub path: String,
+    /// `local`, or the ssh destination.
+    pub host: String,
+    /// The program of the terminal.
+    pub terminal: String,
+    /// The same by hand.
+    pub command: String,
+}
+
 /// A pair has no conversation any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

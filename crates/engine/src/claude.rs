@@ -1,6 +1,7 @@
 //! Claude Code as a program: where it is, its command line, its environment, its stream of JSON
 //! lines, and what its failures mean. Measured with Claude Code 2.1.330.
 
+mod entries;
 mod environ;
 mod failure;
 mod find;
@@ -9,10 +10,11 @@ mod permission;
 mod record;
 mod stream;
 
-pub use environ::{clean, passed_on};
+pub use entries::Said;
+pub use environ::{clean, humans, passed_on};
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::{find, is_program, on_path};
-pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, mark, started_with};
+pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, fork_args, mark, started_with};
 pub use permission::permission_answer;
 pub use record::{CONFIG_VARS, config_dir, forget};
 pub use stream::{

@@ -147,9 +147,19 @@ impl Home {
         self.root.join("audit-index.db")
     }
 
+    /// What happened in each session.
+    pub fn transcripts(&self) -> PathBuf {
+        self.root.join("transcripts.db")
+    }
+
     /// What is frozen; not there while nothing is.
     pub fn frozen(&self) -> PathBuf {
         self.root.join("frozen.json")
+    }
+
+    /// The user's own templates for agents; there need not be any.
+    pub fn templates(&self) -> PathBuf {
+        self.root.join("templates")
     }
 
     /// Logs, one file a day.

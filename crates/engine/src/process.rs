@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 mod group;
 mod halt;
+mod handed;
 mod lines;
 mod orphans;
 mod pipes;
@@ -34,6 +35,7 @@ mod tree;
 
 use group::Group;
 pub use halt::{Halted, go_on, halt};
+pub use handed::NotHandedOver;
 use pipes::{feed, read_err, read_out};
 pub use tree::{end_left_behind, end_marked, is_descendant, started};
 

@@ -9,6 +9,7 @@
 //! - [`sweep`] and its kin end what an earlier connection left.
 //! - [`halt`] stops an agent where it stands, and lets it go on.
 //! - [`Forget`] removes Claude Code's record of a conversation.
+//! - [`fork`] runs Claude Code in the user's own terminal there: the one program that is an argument.
 //! - [`prove`] sends the proof of a tunnel from the host itself.
 //! - [`read`] reads what they say.
 
@@ -18,12 +19,14 @@ use iris_domain::ids::SessionId;
 use uuid::Uuid;
 
 mod forget;
+mod fork;
 mod launch;
 mod line;
 mod said;
 mod sweep;
 
 pub use forget::{Forget, forgotten};
+pub use fork::fork;
 pub use launch::Launch;
 pub use said::{Nonce, Said, Unstarted, read, said_nothing};
 pub use sweep::{Errand, Halt, end, halt, leave, listening, prove, sweep};
@@ -38,6 +41,7 @@ const CHECK: &str = include_str!("remote/check.sh");
 const LAUNCH: &str = include_str!("remote/launch.sh");
 const SWEEP: &str = include_str!("remote/sweep.sh");
 const LISTENING: &str = include_str!("remote/listening.sh");
+const FORK: &str = include_str!("remote/fork.sh");
 const FORGET: &str = include_str!("remote/forget.sh");
 const HALT: &str = include_str!("remote/halt.sh");
 const PROVE: &str = include_str!("remote/prove.sh");

@@ -1,5 +1,6 @@
-//! Takes old rows out of the record, as `settings.auditRetentionDays` says, and forgets messages that
-//! ended long ago: at the start, and daily.
+//! Takes old rows out of the audit record and old entries out of the transcripts, as
+//! `settings.auditRetentionDays` and `settings.transcriptRetentionDays` say, and forgets messages
+//! that ended long ago: at the start, and daily.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,13 +11,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock, store::Store};
+use crate::{clock, store::Store, transcripts::Transcripts};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until `shutdown`.
 pub(crate) async fn keep(
     store: Store,
+    transcripts: Transcripts,
     config: watch::Receiver<Arc<Config>>,
     shutdown: CancellationToken,
 ) {
@@ -25,9 +27,21 @@ pub(crate) async fn keep(
     let work = async {
         loop {
             daily.tick().await;
-            let days = config.borrow().settings.audit_retention_days;
-            prune(&store, days).await;
+            let (rows, entries) = {
+                let config = config.borrow();
+                let settings = &config.settings;
+                (
+                    settings.audit_retention_days,
+                    settings.transcript_retention_days,
+                )
+            };
+            prune(&store, rows).await;
             forget(&store).await;
+            if let Some(before) = prune_before(clock::now(), entries)
+                && let Err(error) = transcripts.prune(before).await
+            {
+                tracing::error!(%error, "Old transcripts cannot be deleted; it is tried again tomorrow, or at the next start.");
+            }
         }
     };
     tokio::select! {

@@ -181,6 +181,21 @@ impl Ssh {
         Ok(Settings::parse(&ran.stdout))
     }
 
+    /// The words with which a person signs in to run a command in their own terminal, with a
+    /// connection of its own: it lasts for as long as they want, and asks them what ssh asks.
+    ///
+    /// # Errors
+    /// There is no `ssh`.
+    pub fn in_a_terminal(&self, target: &Target, command: String) -> Result<Vec<String>, Failure> {
+        let mut words = vec![self.find()?.display().to_string(), "-t".to_owned()];
+        for option in ["ClearAllForwardings=yes", "RemoteCommand=none"] {
+            words.extend(["-o".to_owned(), option.to_owned()]);
+        }
+        words.extend_from_slice(target.words());
+        words.push(command);
+        Ok(words)
+    }
+
     /// Runs it where it asks nothing.
     async fn ask(&self, args: &[OsString]) -> Result<Ran, Failure> {
         let program = self.program(args.to_vec(), &[])?;

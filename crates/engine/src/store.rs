@@ -6,8 +6,8 @@
 
 mod index;
 mod messages;
-mod open;
-mod read;
+pub(crate) mod open;
+pub(crate) mod read;
 mod search;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! Whole conversations, of whatever pair.
 
 use iris_domain::{
-    conversation::{Deleted, Listed, Rebooted},
+    conversation::{Deleted, Forked, Listed, Rebooted},
     decision::Surface,
 };
 use iris_engine::human;
@@ -15,6 +15,18 @@ use crate::shell::Shell;
 #[tauri::command]
 pub(super) async fn list_sessions(shell: State<'_, Shell>) -> Answered<Vec<Listed>> {
     shell.engine.sessions(None).await
+}
+
+/// Opens a copy of a pair's conversation in the user's terminal.
+#[tauri::command]
+pub(super) async fn fork_session(
+    shell: State<'_, Shell>,
+    from: Value,
+    to: Value,
+) -> Answered<Forked> {
+    let (from, to) = (parsed("from", from)?, parsed("to", to)?);
+    let human = human(Surface::Window);
+    shell.engine.fork_session(from, to, human).await
 }
 
 /// Begins a new conversation for a pair.

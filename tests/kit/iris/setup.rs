@@ -189,6 +189,11 @@ impl Setup {
         (status, program.stderr())
     }
 
+    /// The environment of a command on this home, for a program that a test starts itself.
+    pub(super) fn variables(&self) -> &Variables {
+        &self.env
+    }
+
     /// Runs a command of `iris` on this home.
     pub async fn cli(&self, args: &[&str]) -> cli::Cli {
         cli::run(&self.env, args).await

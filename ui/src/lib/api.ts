@@ -8,6 +8,7 @@ import type { ApprovalId } from '../bindings/ApprovalId';
 import type { Consequences } from '../bindings/Consequences';
 import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
+import type { Forked } from '../bindings/Forked';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
@@ -27,6 +28,8 @@ import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TestStep } from '../bindings/TestStep';
 import type { Together } from '../bindings/Together';
+import type { TranscriptPage } from '../bindings/TranscriptPage';
+import type { TranscriptQuery } from '../bindings/TranscriptQuery';
 
 export type { TestStep };
 
@@ -213,6 +216,8 @@ export interface Api {
   interrupt(team: TeamName): Promise<void>;
   /** The conversations of all pairs, those that rest included. */
   listSessions(): Promise<ListedSession[]>;
+  /** Opens a copy of a pair's conversation in the person's terminal. */
+  forkSession(from: Party, to: TeamName): Promise<Forked>;
   /** Begins a new conversation for a pair; the old one stays until the new one is ready. */
   rebootSession(from: Party, to: TeamName): Promise<Rebooted>;
   /** Deletes the conversation of a pair, with Claude Code's own record of it. */
@@ -271,6 +276,10 @@ export interface Api {
   verifyAudit(): Promise<ChainCheck>;
   /** Writes rows to a file that the user picks in the system's dialog; `null` when it was cancelled. */
   exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null>;
+  /** What happened in sessions, oldest first. */
+  transcript(query: TranscriptQuery): Promise<TranscriptPage>;
+  /** What comes after `after`, as soon as there is some; an empty page when nothing came for a while. Who asks again with `upto` misses nothing. */
+  newerTranscript(query: TranscriptQuery): Promise<TranscriptPage>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
   /** Ends Iris; it stops every agent. */
@@ -309,6 +318,7 @@ export const desktop: Api = {
   send: (team, text, timeoutMs) => invoke('send', { team, text, timeoutMs }),
   interrupt: (team) => invoke('interrupt', { team }),
   listSessions: () => invoke('list_sessions'),
+  forkSession: (from, to) => invoke('fork_session', { from, to }),
   rebootSession: (from, to) => invoke('reboot_session', { from, to }),
   deleteSession: (from, to) => invoke('delete_session', { from, to }),
   sleepSession: (from, to) => invoke('sleep_session', { from, to }),
@@ -347,6 +357,8 @@ export const desktop: Api = {
   audit: (query) => invoke('audit', { query }),
   verifyAudit: () => invoke('verify_audit'),
   exportAudit: (filter, format) => invoke('export_audit', { filter, format }),
+  transcript: (query) => invoke('transcript', { query }),
+  newerTranscript: (query) => invoke('newer_transcript', { query }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
   attention: () => invoke('attention'),

@@ -11,6 +11,8 @@ pub enum Session {
         /// Of this team only.
         team: Option<TeamName>,
     },
+    /// Open a copy of a conversation in your terminal, to go on in it yourself
+    Fork(Pair),
     /// Begin a new conversation; the old one stays until the new one is ready, then it is gone
     Reboot(Pair),
     /// End a conversation and delete it, with Claude Code's own record of it

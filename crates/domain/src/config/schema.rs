@@ -106,7 +106,7 @@ fn constraint(shape: &Shape, derived: &Value) -> Value {
 fn text(rule: Text) -> Value {
     match rule {
         Text::Any | Text::Variable => json!({ "type": "string" }),
-        Text::Filled | Text::Remote => json!({ "type": "string", "minLength": 1 }),
+        Text::Filled | Text::Remote | Text::Terminal => json!({ "type": "string", "minLength": 1 }),
         Text::Program => json!({ "type": "string", "pattern": "^[^-]" }),
         Text::Color => or_placeholder(json!({ "type": "string", "pattern": "^#[0-9a-fA-F]{6}$" })),
         Text::Rule => {

@@ -72,6 +72,8 @@ pub(super) enum Text {
     Time,
     /// Keys that are pressed together.
     Shortcut,
+    /// How a terminal is started.
+    Terminal,
 }
 
 /// Rules that keys obey.
@@ -128,6 +130,7 @@ static SETTINGS: Object = Object {
         Field("responseTimeout", SECONDS),
         Field("permissionTimeout", SECONDS_OR_ZERO),
         Field("auditRetentionDays", Shape::Whole(0, DAYS_MAX)),
+        Field("transcriptRetentionDays", Shape::Whole(0, DAYS_MAX)),
         Field(
             "logLevel",
             Shape::Word(&["error", "warn", "info", "debug", "trace"]),
@@ -136,6 +139,7 @@ static SETTINGS: Object = Object {
         Field("quietHours", Shape::Object(&QUIET_HOURS)),
         Field("shortcuts", Shape::Object(&SHORTCUTS)),
         Field("startAtLogin", Shape::Truth),
+        Field("terminal", Shape::Text(Text::Terminal)),
         Field("slack", Shape::Object(&SLACK)),
         Field("webhooks", Shape::List(&Shape::Object(&WEBHOOK))),
         Field("defaults", Shape::Object(&TEMPLATE)),

@@ -7,7 +7,7 @@ use super::{
     read::excerpt,
     shape::{Key, Text},
 };
-use crate::{ids::TeamName, policy::Rule, target::Target};
+use crate::{ids::TeamName, policy::Rule, target::Target, terminal::Template};
 
 /// What to do about a text whose own complaint quotes it.
 pub(super) fn hint_of(rule: Text) -> Option<&'static str> {
@@ -96,6 +96,10 @@ pub(super) fn check(rule: Text, text: &str) -> Result<(), Complaint> {
             format!("`{}` is not a time of the day", excerpt(text)),
             "Write hours and minutes, such as \"22:00\".",
         ),
+        Text::Terminal => match Template::parse(text) {
+            Ok(_) => Ok(()),
+            Err(error) => complaint(error.to_string(), error.hint()),
+        },
         Text::Shortcut => match Shortcut::try_from(text.to_owned()) {
             Ok(_) => Ok(()),
             Err(error) => complaint(
@@ -123,6 +127,7 @@ pub(super) fn expected(rule: Text) -> &'static str {
         Text::SlackUser => "the id of a person in Slack",
         Text::Time => "a time of the day",
         Text::Shortcut => "a shortcut",
+        Text::Terminal => "a terminal's program and options",
     }
 }
 

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use iris_domain::{Problem, config::KEYCHAIN, problem::Code};
 
+use super::{SESSION_VAR, TOKEN_VAR};
 use crate::{environment::Environment, process::Environ, secrets::Secret};
 
 /// What is passed on by name.
@@ -87,6 +88,21 @@ pub fn clean(
     }
     keep_loopback_off_the_proxy(&mut clean);
     Ok(Environ(clean))
+}
+
+/// The user's own environment, for what is theirs: without what Iris, or a Claude Code that it was
+/// started from, set for an agent.
+pub fn humans(env: &Environment) -> Environ {
+    let of_an_agent = |name: &str| {
+        [TOKEN_VAR, SESSION_VAR, "CLAUDECODE"].contains(&name)
+            || OF_A_SESSION.iter().any(|p| name.starts_with(p))
+    };
+    Environ(
+        env.iter()
+            .filter(|(name, _)| !name.to_str().is_some_and(of_an_agent))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    )
 }
 
 /// The same for a shell on another host: a pattern of the names that are passed on, and one of those
@@ -205,6 +221,22 @@ mod tests {
             clean(&env, &team, &BTreeMap::new()).unwrap().0[std::ffi::OsStr::new("LANG")],
             "de"
         );
+    }
+
+    #[test]
+    fn the_user_gets_their_own_environment_and_nothing_of_an_agent() {
+        let env = [
+            "DISPLAY",
+            "SSH_AUTH_SOCK",
+            "IRIS_HOME",
+            "IRIS_TOKEN",
+            "IRIS_SESSION",
+            "CLAUDECODE",
+            "CLAUDE_CODE_SESSION_ID",
+        ];
+        let env = env.map(|n| (OsString::from(n), OsString::from("x")));
+        let kept: Vec<_> = humans(&env.into_iter().collect()).0.into_keys().collect();
+        assert_eq!(kept, ["DISPLAY", "IRIS_HOME", "SSH_AUTH_SOCK"]);
     }
 
     #[test]

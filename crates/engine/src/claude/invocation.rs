@@ -192,6 +192,12 @@ impl Invocation<'_> {
     }
 }
 
+/// The arguments with which the user goes on in a copy of a conversation, in their own terminal.
+pub fn fork_args(session: SessionId) -> [String; 3] {
+    let session = session.to_string();
+    ["--resume", &session, "--fork-session"].map(str::to_owned)
+}
+
 /// A rule as Claude Code writes it. Its own tools begin with a capital letter; another bare name is
 /// a tool of Iris. A rule that names no tool is ignored by Claude Code.
 fn claude_rule(rule: &str) -> String {

@@ -15,6 +15,8 @@ use crate::Engine;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SessionAct {
+    /// Opens a copy of it in the user's terminal: [`iris_domain::conversation::Forked`].
+    Fork,
     /// Begins a new one: [`iris_domain::conversation::Rebooted`].
     Reboot,
     /// Deletes it: [`iris_domain::conversation::Deleted`].
@@ -26,6 +28,7 @@ pub enum SessionAct {
 impl SessionAct {
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Fork => "sessionFork",
             Self::Reboot => "sessionReboot",
             Self::Delete => "sessionDelete",
             Self::Sleep => "sessionSleep",
@@ -40,6 +43,7 @@ impl SessionAct {
         human: Human,
     ) -> Result<Value, Problem> {
         match self {
+            Self::Fork => to_json(&engine.fork_session(from, to, human).await?),
             Self::Reboot => to_json(&engine.reboot_session(from, to, human).await?),
             Self::Delete => to_json(&engine.delete_session(from, to, human).await?),
             Self::Sleep => Ok(json!({ "stopped": engine.sleep_session(from, to, human).await? })),

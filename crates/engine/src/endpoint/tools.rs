@@ -1,5 +1,6 @@
 //! The tools: their names, their schemas, and who may call which.
 
+mod agent;
 mod date;
 mod forwarded;
 mod messages;
@@ -33,7 +34,8 @@ use super::{
     refusals::Refusals,
 };
 use crate::{
-    approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+    agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
+    tokens::Caller,
 };
 
 /// What the tools work on.
@@ -42,6 +44,8 @@ pub(super) struct Tools {
     pub metrics: Metrics,
     /// Decides permission requests.
     pub approvals: Approvals,
+    /// Knows the kinds of agents.
+    pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
     /// The state of everything.
@@ -100,8 +104,10 @@ impl Tools {
             Name::MessageStatus => self.message_status(caller, read(name, arguments)).await,
             Name::SessionReport => self.session_report(caller, read(name, arguments)).await,
             Name::SessionCancel => self.session_cancel(caller, read(name, arguments)).await,
+            Name::SessionFork => self.fork(caller, read(name, arguments)).await,
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
+            Name::GetAgent => self.agent(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -2,7 +2,7 @@
 
 use iris_domain::{
     Problem,
-    conversation::{Deleted, Listed, Rebooted},
+    conversation::{Deleted, Forked, Listed, Rebooted},
     decision::Human,
     ids::{Party, TeamName},
     snapshot::TeamState,
@@ -65,6 +65,20 @@ impl Engine {
         listed.retain(|it| team.is_none_or(|team| it.to == *team));
         listed.sort_by_key(|it| (it.to.to_string(), it.from.to_string()));
         Ok(listed)
+    }
+
+    /// Opens a copy of a pair's conversation in the user's terminal, as [`crate::teams::Teams::fork`]
+    /// does.
+    ///
+    /// # Errors
+    /// When it is not opened.
+    pub async fn fork_session(
+        &self,
+        from: Party,
+        to: TeamName,
+        human: Human,
+    ) -> Result<Forked, Problem> {
+        self.teams.fork(Asked::by_human(human), from, to).await
     }
 
     /// Begins a new conversation for a pair, as [`crate::teams::Teams::reboot`] does.

@@ -24,9 +24,10 @@ if [ -e "$iris_projects" ] && ! { [ -d "$iris_projects" ] && [ -r "$iris_project
   say "kept $iris_projects"
 else
   for iris_each in "$iris_projects"/*; do
-    [ -d "$iris_each" ] && [ ! -L "$iris_each" ] || continue
-    forget "$iris_each/$iris_session.jsonl"
-    forget "$iris_each/$iris_session"
+    if [ -d "$iris_each" ] && [ ! -L "$iris_each" ]; then
+      forget "$iris_each/$iris_session.jsonl"
+      forget "$iris_each/$iris_session"
+    fi
   done
 fi
 say forgotten

@@ -80,7 +80,7 @@ impl Teams {
             .await
     }
 
-    async fn to_the_end<T: Send + 'static>(
+    pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -137,7 +137,7 @@ impl Teams {
     }
 
     /// Writes down who does what, before it is done: what cannot be is not done.
-    async fn note(
+    pub(super) async fn note(
         &self,
         event: &str,
         asked: Asked,

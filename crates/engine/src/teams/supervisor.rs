@@ -18,6 +18,7 @@ use iris_domain::{
     problem::Code,
     session::{Cure, Effect, Event, Failure, Session, State, Timer},
     snapshot::SessionView,
+    transcript::Entry,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -43,6 +44,7 @@ mod life;
 mod place;
 mod post;
 mod renew;
+mod transcript;
 mod view;
 
 use place::Place;
@@ -341,6 +343,7 @@ impl Supervisor {
         let running = self.session.running();
         let Some(agent) = &mut self.agent else { return };
         let heard = agent.hear(output, running);
+        self.note_said();
         if !matches!(heard, Heard::Ended(_)) {
             self.step(Event::Output);
         }
@@ -416,8 +419,14 @@ impl Supervisor {
             Effect::Initialize => self.with_agent(Agent::initialize),
             Effect::AskMcp(after) => self.ask_mcp_at = Some(Instant::now() + after),
             Effect::ReconnectMcp => self.with_agent(Agent::mcp_reconnect),
-            Effect::Deliver(id) => self.deliver(id),
-            Effect::Interrupt => self.with_agent(Agent::interrupt),
+            Effect::Deliver(id) => {
+                self.deliver(id);
+                self.note_message(id);
+            }
+            Effect::Interrupt => {
+                self.note(Entry::Interrupted {});
+                self.with_agent(Agent::interrupt);
+            }
             Effect::Withdraw(why) => self.deps.approvals.withdraw(self.record.id, why),
             Effect::Arm(timer) => {
                 if timer == Timer::Idle

@@ -36,6 +36,8 @@ pub(super) const BAD: &[Bad] = &[
     (r#"{ "settings": { "quietHours": { "from": "22:00", "to": "7" } } }"#, 1, 56, "settings.quietHours.to", "`7` is not a time", "22:00"),
     (r#"{ "settings": { "shortcuts": { "allow": "A" } } }"#, 1, 41, "settings.shortcuts.allow", "every other program", "Ctrl+Alt+A"),
     (r#"{ "settings": { "shortcuts": { "alow": "Ctrl+A" } } }"#, 1, 32, "settings.shortcuts.alow", "unknown key", "allow"),
+    (r#"{ "settings": { "terminal": " " } }"#, 1, 29, "settings.terminal", "names no program", "kitty"),
+    (r#"{ "settings": { "terminal": "sh -c '{command}'x" } }"#, 1, 29, "settings.terminal", "inside another word", "once"),
     // ranges
     (r#"{ "settings": { "httpPort": 0 } }"#, 1, 29, "settings.httpPort", "not a whole number from 1 to 65535", "65535"),
     (r#"{ "settings": { "httpPort": 65536 } }"#, 1, 29, "settings.httpPort", "`65536`", "65535"),

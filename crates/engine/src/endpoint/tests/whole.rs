@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::kit::soon;
 use crate::{
+    agents::Agents,
     approvals::Approvals,
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
@@ -47,7 +48,7 @@ pub(super) struct Iris {
     pub(super) callbacks: Callbacks,
     _config: watch::Sender<Arc<Config>>,
     _snapshot: watch::Sender<Arc<Snapshot>>,
-    _home: tempfile::TempDir,
+    pub(super) home: tempfile::TempDir,
 }
 
 impl Iris {
@@ -82,6 +83,7 @@ impl Iris {
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
         let freeze = Freeze::load(&home);
+        let (transcripts, _) = crate::transcripts::Transcripts::open(&home);
         let approvals = Approvals::start(
             config.clone(),
             crate::approvals::Ground::default(),
@@ -91,7 +93,8 @@ impl Iris {
             Vec::new(),
             &tasks,
         )
-        .await;
+        .await
+        .noted_in(transcripts.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         home.prepare().unwrap();
@@ -118,6 +121,12 @@ impl Iris {
             metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
+        let agents = Agents::new(
+            &home,
+            config.clone(),
+            Environment::of_this_process(),
+            processes.clone(),
+        );
         let teams = Teams::start(TeamsDeps {
             home,
             env: Environment::default(),
@@ -133,6 +142,7 @@ impl Iris {
             ca_pem: String::new(),
             instance: "test".into(),
             endpoint: Some(format!("http://127.0.0.1:{port}/mcp")),
+            transcripts: transcripts.clone(),
             tasks: tasks.clone(),
         })
         .await;
@@ -150,6 +160,7 @@ impl Iris {
             probes: Probes::of_port(port),
             callbacks: callbacks.clone(),
             approvals: approvals.clone(),
+            agents,
             teams,
             snapshot,
             store: store.clone(),
@@ -167,7 +178,7 @@ impl Iris {
             callbacks,
             _config: config_sender,
             _snapshot: snapshot_sender,
-            _home: dir,
+            home: dir,
         }
     }
 
@@ -205,7 +216,7 @@ impl Iris {
     }
 
     /// The only approval that waits.
-    async fn pending(&self) -> iris_domain::snapshot::ApprovalView {
+    pub(super) async fn pending(&self) -> iris_domain::snapshot::ApprovalView {
         let mut view = self.approvals.watch();
         let seen = soon(
             "an approval",

@@ -2,7 +2,9 @@
 
 use rmcp::model::{Tool, ToolAnnotations};
 
-use super::{Nothing, date, forwarded, messages, permission, report, session, wake_all, wire};
+use super::{
+    Nothing, agent, date, forwarded, messages, permission, report, session, wake_all, wire,
+};
 use crate::endpoint::schema;
 
 /// A tool's name.
@@ -38,17 +40,21 @@ pub(crate) enum Name {
     SessionReport,
     /// Ends a turn, or takes a message back.
     SessionCancel,
+    /// Opens a conversation in the user's terminal.
+    SessionFork,
     /// Begins a new conversation.
     SessionReboot,
     /// Deletes a conversation.
     SessionDelete,
+    /// What an agent of a kind is told to be.
+    GetAgent,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -64,12 +70,14 @@ impl Name {
         Self::MessageStatus,
         Self::SessionReport,
         Self::SessionCancel,
+        Self::SessionFork,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetAgent,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(crate) const CONSOLE: [Self; 15] = [
+    pub(crate) const CONSOLE: [Self; 17] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
@@ -82,8 +90,10 @@ impl Name {
         Self::MessageStatus,
         Self::SessionReport,
         Self::SessionCancel,
+        Self::SessionFork,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetAgent,
         Self::GetDate,
     ];
 
@@ -110,8 +120,10 @@ impl Name {
             Self::MessageStatus => "message_status",
             Self::SessionReport => "session_report",
             Self::SessionCancel => "session_cancel",
+            Self::SessionFork => "session_fork",
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
+            Self::GetAgent => "get_agent",
             Self::GetDate => "get_date",
         }
     }
@@ -251,6 +263,15 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<report::Cancelled>())
             .with_annotations(acts("Cancel a turn", true, true, false)),
+            Self::SessionFork => Tool::new(
+                self.as_str(),
+                "Opens a copy of your conversation with a team in a terminal on the user's desktop, \
+                 for the user to go on in it; your own conversation is not changed. The user is \
+                 asked first, unless a rule of theirs allows it.",
+                schema::of::<session::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<session::ForkedOut>())
+            .with_annotations(acts("Open in the user's terminal", false, false, false)),
             Self::SessionReboot => Tool::new(
                 self.as_str(),
                 "Begins a new, empty conversation with a team, and returns when it is ready. The old \
@@ -269,6 +290,16 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<session::DeletedOut>())
             .with_annotations(acts("Delete a conversation", true, true, false)),
+            Self::GetAgent => Tool::new(
+                self.as_str(),
+                "Gives the prompt that makes an agent a specialist (tech-writer, unit-tester, \
+                 integration-tester, code-reviewer, debugger, refactorer, changeloger, error-handler, \
+                 example-writer, logger, and kinds of your own), filled with what is found out about a \
+                 project. Work by it yourself, or give it to a subagent.",
+                schema::of::<agent::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<agent::AgentOut>())
+            .with_annotations(reads("Prompt of a specialist")),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",

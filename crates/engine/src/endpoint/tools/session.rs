@@ -2,7 +2,7 @@
 
 use iris_domain::{
     Problem,
-    conversation::{Deleted, Rebooted, Removal},
+    conversation::{Deleted, Forked, Rebooted, Removal},
     ids::TeamName,
 };
 use rmcp::model::CallToolResult;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Name, Tools, result};
 use crate::{clock, teams::Asked, tokens::Caller};
 
-/// Of `session_reboot` and `session_delete`.
+/// Of `session_fork`, `session_reboot` and `session_delete`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Arguments {
@@ -21,6 +21,28 @@ pub(super) struct Arguments {
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.
     #[serde(default)]
     from_team: Option<String>,
+}
+
+/// Of `session_fork`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ForkedOut {
+    success: bool,
+    from: String,
+    to: String,
+    /// The conversation that was copied.
+    session_id: String,
+    /// The program of the terminal that was opened.
+    spawn_script_path: String,
+    /// The folder that it is open in, on the team's host.
+    team_path: String,
+    /// Whether the team runs on another host.
+    remote: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssh_host: Option<String>,
+    message: String,
+    /// Milliseconds since 1970.
+    timestamp: i64,
 }
 
 /// Of `session_reboot`.
@@ -84,6 +106,19 @@ impl From<Removal> for Record {
 }
 
 impl Tools {
+    /// `session_fork`.
+    pub(super) async fn fork(
+        &self,
+        caller: &Caller,
+        arguments: Result<Arguments, Problem>,
+    ) -> Result<CallToolResult, Problem> {
+        let Arguments { to_team, from_team } = arguments?;
+        let me = self.acting(caller, Name::SessionFork, from_team.as_deref())?;
+        self.may(caller, Name::SessionFork, &to_team)?;
+        let done = self.teams.fork(Asked::by_caller(caller), me, to_team);
+        result(&forked(done.await?))
+    }
+
     /// `session_reboot`.
     pub(super) async fn reboot(
         &self,
@@ -108,6 +143,26 @@ impl Tools {
         self.may(caller, Name::SessionDelete, &to_team)?;
         let done = self.teams.delete(Asked::by_caller(caller), me, to_team);
         result(&deleted(done.await?))
+    }
+}
+
+/// What `session_fork` says.
+pub(super) fn forked(done: Forked) -> ForkedOut {
+    let remote = done.host != "local";
+    ForkedOut {
+        success: true,
+        message: format!(
+            "A copy of your conversation with {} is open in the user's terminal.",
+            done.to
+        ),
+        from: done.from.to_string(),
+        to: done.to.into(),
+        session_id: done.session.to_string(),
+        spawn_script_path: done.terminal,
+        team_path: done.path,
+        remote,
+        ssh_host: remote.then_some(done.host),
+        timestamp: clock::now().as_millisecond(),
     }
 }
 

@@ -31,6 +31,7 @@ fn view(name: &str, state: TeamState, sessions: Vec<SessionView>) -> TeamView {
         mode: GrantPermission::Ask,
         link: None,
         frozen: None,
+        spent: None,
         sessions,
     }
 }
@@ -45,6 +46,7 @@ fn session(from: Party, pid: Option<u32>) -> SessionView {
         problem: None,
         stderr_tail: Vec::new(),
         last_activity: "2026-11-22T13:00:00Z".parse().unwrap(),
+        spent: None,
     }
 }
 
@@ -284,12 +286,23 @@ fn arguments_are_held_to_the_schema() {
             json!({ "team": "blue", "messageId": uuid::Uuid::nil().to_string() }),
         ),
         (
+            Name::SessionFork,
+            json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
+        (
             Name::SessionReboot,
             json!({ "toTeam": "blue", "fromTeam": "red" }),
         ),
         (
             Name::SessionDelete,
             json!({ "toTeam": "blue", "fromTeam": "red" }),
+        ),
+        (
+            Name::GetAgent,
+            json!({
+                "agentType": "logger", "context": {}, "projectPath": "/p", "includeGitDiff": true,
+                "fromTeam": "red",
+            }),
         ),
         (Name::GetDate, json!({})),
     ] {
@@ -305,6 +318,7 @@ fn arguments_are_held_to_the_schema() {
                 Name::PermissionsDecide => {
                     read::<forwarded::DecideArguments>(name, arguments).map(drop)
                 }
+                Name::GetAgent => read::<agent::Arguments>(name, arguments).map(drop),
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
                 Name::TeamWake | Name::TeamLaunch => {
                     read::<wire::WakeArguments>(name, arguments).map(drop)
@@ -318,7 +332,7 @@ fn arguments_are_held_to_the_schema() {
                 Name::MessageStatus => read::<messages::StatusArguments>(name, arguments).map(drop),
                 Name::SessionReport => read::<report::ReportArguments>(name, arguments).map(drop),
                 Name::SessionCancel => read::<report::CancelArguments>(name, arguments).map(drop),
-                Name::SessionReboot | Name::SessionDelete => {
+                Name::SessionFork | Name::SessionReboot | Name::SessionDelete => {
                     read::<session::Arguments>(name, arguments).map(drop)
                 }
             }
@@ -401,7 +415,7 @@ fn an_error_names_the_tool_and_the_next_step() {
 }
 
 /// An agent of a team.
-fn agent(name: &str) -> Caller {
+fn agent_of(name: &str) -> Caller {
     Caller::Agent(Asker {
         team: team(name),
         session: SessionId(uuid::Uuid::from_u128(1)),
@@ -415,12 +429,12 @@ fn identity_comes_from_the_token() {
     let (refusals, mut rows) = Refusals::channel();
     let tool = Name::TeamWake;
     for (caller, said, expected) in [
-        (agent("blue"), None, Some("blue")),
-        (agent("blue"), Some("blue"), Some("blue")),
-        (agent("blue"), Some("red"), None),
-        (agent("blue"), Some("console"), None),
-        (agent("blue"), Some("Blue"), None),
-        (agent("blue"), Some(""), None),
+        (agent_of("blue"), None, Some("blue")),
+        (agent_of("blue"), Some("blue"), Some("blue")),
+        (agent_of("blue"), Some("red"), None),
+        (agent_of("blue"), Some("console"), None),
+        (agent_of("blue"), Some("Blue"), None),
+        (agent_of("blue"), Some(""), None),
         (Caller::Console, None, Some("console")),
         (Caller::Console, Some("console"), Some("console")),
         (Caller::Console, Some("blue"), None),
@@ -442,8 +456,8 @@ fn identity_comes_from_the_token() {
 fn a_team_does_nothing_to_itself() {
     let (refusals, mut rows) = Refusals::channel();
     let blue = team("blue");
-    assert!(not_itself(&refusals, &agent("blue"), Name::SendMessage, &blue).is_err());
+    assert!(not_itself(&refusals, &agent_of("blue"), Name::SendMessage, &blue).is_err());
     assert_eq!(rows.try_recv().unwrap().decided_by, "self");
-    assert!(not_itself(&refusals, &agent("red"), Name::SendMessage, &blue).is_ok());
+    assert!(not_itself(&refusals, &agent_of("red"), Name::SendMessage, &blue).is_ok());
     assert!(not_itself(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
 }

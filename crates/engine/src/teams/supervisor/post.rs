@@ -33,6 +33,13 @@ pub(super) struct Open {
     parked: Option<u64>,
 }
 
+impl Open {
+    /// What is said.
+    pub(super) fn text(&self) -> &str {
+        &self.message.text
+    }
+}
+
 impl Supervisor {
     /// Takes a message; `parked`: an earlier Iris found that its team must be woken first.
     pub(super) fn take(

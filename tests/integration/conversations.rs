@@ -242,7 +242,12 @@ async fn nothing_is_begun_or_deleted_that_cannot_be_written_down() {
     let problem = house.delete(Party::Console).await.unwrap_err();
     assert_eq!(problem.code, Code::Unavailable, "{problem:?}");
     assert!(house.reboot().await.is_err());
-    assert_eq!(house.answer("session").await, session);
+    let view = house
+        .until("it is as it was", |view| view.pid.is_some())
+        .await;
+    assert_eq!(view.id.to_string(), session);
+    // Nor is a message taken that cannot be kept.
+    assert_eq!(house.send("session").await.status, MessageStatus::Failed);
     within(house.teams.shutdown()).await;
 }
 

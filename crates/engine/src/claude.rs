@@ -13,7 +13,7 @@ mod stream;
 pub use entries::Said;
 pub use environ::{clean, humans, passed_on};
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
-pub use find::{find, is_program, on_path};
+pub use find::find;
 pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, fork_args, mark, started_with};
 pub use permission::permission_answer;
 pub use record::{CONFIG_VARS, config_dir, forget};

@@ -19,9 +19,8 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::{
-    claude::{is_program, on_path},
     environment::Environment,
-    process::{Environ, Output, Processes, Program, SpawnError},
+    process::{self, Environ, Output, Processes, Program, SpawnError},
 };
 use repository::Repository;
 
@@ -84,10 +83,7 @@ pub async fn diff(
     scratch: &Path,
     folder: &Path,
 ) -> Result<Diff, NoDiff> {
-    let git = on_path(env.get("PATH"), "git")
-        .into_iter()
-        .find(|path| is_program(path))
-        .ok_or(NoDiff::NoGit)?;
+    let git = process::find(env.get("PATH"), "git").ok_or(NoDiff::NoGit)?;
     let (scratch, folder) = (scratch.to_owned(), folder.to_owned());
     let (ours, program) = tokio::task::spawn_blocking({
         let env = env.clone();

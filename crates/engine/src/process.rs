@@ -25,6 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
+mod find;
 mod group;
 mod halt;
 mod handed;
@@ -33,6 +34,7 @@ mod orphans;
 mod pipes;
 mod tree;
 
+pub use find::{find, is_program, on_path};
 use group::Group;
 pub use halt::{Halted, go_on, halt};
 pub use handed::NotHandedOver;

@@ -18,9 +18,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::{
-    claude::{is_program, on_path},
     environment::Environment,
-    process::{Environ, Processes, Program},
+    process::{self, Environ, Processes, Program, is_program},
 };
 
 mod connection;
@@ -244,11 +243,8 @@ impl Ssh {
 
     /// The first of that name on the `PATH`, else the system's.
     fn find(&self) -> Result<PathBuf, Failure> {
-        let mut places = on_path(self.env.get("PATH"), "ssh");
-        places.push(USUAL.into());
-        places
-            .into_iter()
-            .find(|place| is_program(place))
+        process::find(self.env.get("PATH"), "ssh")
+            .or_else(|| Some(PathBuf::from(USUAL)).filter(|usual| is_program(usual)))
             .ok_or_else(|| Failure::new(Reason::NoSsh, "there is no program `ssh`"))
     }
 

@@ -9,9 +9,9 @@ use iris_domain::{
 };
 
 use crate::{
-    claude::{self, is_program, on_path},
+    claude,
     environment::Environment,
-    process::{Processes, Program},
+    process::{self, Processes, Program, is_program},
 };
 
 /// A terminal that cannot open its window ends at once; one that runs for so long has opened it.
@@ -133,8 +133,7 @@ fn find(env: &Environment, program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| is_program(path));
     }
-    let places = on_path(env.get("PATH"), program);
-    places.into_iter().find(|place| is_program(place))
+    process::find(env.get("PATH"), program)
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! Where `claude` is.
 
 use std::{
-    env::split_paths,
     ffi::OsStr,
     path::{Path, PathBuf},
 };
 
 use iris_domain::{Problem, problem::Code};
-use rustix::fs::{Access, access};
 
-use crate::config_file::expand;
+use crate::{
+    config_file::expand,
+    process::{is_program, on_path},
+};
 
 /// Where its installers put it, beside the `PATH`, which a desktop session often has short.
 const PLACES: &[&str] = &[
@@ -22,19 +23,6 @@ const PLACES: &[&str] = &[
     "/usr/bin/claude",
 ];
 
-/// Where a program of that name would be on this `PATH`. A relative entry does not count: an agent
-/// starts in its project, and would take a program of the project for the user's own.
-pub fn on_path(path: Option<&OsStr>, name: &str) -> Vec<PathBuf> {
-    let dirs = path.map(split_paths).into_iter().flatten();
-    dirs.filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(name))
-        .collect()
-}
-
-/// Whether it is a file that this user may run.
-pub fn is_program(path: &Path) -> bool {
-    path.is_file() && access(path, Access::EXEC_OK).is_ok()
-}
 /// What to do where it is not found.
 const INSTALL: &str = "Install Claude Code (https://code.claude.com), or set `claudePath` in the config to where it is.";
 

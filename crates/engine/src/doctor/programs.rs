@@ -5,12 +5,7 @@ use std::{io, path::Path, process::Stdio};
 use tokio::time::timeout;
 
 use super::{CHECK_WAIT, Check};
-use crate::{
-    claude::{self, is_program, on_path},
-    environment::Environment,
-    home::Home,
-    ssh,
-};
+use crate::{claude, environment::Environment, home::Home, process, ssh};
 
 /// The oldest Claude Code that Iris was measured with.
 const CLAUDE_MIN: Version = Version(2, 1, 197);
@@ -94,10 +89,7 @@ pub(crate) fn claude_version(path: &str, said: &str) -> (String, Option<String>)
 
 pub(super) async fn ssh(env: &Environment) -> Check {
     const FIX: &str = "Install the OpenSSH client (Debian: `apt install openssh-client`). Local teams do without.";
-    let Some(path) = on_path(env.get("PATH"), "ssh")
-        .into_iter()
-        .find(|path| is_program(path))
-    else {
+    let Some(path) = process::find(env.get("PATH"), "ssh") else {
         return Check::warning("ssh", "there is no ssh on the PATH", FIX);
     };
     let shown = path.display();

@@ -32,6 +32,7 @@ mod policy;
 mod programs;
 mod record;
 mod remote;
+mod search;
 mod transcript;
 
 /// Odd, so that there is a median.

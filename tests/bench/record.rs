@@ -13,12 +13,11 @@ use iris_engine::{
 };
 use serde_json::json;
 
-use crate::ms;
+use crate::search;
 
 const ROWS: u64 = 1_000_000;
 /// Callers that wait for their rows at once.
 const CALLERS: u64 = 256;
-const TIMES: usize = 30;
 /// What is wanted.
 const ROWS_WANTED: f64 = 5_000.0;
 const SEARCH_WANTED: Duration = Duration::from_millis(100);
@@ -52,37 +51,19 @@ pub async fn measure() {
         start.elapsed().as_secs_f64()
     );
     println!();
-    println!("| search over {ROWS} rows, newest 50 | rows | p50 ms | p95 ms |");
-    println!("| --- | --- | --- | --- |");
-    let mut worst = Duration::ZERO;
-    for (name, filter) in searches() {
+    let queries = searches().into_iter().map(|(name, filter)| {
         let query = AuditQuery {
             filter,
             limit: Some(50),
             ..AuditQuery::default()
         };
-        let mut times = Vec::new();
-        let mut rows = 0;
-        for _ in 0..TIMES {
-            let start = Instant::now();
-            rows = store
-                .audit(query.clone())
-                .await
-                .expect("the record is read")
-                .len();
-            times.push(start.elapsed());
-        }
-        times.sort_unstable();
-        let (p50, p95) = (times[TIMES / 2], times[TIMES * 95 / 100]);
-        println!("| {name} | {rows} | {:.1} | {:.1} |", ms(p50), ms(p95));
-        worst = worst.max(p95);
-    }
-    println!();
-    println!(
-        "slowest p95: {:.1} ms (wanted: {:.0} ms)",
-        ms(worst),
-        ms(SEARCH_WANTED)
-    );
+        (name, query)
+    });
+    let read = async |query: AuditQuery| {
+        let rows = store.audit(query).await.expect("the record is read");
+        rows.len()
+    };
+    search::measure(&format!("{ROWS} rows"), queries, read, SEARCH_WANTED).await;
     store.close().await;
 }
 

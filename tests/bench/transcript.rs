@@ -12,13 +12,12 @@ use iris_domain::{
 use iris_engine::{home::Home, transcripts::Transcripts};
 use serde_json::json;
 
-use crate::ms;
+use crate::{ms, search};
 
 const ENTRIES: u64 = 1_000_000;
 const SESSIONS: u128 = 100;
 /// Entries that are noted before what was noted is written: fewer than may wait, so that none is thinned.
 const AT_ONCE: u64 = 4_096;
-const TIMES: usize = 30;
 /// What is wanted.
 const SEARCH_WANTED: Duration = Duration::from_millis(150);
 
@@ -47,29 +46,10 @@ pub async fn measure() {
     let size = std::fs::metadata(dir.path().join("transcripts.db")).expect("the file");
     println!("{} bytes an entry on the disk", size.len() / ENTRIES);
     println!();
-    println!("| search over {ENTRIES} entries, newest 50 | entries | p50 ms | p95 ms |");
-    println!("| --- | --- | --- | --- |");
-    let mut worst = Duration::ZERO;
-    for (name, query) in searches(&sessions) {
-        let query = limited(query);
-        let mut times = Vec::new();
-        let mut found = 0;
-        for _ in 0..TIMES {
-            let start = Instant::now();
-            found = read(&transcripts, query.clone()).await;
-            times.push(start.elapsed());
-        }
-        times.sort_unstable();
-        let (p50, p95) = (times[TIMES / 2], times[TIMES * 95 / 100]);
-        println!("| {name} | {found} | {:.1} | {:.1} |", ms(p50), ms(p95));
-        worst = worst.max(p95);
-    }
-    println!();
-    println!(
-        "slowest p95: {:.1} ms (wanted: {:.0} ms)",
-        ms(worst),
-        ms(SEARCH_WANTED)
-    );
+    let queries = searches(&sessions);
+    let queries = queries.into_iter().map(|(name, it)| (name, limited(it)));
+    let read = async |query| read(&transcripts, query).await;
+    search::measure(&format!("{ENTRIES} entries"), queries, read, SEARCH_WANTED).await;
     let start = Instant::now();
     let gone = transcripts.forget(sessions[7].session).await;
     gone.expect("a session is deleted");

@@ -7,7 +7,7 @@ use iris_domain::{
     conversation::{Deleted, Rebooted},
     decision::{Human, Surface},
     ids::{Party, SessionId},
-    message::MessageStatus,
+    message::{MessageStatus, SendOutcome},
     problem::Code,
     snapshot::{SessionView, TeamState},
 };
@@ -117,23 +117,32 @@ async fn the_old_conversation_stays_when_the_new_one_does_not_start() {
     house.end().await;
 }
 
-#[tokio::test]
-async fn a_reboot_cuts_the_running_turn_and_what_waits_goes_to_the_new_conversation() {
-    let house = House::with("").await;
-    let (cut, waits, done) = tokio::join!(
-        house.send("hang"),
+/// What becomes of a message that runs and of one that waits when this is done.
+async fn while_one_runs_and_one_waits<T>(
+    house: &House,
+    does: impl Future<Output = T>,
+) -> (SendOutcome, SendOutcome, T) {
+    tokio::join!(
+        Box::pin(house.send("hang")),
         async {
             house
                 .until("the turn runs", |view| view.state == TeamState::Working)
                 .await;
-            house.send("session").await
+            Box::pin(house.send("session")).await
         },
         async {
             let waits = |view: &SessionView| view.state == TeamState::Working && view.queued == 1;
             house.until("one waits", waits).await;
-            house.reboot().await.unwrap()
+            Box::pin(does).await
         }
-    );
+    )
+}
+
+#[tokio::test]
+async fn a_reboot_cuts_the_running_turn_and_what_waits_goes_to_the_new_conversation() {
+    let house = House::with("").await;
+    let (cut, waits, done) =
+        while_one_runs_and_one_waits(&house, async { house.reboot().await.unwrap() }).await;
     assert_eq!(cut.status, MessageStatus::Failed);
     let told = cut.error.unwrap();
     assert_eq!(told.code, Code::Conflict, "{told:?}");
@@ -198,20 +207,10 @@ async fn one_that_sleeps_since_an_earlier_start_is_deleted_too() {
 #[tokio::test]
 async fn what_waits_for_a_deleted_conversation_is_told_so() {
     let house = House::with("").await;
-    let (running, waiting, _) = tokio::join!(
-        house.send("hang"),
-        async {
-            house
-                .until("the turn runs", |view| view.state == TeamState::Working)
-                .await;
-            house.send("session").await
-        },
-        async {
-            let waits = |view: &SessionView| view.state == TeamState::Working && view.queued == 1;
-            house.until("one waits", waits).await;
-            house.delete(Party::Console).await.unwrap()
-        }
-    );
+    let (running, waiting, _) = while_one_runs_and_one_waits(&house, async {
+        house.delete(Party::Console).await.unwrap()
+    })
+    .await;
     for outcome in [running, waiting] {
         assert_eq!(outcome.status, MessageStatus::Failed);
         let told = outcome.error.unwrap();

@@ -12,7 +12,7 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -25,7 +25,7 @@ use iris_domain::{
     transcript::{Conversation, Entry, Page, Query, Spent},
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::{
     sync::{oneshot, watch},
     time::timeout,
@@ -33,6 +33,7 @@ use tokio::{
 
 use crate::{clock, home::Home, store::open as files};
 use queue::{Noted, Order, Queue};
+use tables::Opened;
 use writer::Writer;
 
 pub use follow::Following;
@@ -106,28 +107,7 @@ impl Transcripts {
     /// kept aside. Without a file nothing is kept, and the problem says so: agents work all the same.
     pub fn open(home: &Home) -> (Self, Option<Problem>) {
         let path = home.transcripts();
-        let (opened, problem) = match tables::open(&path) {
-            Ok(opened) => (Some(opened), None),
-            Err(error) if is_damaged(&error) => match files::keep_aside(&path) {
-                Ok(kept) => {
-                    let problem = Problem::new(
-                        Code::Storage,
-                        format!(
-                            "The transcripts were corrupt ({}). They are kept as {}; new ones were started.",
-                            one_line(&error.to_string(), REASON_MAX),
-                            kept.display()
-                        ),
-                        "Nothing else depends on them. Delete the kept file when you do not need it.",
-                    );
-                    match tables::open(&path) {
-                        Ok(opened) => (Some(opened), Some(problem)),
-                        Err(error) => (None, Some(not_kept(&path.display().to_string(), &error))),
-                    }
-                }
-                Err(error) => (None, Some(not_kept(&path.display().to_string(), &error))),
-            },
-            Err(error) => (None, Some(not_kept(&path.display().to_string(), &error))),
-        };
+        let (opened, problem) = opened(&path);
         let queue = Arc::new(Queue::default());
         let (newest, newest_seen) = watch::channel(0);
         let (sums, sums_seen) = watch::channel(Arc::default());
@@ -288,14 +268,41 @@ impl Transcripts {
     }
 }
 
-fn is_damaged(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
+/// The file, and what the user is to know of it.
+fn opened(path: &Path) -> (Option<Opened>, Option<Problem>) {
+    match tables::open(path) {
+        Ok(opened) => (Some(opened), None),
+        Err(error) if files::is_damaged(&error) => anew(path, &error),
+        Err(error) => (None, Some(not_kept(path, &error))),
+    }
+}
+
+/// A new file in the place of a damaged one, which is kept aside.
+fn anew(path: &Path, damage: &rusqlite::Error) -> (Option<Opened>, Option<Problem>) {
+    let kept = match files::keep_aside(path) {
+        Ok(kept) => kept,
+        Err(error) => return (None, Some(not_kept(path, &error))),
+    };
+    match tables::open(path) {
+        Ok(opened) => (Some(opened), Some(kept_aside(&kept, damage))),
+        Err(error) => (None, Some(not_kept(path, &error))),
+    }
+}
+
+fn kept_aside(kept: &Path, damage: &rusqlite::Error) -> Problem {
+    Problem::new(
+        Code::Storage,
+        format!(
+            "The transcripts were corrupt ({}). They are kept as {}; new ones were started.",
+            one_line(&damage.to_string(), REASON_MAX),
+            kept.display()
+        ),
+        "Nothing else depends on them. Delete the kept file when you do not need it.",
     )
 }
 
-fn not_kept(path: &str, error: &dyn std::fmt::Display) -> Problem {
+fn not_kept(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+    let path = path.display();
     Problem::new(
         Code::Storage,
         format!("No transcript of sessions is kept: {path} cannot be used ({error})."),

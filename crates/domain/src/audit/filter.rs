@@ -78,7 +78,7 @@ impl Filter {
             && of(&self.by, &|by| decided(by, &row.decided_by))
             && self.since.is_none_or(|since| row.time >= since)
             && self.until.is_none_or(|until| row.time < until)
-            && of(&self.search, &|search| found(search, row))
+            && of(&self.search, &|search| found(search, &words_of(row)))
     }
 
     /// Terms that each row has which is meant: an index of [`terms_of`] finds them all, and at most
@@ -164,8 +164,8 @@ fn first_part(by: &str) -> &str {
     by.split(':').next().unwrap_or(by)
 }
 
-fn found(search: &str, row: &Draft) -> bool {
-    let all = words_of(row);
+/// Whether each word of the search begins one of these.
+pub(crate) fn found(search: &str, all: &BTreeSet<String>) -> bool {
     words(search).all(|word| {
         all.range(word.clone()..)
             .next()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, EntryKind, Line};
 use crate::{
-    audit::{collect, cut, field, words},
+    audit::{collect, cut, field, found, words},
     ids::{Party, SessionId, TeamName},
 };
 
@@ -100,19 +100,10 @@ impl Query {
             && (self.kinds.is_empty() || self.kinds.contains(&line.entry.kind()))
             && self.since.is_none_or(|since| line.time >= since)
             && self.until.is_none_or(|until| line.time < until)
-            && self.found_in(line)
-    }
-
-    fn found_in(&self, line: &Line) -> bool {
-        let Some(search) = &self.search else {
-            return true;
-        };
-        let all = words_of(&line.entry);
-        words(search).all(|word| {
-            all.range(word.clone()..)
-                .next()
-                .is_some_and(|next| next.starts_with(&word))
-        })
+            && self
+                .search
+                .as_ref()
+                .is_none_or(|search| found(search, &words_of(&line.entry)))
     }
 
     /// What an index of [`terms_of`] is asked in the language of FTS5: it finds every entry that is meant,

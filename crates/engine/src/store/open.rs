@@ -247,14 +247,20 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {
 
 fn sql_failure(path: &Path, error: &rusqlite::Error) -> Failure {
     match error.sqlite_error_code() {
-        // `Unknown` is SQLite's "logic error": a table that should be there is not.
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
-            Failure::Corrupt(error.to_string())
-        }
+        Some(_) if is_damaged(error) => Failure::Corrupt(error.to_string()),
         Some(_) => Failure::Other(cannot_write(path, error)),
         // A value that is not what we store there.
         None => Failure::Corrupt(error.to_string()),
     }
+}
+
+/// Whether SQLite says that the file is none of its, or broken. `Unknown` is its "logic error": a table
+/// that should be there is not.
+pub(crate) fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
+    )
 }
 
 /// Moves the database and what belongs to it out of the way, never onto another file.

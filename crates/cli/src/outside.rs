@@ -27,7 +27,7 @@ fn text(tests: &[WebhookTest]) -> String {
     let rows = tests.iter().map(|test| {
         let outcome = match &test.problem {
             None => "it has the test".to_owned(),
-            Some(problem) => format!("{} {}", problem.message, problem.hint),
+            Some(problem) => problem.in_one_text(),
         };
         [test.url.clone(), outcome]
     });

@@ -200,6 +200,28 @@ pub fn settled(how: Settled) -> (MessageState, Option<String>, Option<Problem>) 
     }
 }
 
+/// Whether a text can be a message.
+///
+/// # Errors
+/// `InvalidInput`: it is empty, or longer than [`MESSAGE_MAX`].
+pub fn check(text: &str) -> Result<(), Problem> {
+    if text.len() > MESSAGE_MAX {
+        return Err(Problem::new(
+            Code::InvalidInput,
+            format!("The message is longer than {MESSAGE_MAX} bytes, which is the most."),
+            "Put the text in a file of the project and send its path.",
+        ));
+    }
+    if text.trim().is_empty() {
+        return Err(Problem::new(
+            Code::InvalidInput,
+            "The message is empty.",
+            "Say what the team is to do.",
+        ));
+    }
+    Ok(())
+}
+
 fn cancelled() -> Problem {
     Problem::new(
         Code::Conflict,

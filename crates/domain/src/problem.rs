@@ -25,6 +25,11 @@ impl Problem {
             hint: hint.into(),
         }
     }
+
+    /// What is wrong and what to do, for where there is one text.
+    pub fn in_one_text(&self) -> String {
+        format!("{} {}", self.message, self.hint)
+    }
 }
 
 /// The kinds of problem that a caller may want to tell apart.

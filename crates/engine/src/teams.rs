@@ -218,6 +218,11 @@ impl Teams {
         sessions.find(|session| session.from == *from).cloned()
     }
 
+    /// Whether a pair's session has a process.
+    pub fn is_awake(&self, from: &Party, to: &TeamName) -> bool {
+        self.view(from, to).is_some_and(|view| view.pid.is_some())
+    }
+
     /// A pair's conversation, if it has one.
     ///
     /// # Errors

@@ -141,7 +141,7 @@ pub fn details(view: &ApprovalView) -> Value {
 
 /// What one person is told.
 pub fn told(problem: &Problem) -> Value {
-    line(&format!("{} {}", problem.message, problem.hint))
+    line(&problem.in_one_text())
 }
 
 /// A test.

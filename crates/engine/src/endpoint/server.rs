@@ -34,11 +34,12 @@ struct Inner {
 impl Server {
     /// With these tools.
     pub(super) fn new(tools: Tools) -> Self {
-        let definitions = |names: &[Name]| names.iter().map(|name| name.definition()).collect();
+        let all = Name::ALL.into_iter();
+        let console = all.clone().filter(|name| name.is_for_console());
         Self(Arc::new(Inner {
             tools,
-            agents: definitions(&Name::ALL),
-            console: definitions(&Name::CONSOLE),
+            agents: all.map(Name::definition).collect(),
+            console: console.map(Name::definition).collect(),
         }))
     }
 }
@@ -112,7 +113,7 @@ impl ServerHandler for Server {
 
 /// Prompts have no result that is an error.
 fn refused(problem: Problem) -> ErrorData {
-    let text = format!("{} {}", problem.message, problem.hint);
+    let text = problem.in_one_text();
     match problem.code {
         Code::Internal => ErrorData::internal_error(text, None),
         _ => ErrorData::invalid_params(text, None),

@@ -100,7 +100,10 @@ impl Tools {
             Name::SendMessage | Name::AskMessage => {
                 self.send(caller, name, read(name, arguments)).await
             }
-            Name::QuickMessage => self.quick(caller, read(name, arguments)).await,
+            Name::QuickMessage => {
+                let quick = read::<messages::QuickArguments>(name, arguments);
+                self.send(caller, name, quick.map(Into::into)).await
+            }
             Name::MessageStatus => self.message_status(caller, read(name, arguments)).await,
             Name::SessionReport => self.session_report(caller, read(name, arguments)).await,
             Name::SessionCancel => self.session_cancel(caller, read(name, arguments)).await,
@@ -164,6 +167,19 @@ impl Tools {
     ) -> Result<Party, Problem> {
         acting(&self.refusals, caller, name, from_team)
             .inspect_err(|_| self.callbacks.failed(caller))
+    }
+
+    /// As whom the caller acts on that team, if it may use this tool on it.
+    fn pair(
+        &self,
+        caller: &Caller,
+        name: Name,
+        from_team: Option<&str>,
+        target: &TeamName,
+    ) -> Result<Party, Problem> {
+        let me = self.acting(caller, name, from_team)?;
+        self.may(caller, name, target)?;
+        Ok(me)
     }
 
     /// Whether this caller may use this tool on that team: decided on arrival, whatever the

@@ -289,7 +289,7 @@ impl Agent {
         if let Some((callbacks, asker)) = &self.bound
             && let Err(refused) = callbacks.ask(asker)
         {
-            return self.deny(&id, &format!("{} {}", refused.message, refused.hint));
+            return self.deny(&id, &refused.in_one_text());
         }
         let denied = match &mut self.asking {
             Some(asking) => match asking.ask(id.clone(), request) {

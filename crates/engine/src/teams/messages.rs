@@ -9,9 +9,7 @@ use std::{
 use iris_domain::{
     Problem,
     ids::{MessageId, Party, SessionId, TeamName},
-    message::{
-        self, AtStart, Flow, MESSAGE_MAX, Message, MessageState, MessageStatus, SendOutcome,
-    },
+    message::{self, AtStart, Flow, Message, MessageState, MessageStatus, SendOutcome},
     problem::Code,
     session::Settled,
 };
@@ -21,7 +19,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Teams, owner, shutting_down, supervisor::Command};
+use super::{Teams, shutting_down, supervisor::Command};
 use crate::{clock, store::OpenMessage};
 
 /// What is to be sent.
@@ -208,14 +206,11 @@ impl Teams {
     }
 
     async fn post(&self, id: MessageId, letter: Letter) -> Result<Posted, Problem> {
-        check(&letter.text)?;
+        message::check(&letter.text)?;
         let teams = self.clone();
         // A task of its own: a caller that goes away between the steps takes nothing with it.
-        let accepting = self
-            .deps
-            .tasks
-            .spawn(async move { teams.accept(id, letter).await });
-        accepting.await.map_err(|_| shutting_down())?
+        self.to_the_end(async move { teams.accept(id, letter).await })
+            .await
     }
 
     async fn accept(&self, id: MessageId, letter: Letter) -> Result<Posted, Problem> {
@@ -372,16 +367,7 @@ impl Teams {
 
     /// Whether a message was not delivered because the team is frozen.
     async fn waits(&self, id: MessageId, from: &Party, to: &TeamName) -> bool {
-        let (reply, answer) = oneshot::channel();
-        let existing = owner::Question::Existing {
-            from: Some(from.clone()),
-            to: to.clone(),
-            reply,
-        };
-        if self.ask(existing).await.is_err() {
-            return false;
-        }
-        let Ok(Ok(sessions)) = answer.await else {
+        let Ok(sessions) = self.existing(Some(from.clone()), to.clone()).await else {
             return false;
         };
         for session in sessions {
@@ -431,24 +417,6 @@ impl Sending {
             duration: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }
-}
-
-fn check(text: &str) -> Result<(), Problem> {
-    if text.len() > MESSAGE_MAX {
-        return Err(Problem::new(
-            Code::InvalidInput,
-            format!("The message is longer than {MESSAGE_MAX} bytes, which is the most."),
-            "Put the text in a file of the project and send its path.",
-        ));
-    }
-    if text.trim().is_empty() {
-        return Err(Problem::new(
-            Code::InvalidInput,
-            "The message is empty.",
-            "Say what the team is to do.",
-        ));
-    }
-    Ok(())
 }
 
 fn waits(to: &TeamName) -> Problem {

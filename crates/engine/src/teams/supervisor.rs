@@ -265,11 +265,7 @@ impl Supervisor {
                         agent.mcp_status();
                     }
                 }
-                Woken::TryAgain => {
-                    for event in self.unpark() {
-                        self.step(event);
-                    }
-                }
+                Woken::TryAgain => self.try_again(),
                 Woken::Expired => self.look_for_expired(),
                 Woken::Timer => self.timed_out(),
             }

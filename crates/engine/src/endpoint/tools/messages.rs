@@ -5,23 +5,22 @@ use std::time::Duration;
 use iris_domain::{
     Problem, display,
     ids::{MessageId, TeamName},
-    message::{MESSAGE_MAX, Message, MessageStatus, SendOutcome, TTL_DAYS_DEFAULT, TTL_DAYS_MAX},
+    message::{self, Message, MessageStatus, SendOutcome, TTL_DAYS_DEFAULT, TTL_DAYS_MAX},
     problem::Code,
 };
 use rmcp::model::CallToolResult;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Name, Tools, result,
-    teams::{in_one_text, now},
-};
+use super::{Name, Tools, result, teams::now};
 use crate::{teams::Letter, tokens::Caller};
 
 /// The published default of `timeout`, milliseconds.
 const SEND_TIMEOUT_DEFAULT: i64 = 30_000;
 /// The published largest `timeout`, milliseconds: an hour. Longer waits are `0`.
 const SEND_TIMEOUT_MAX: i64 = 3_600_000;
+/// The published `timeout` of who does not wait.
+const DO_NOT_WAIT: i64 = -1;
 /// How much of a message is repeated in its result, characters: the sender has it, and Claude Code
 /// refuses large results.
 const ECHO_MAX: usize = 1000;
@@ -70,6 +69,26 @@ pub(super) struct QuickArguments {
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.
     #[serde(default)]
     from_team: Option<String>,
+}
+
+impl From<QuickArguments> for SendArguments {
+    fn from(quick: QuickArguments) -> Self {
+        let QuickArguments {
+            to_team,
+            message,
+            persist,
+            ttl_days,
+            from_team,
+        } = quick;
+        Self {
+            to_team,
+            message,
+            timeout: Some(DO_NOT_WAIT),
+            persist,
+            ttl_days,
+            from_team,
+        }
+    }
 }
 
 /// Of `message_status`.
@@ -149,7 +168,7 @@ pub(super) struct Status {
 }
 
 impl Tools {
-    /// `send_message` and `ask_message`.
+    /// `send_message`, `ask_message` and `quick_message`.
     pub(super) async fn send(
         &self,
         caller: &Caller,
@@ -166,58 +185,20 @@ impl Tools {
         } = arguments?;
         let timeout = patience(timeout)?;
         let echo = sendable(&message)?;
-        let from = from_team.as_deref();
         let ttl_days = waits_for(persist, ttl_days)?;
-        let letter = self.letter(caller, name, (from, to_team, message), ttl_days)?;
+        let letter = Letter {
+            from: self.pair(caller, name, from_team.as_deref(), &to_team)?,
+            session: caller.session(),
+            to: to_team,
+            text: message,
+            ttl_days,
+        };
         let outcome = match timeout {
             Patience::None => self.teams.submit(letter).await,
             Patience::Until(limit) => self.teams.deliver(letter, Some(limit)).await,
             Patience::ForEver => self.teams.deliver(letter, None).await,
         };
         sent(outcome, echo)
-    }
-
-    /// `quick_message`.
-    pub(super) async fn quick(
-        &self,
-        caller: &Caller,
-        arguments: Result<QuickArguments, Problem>,
-    ) -> Result<CallToolResult, Problem> {
-        let QuickArguments {
-            to_team,
-            message,
-            persist,
-            ttl_days,
-            from_team,
-        } = arguments?;
-        let echo = sendable(&message)?;
-        let from = from_team.as_deref();
-        let ttl_days = waits_for(persist, ttl_days)?;
-        let letter = self.letter(
-            caller,
-            Name::QuickMessage,
-            (from, to_team, message),
-            ttl_days,
-        )?;
-        sent(self.teams.submit(letter).await, echo)
-    }
-
-    fn letter(
-        &self,
-        caller: &Caller,
-        name: Name,
-        (from_team, to, text): (Option<&str>, TeamName, String),
-        ttl_days: Option<u32>,
-    ) -> Result<Letter, Problem> {
-        let from = self.acting(caller, name, from_team)?;
-        self.may(caller, name, &to)?;
-        Ok(Letter {
-            from,
-            session: caller.session(),
-            to,
-            text,
-            ttl_days,
-        })
     }
 
     /// `message_status`: to the sender only.
@@ -256,7 +237,7 @@ fn status(message: Message) -> Status {
         message: echo(&message.text),
         status: message.state.as_str(),
         response: message.response,
-        error: message.error.as_ref().map(in_one_text),
+        error: message.error.as_ref().map(Problem::in_one_text),
         session_id: message.session.map(|session| session.to_string()),
         created_at: message.created_at.as_millisecond(),
         delivered_at: milliseconds(message.delivered_at),
@@ -299,7 +280,7 @@ pub(super) enum Patience {
 /// How long a sender waits, from what it says.
 pub(super) fn patience(timeout: Option<i64>) -> Result<Patience, Problem> {
     match timeout.unwrap_or(SEND_TIMEOUT_DEFAULT) {
-        -1 => Ok(Patience::None),
+        DO_NOT_WAIT => Ok(Patience::None),
         0 => Ok(Patience::ForEver),
         ms @ 1..=SEND_TIMEOUT_MAX => Ok(Patience::Until(Duration::from_millis(ms.unsigned_abs()))),
         other => Err(Problem::new(
@@ -313,25 +294,9 @@ pub(super) fn patience(timeout: Option<i64>) -> Result<Patience, Problem> {
 }
 
 /// A message that can be sent, as it is repeated in the result.
-pub(super) fn sendable(message: &str) -> Result<String, Problem> {
-    if message.trim().is_empty() {
-        return Err(Problem::new(
-            Code::InvalidInput,
-            "the message is empty",
-            "Say what to do.",
-        ));
-    }
-    if message.len() > MESSAGE_MAX {
-        return Err(Problem::new(
-            Code::InvalidInput,
-            format!(
-                "the message has {} bytes; at most {MESSAGE_MAX} can be sent",
-                message.len()
-            ),
-            "Put the text into a file and send its path.",
-        ));
-    }
-    Ok(echo(message))
+pub(super) fn sendable(text: &str) -> Result<String, Problem> {
+    message::check(text)?;
+    Ok(echo(text))
 }
 
 pub(super) fn echo(message: &str) -> String {
@@ -353,7 +318,7 @@ pub(super) fn sent(outcome: SendOutcome, echo: String) -> Result<CallToolResult,
         message: echo,
         status: outcome.status.as_str(),
         response: outcome.response,
-        error: outcome.error.as_ref().map(in_one_text),
+        error: outcome.error.as_ref().map(Problem::in_one_text),
         session_id: outcome.session.map(|session| session.to_string()),
         message_id: outcome.id.to_string(),
         duration: i64::try_from(outcome.duration).unwrap_or(i64::MAX),

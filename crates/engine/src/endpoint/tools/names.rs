@@ -76,26 +76,13 @@ impl Name {
         Self::GetAgent,
         Self::GetDate,
     ];
-    /// What the console sees: it asks nobody for permission.
-    pub(crate) const CONSOLE: [Self; 17] = [
-        Self::ListTeams,
-        Self::TeamStatus,
-        Self::TeamWake,
-        Self::TeamLaunch,
-        Self::TeamWakeAll,
-        Self::TeamSleep,
-        Self::SendMessage,
-        Self::AskMessage,
-        Self::QuickMessage,
-        Self::MessageStatus,
-        Self::SessionReport,
-        Self::SessionCancel,
-        Self::SessionFork,
-        Self::SessionReboot,
-        Self::SessionDelete,
-        Self::GetAgent,
-        Self::GetDate,
-    ];
+    /// Whether the console sees it: it asks nobody for permission.
+    pub(crate) fn is_for_console(self) -> bool {
+        !matches!(
+            self,
+            Self::PermissionsApprove | Self::PermissionsPending | Self::PermissionsDecide
+        )
+    }
 
     /// The tool of that name.
     pub(crate) fn of(name: &str) -> Option<Self> {

@@ -47,8 +47,7 @@ pub(super) async fn approve(
         }
     };
     if let Err(refused) = tools.callbacks.ask(&asker) {
-        let message = format!("{} {}", refused.message, refused.hint);
-        return said(&json!({ "behavior": "deny", "message": message }));
+        return said(&json!({ "behavior": "deny", "message": refused.in_one_text() }));
     }
     match request(arguments) {
         Ok(request) => said(&permission_answer(

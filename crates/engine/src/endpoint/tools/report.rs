@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Name, Tools, messages, result,
-    teams::{count, in_one_text, now},
+    teams::{count, now},
 };
 use crate::tokens::Caller;
 
@@ -141,8 +141,7 @@ impl Tools {
         arguments: Result<ReportArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
         let ReportArguments { team, from_team } = arguments?;
-        let me = self.acting(caller, Name::SessionReport, from_team.as_deref())?;
-        self.may(caller, Name::SessionReport, &team)?;
+        let me = self.pair(caller, Name::SessionReport, from_team.as_deref(), &team)?;
         self.teams.known(&team)?;
         let mut latest = self
             .teams
@@ -186,12 +185,8 @@ impl Tools {
             message_id,
             from_team,
         } = arguments?;
-        let me = self.acting(caller, Name::SessionCancel, from_team.as_deref())?;
-        self.may(caller, Name::SessionCancel, &team)?;
-        let process_found = self
-            .teams
-            .view(&me, &team)
-            .is_some_and(|view| view.pid.is_some());
+        let me = self.pair(caller, Name::SessionCancel, from_team.as_deref(), &team)?;
+        let process_found = self.teams.is_awake(&me, &team);
         let attempted = match message_id {
             Some(id) => self.teams.cancel(id, me.clone(), team.clone()).await?,
             None => self.teams.interrupt(me.clone(), team.clone()).await?,
@@ -232,7 +227,7 @@ fn entry(message: &Message) -> Entry {
         messages: said,
         message_id: message.id.to_string(),
         state: message.state.as_str(),
-        error: message.error.as_ref().map(in_one_text),
+        error: message.error.as_ref().map(Problem::in_one_text),
         created_at: message.created_at.as_millisecond(),
         completed_at,
     }

@@ -3,14 +3,14 @@
 use iris_domain::{
     Problem,
     conversation::{Deleted, Forked, Rebooted, Removal},
-    ids::TeamName,
+    ids::{Party, TeamName},
 };
 use rmcp::model::CallToolResult;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Name, Tools, result};
-use crate::{clock, teams::Asked, tokens::Caller};
+use super::{Name, Tools, result, teams::now};
+use crate::{teams::Asked, tokens::Caller};
 
 /// Of `session_fork`, `session_reboot` and `session_delete`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -98,9 +98,7 @@ impl From<Removal> for Record {
     fn from(removal: Removal) -> Self {
         Self {
             removed: removal.removed,
-            not_removed: removal
-                .left
-                .map(|left| format!("{} {}", left.message, left.hint)),
+            not_removed: removal.left.as_ref().map(Problem::in_one_text),
         }
     }
 }
@@ -112,9 +110,7 @@ impl Tools {
         caller: &Caller,
         arguments: Result<Arguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
-        let Arguments { to_team, from_team } = arguments?;
-        let me = self.acting(caller, Name::SessionFork, from_team.as_deref())?;
-        self.may(caller, Name::SessionFork, &to_team)?;
+        let (me, to_team) = self.own(caller, Name::SessionFork, arguments)?;
         let done = self.teams.fork(Asked::by_caller(caller), me, to_team);
         result(&forked(done.await?))
     }
@@ -125,9 +121,7 @@ impl Tools {
         caller: &Caller,
         arguments: Result<Arguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
-        let Arguments { to_team, from_team } = arguments?;
-        let me = self.acting(caller, Name::SessionReboot, from_team.as_deref())?;
-        self.may(caller, Name::SessionReboot, &to_team)?;
+        let (me, to_team) = self.own(caller, Name::SessionReboot, arguments)?;
         let done = self.teams.reboot(Asked::by_caller(caller), me, to_team);
         result(&rebooted(done.await?))
     }
@@ -138,11 +132,20 @@ impl Tools {
         caller: &Caller,
         arguments: Result<Arguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
-        let Arguments { to_team, from_team } = arguments?;
-        let me = self.acting(caller, Name::SessionDelete, from_team.as_deref())?;
-        self.may(caller, Name::SessionDelete, &to_team)?;
+        let (me, to_team) = self.own(caller, Name::SessionDelete, arguments)?;
         let done = self.teams.delete(Asked::by_caller(caller), me, to_team);
         result(&deleted(done.await?))
+    }
+
+    fn own(
+        &self,
+        caller: &Caller,
+        name: Name,
+        arguments: Result<Arguments, Problem>,
+    ) -> Result<(Party, TeamName), Problem> {
+        let Arguments { to_team, from_team } = arguments?;
+        let me = self.pair(caller, name, from_team.as_deref(), &to_team)?;
+        Ok((me, to_team))
     }
 }
 
@@ -162,7 +165,7 @@ pub(super) fn forked(done: Forked) -> ForkedOut {
         team_path: done.path,
         remote,
         ssh_host: remote.then_some(done.host),
-        timestamp: clock::now().as_millisecond(),
+        timestamp: now(),
     }
 }
 
@@ -177,7 +180,7 @@ pub(super) fn rebooted(done: Rebooted) -> RebootedOut {
         new_session_id: done.new.to_string(),
         process_terminated: done.ended,
         record: done.record.into(),
-        timestamp: clock::now().as_millisecond(),
+        timestamp: now(),
     }
 }
 
@@ -194,6 +197,6 @@ pub(super) fn deleted(done: Deleted) -> DeletedOut {
         session_id: done.session.map(|id| id.to_string()),
         process_terminated: done.ended,
         record: done.record.into(),
-        timestamp: clock::now().as_millisecond(),
+        timestamp: now(),
     }
 }

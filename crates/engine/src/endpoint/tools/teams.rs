@@ -49,8 +49,7 @@ impl Tools {
         arguments: Result<WakeArguments, Problem>,
     ) -> Result<CallToolResult, Problem> {
         let WakeArguments { team, from_team } = arguments?;
-        let me = self.acting(caller, name, from_team.as_deref())?;
-        self.may(caller, name, &team)?;
+        let me = self.pair(caller, name, from_team.as_deref(), &team)?;
         let started = Instant::now();
         let session = self.teams.wake(me, team.clone()).await?;
         result(&Woken {
@@ -76,8 +75,7 @@ impl Tools {
             force,
             from_team,
         } = arguments?;
-        let me = self.acting(caller, Name::TeamSleep, from_team.as_deref())?;
-        self.may(caller, Name::TeamSleep, &team)?;
+        let me = self.pair(caller, Name::TeamSleep, from_team.as_deref(), &team)?;
         if !force {
             not_busy(&self.snapshot.borrow(), &me, &team)?;
         }
@@ -158,7 +156,7 @@ fn now_of(team: &TeamView, me: &Party) -> TeamNow {
         pid: mine.and_then(|session| session.pid).map(i64::from),
         session_id: mine.map(|session| session.id.to_string()),
         last_activity: mine.map(|session| session.last_activity.as_millisecond()),
-        problem: team.problem.as_ref().map(in_one_text),
+        problem: team.problem.as_ref().map(Problem::in_one_text),
         config: config(team),
     }
 }
@@ -200,10 +198,6 @@ pub(super) fn not_busy(snapshot: &Snapshot, me: &Party, team: &TeamName) -> Resu
         )),
         TeamState::Asleep | TeamState::Idle | TeamState::Trouble => Ok(()),
     }
-}
-
-pub(super) fn in_one_text(problem: &Problem) -> String {
-    format!("{} {}", problem.message, problem.hint)
 }
 
 pub(super) fn now() -> i64 {

@@ -378,7 +378,7 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
     }
     assert_eq!(Name::of("session_destroy"), None);
     assert!(
-        !Name::CONSOLE.contains(&Name::PermissionsApprove),
+        !Name::PermissionsApprove.is_for_console(),
         "the console asks nobody"
     );
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Name, Tools, result,
-    teams::{count, in_one_text, milliseconds, now},
+    teams::{count, milliseconds, now},
 };
 use crate::tokens::Caller;
 
@@ -90,10 +90,9 @@ impl Tools {
         let mut free = self.teams.free_places();
         let mut planned = Vec::with_capacity(teams.len());
         for team in teams {
-            let mine = self.teams.view(&me, &team);
             let known = match self.may(caller, Name::TeamWakeAll, &team) {
                 Err(problem) => Some(Outcome::Failed(problem)),
-                Ok(()) if mine.is_some_and(|view| view.pid.is_some()) => Some(Outcome::Awake),
+                Ok(()) if self.teams.is_awake(&me, &team) => Some(Outcome::Awake),
                 Ok(()) if free == 0 => Some(Outcome::Failed(no_place())),
                 Ok(()) => {
                     free -= 1;
@@ -156,7 +155,7 @@ fn no_place() -> Problem {
 fn one((team, outcome): (TeamName, Outcome)) -> One {
     let (status, error) = match outcome {
         Outcome::Awake | Outcome::Woken => ("awake", None),
-        Outcome::Failed(problem) => ("failed", Some(in_one_text(&problem))),
+        Outcome::Failed(problem) => ("failed", Some(problem.in_one_text())),
     };
     One {
         team: team.into(),

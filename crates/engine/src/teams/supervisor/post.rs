@@ -50,6 +50,7 @@ impl Supervisor {
     ) {
         let id = message.id;
         let fresh = reply.is_some();
+        let expires = message.expires_at.is_some();
         let elsewhere = message.session.is_some_and(|at| at != self.record.id);
         let open = Open {
             message,
@@ -62,7 +63,9 @@ impl Supervisor {
             // It was begun in a conversation that is over: it cannot be known how far it got.
             return self.end(id, Settled::Failed(begun_elsewhere()));
         }
-        self.look_for_expired();
+        if expires {
+            self.look_for_expired();
+        }
         if parked {
             let place = self.next_place();
             if let Some(open) = self.open.get_mut(&id) {
@@ -75,9 +78,7 @@ impl Supervisor {
             return self.end(id, Settled::Failed(queue_full()));
         }
         // What came before it goes before it.
-        for event in self.unpark() {
-            self.step(event);
-        }
+        self.try_again();
         self.step(Event::Message(id));
     }
 
@@ -99,6 +100,13 @@ impl Supervisor {
     pub(super) fn parked(&self) -> usize {
         let open = self.open.values();
         open.filter(|open| open.parked.is_some()).count()
+    }
+
+    /// Lets what waited for better times wait for its turn.
+    pub(super) fn try_again(&mut self) {
+        for event in self.unpark() {
+            self.step(event);
+        }
     }
 
     /// What waited for better times waits for its turn now.

@@ -29,6 +29,7 @@ mod launcher;
 mod limits;
 mod log;
 mod mcp;
+mod messages;
 mod prompts;
 mod races;
 mod record;

@@ -34,7 +34,10 @@ pub(super) async fn messages(
     to: Value,
 ) -> Answered<Vec<Message>> {
     let (from, to) = (parsed("from", from)?, parsed("to", to)?);
-    shell.engine.messages(Some(from), Some(to), LISTED_MAX).await
+    shell
+        .engine
+        .messages(Some(from), Some(to), LISTED_MAX)
+        .await
 }
 
 /// Takes a message back that waits, or interrupts its turn; says whether it had not ended.

@@ -172,8 +172,9 @@ impl Store {
             let mut statement = connection.prepare_cached(
                 "SELECT from_party, to_team, count(*) FROM message GROUP BY to_team, from_party",
             )?;
-            let rows = statement
-                .query_map([], |row| Ok((parse(row, 0)?, parse(row, 1)?, unsigned(row, 2)?)))?;
+            let rows = statement.query_map([], |row| {
+                Ok((parse(row, 0)?, parse(row, 1)?, unsigned(row, 2)?))
+            })?;
             rows.collect()
         })
         .await

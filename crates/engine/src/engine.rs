@@ -262,6 +262,7 @@ impl Engine {
                 approvals: approvals.clone(),
                 teams: teams.clone(),
                 snapshot: snapshot.clone(),
+                logs: home.logs(),
                 store: store.clone(),
                 tasks: tasks.clone(),
                 shutdown: shutdown.clone(),

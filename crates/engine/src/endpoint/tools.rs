@@ -2,12 +2,13 @@
 
 mod date;
 mod forwarded;
+mod logs;
 mod permission;
 mod session;
 mod teams;
 mod wire;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use iris_domain::{
     Problem,
@@ -42,6 +43,8 @@ pub(super) struct Tools {
     pub teams: Teams,
     /// The state of everything.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Where the log files are.
+    pub logs: PathBuf,
     /// Refused calls are audit rows.
     pub refusals: Refusals,
     /// What agents may call, and how often.
@@ -71,13 +74,15 @@ pub(super) enum Name {
     SessionReboot,
     /// Deletes a conversation.
     SessionDelete,
+    /// What Iris wrote down about itself.
+    GetLogs,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -88,10 +93,11 @@ impl Name {
         Self::SendMessage,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetLogs,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 8] = [
+    pub(super) const CONSOLE: [Self; 9] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
@@ -99,6 +105,7 @@ impl Name {
         Self::SendMessage,
         Self::SessionReboot,
         Self::SessionDelete,
+        Self::GetLogs,
         Self::GetDate,
     ];
 
@@ -120,6 +127,7 @@ impl Name {
             Self::SendMessage => "send_message",
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
+            Self::GetLogs => "get_logs",
             Self::GetDate => "get_date",
         }
     }
@@ -223,6 +231,15 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<session::DeletedOut>())
             .with_annotations(acts("Delete a conversation", true, true, false)),
+            Self::GetLogs => Tool::new(
+                self.as_str(),
+                "Reads Iris's own log, newest lines at the end: what it did and what went wrong. \
+                 An agent sees the lines about its own team and conversation. To find out why \
+                 something failed, ask with level [\"warn\", \"error\"] first.",
+                schema::of::<logs::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<logs::Logs>())
+            .with_annotations(reads("Read the log").idempotent(false)),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",
@@ -275,6 +292,7 @@ impl Tools {
             Name::SendMessage => self.send(caller, read(name, arguments)).await,
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
+            Name::GetLogs => self.logs(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -271,6 +271,11 @@ fn arguments_are_held_to_the_schema() {
             Name::SessionDelete,
             json!({ "toTeam": "blue", "fromTeam": "red" }),
         ),
+        (
+            Name::GetLogs,
+            json!({ "logs_since": 5, "storeName": "iris", "format": "raw", "level": ["warn"],
+                "getAllStores": true }),
+        ),
         (Name::GetDate, json!({})),
     ] {
         let takes = |value: Value| {
@@ -291,6 +296,7 @@ fn arguments_are_held_to_the_schema() {
                 Name::SessionReboot | Name::SessionDelete => {
                     read::<session::Arguments>(name, arguments).map(drop)
                 }
+                Name::GetLogs => read::<logs::Arguments>(name, arguments).map(drop),
                 Name::SendMessage => read::<wire::SendArguments>(name, arguments).map(drop),
             }
         };

@@ -51,6 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "audit",
         "verify_audit",
         "export_audit",
+        "transcript",
+        "newer_transcript",
         "showing",
         "pick_folder",
         "quit",

@@ -9,6 +9,7 @@
 mod outside;
 mod record;
 mod sessions;
+mod transcript;
 
 use std::{sync::Arc, time::Duration};
 
@@ -96,6 +97,8 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         record::audit,
         record::verify_audit,
         record::export_audit,
+        transcript::transcript,
+        transcript::newer_transcript,
         showing,
         pick_folder,
         quit,
@@ -493,7 +496,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 52, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 54, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

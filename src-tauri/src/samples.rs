@@ -44,6 +44,7 @@ pub(crate) fn team(name: &str, state: TeamState) -> TeamView {
         mode: GrantPermission::Ask,
         link: None,
         frozen: None,
+        spent: None,
         sessions: Vec::new(),
     }
 }

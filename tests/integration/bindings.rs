@@ -14,6 +14,7 @@ use iris_domain::{
     replay::{Consequences, Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
+    transcript::{Page, Query},
 };
 use ts_rs::{Config, TS};
 
@@ -38,6 +39,8 @@ fn typescript_types_are_up_to_date() {
     RuleMistake::export_all(&config).unwrap();
     Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
+    Query::export_all(&config).unwrap();
+    Page::export_all(&config).unwrap();
     Listed::export_all(&config).unwrap();
     Rebooted::export_all(&config).unwrap();
     Deleted::export_all(&config).unwrap();

@@ -39,6 +39,7 @@ mod stdio;
 mod supervisor;
 mod surfaces;
 mod times;
+mod transcript;
 mod webhook;
 
 #[test]

@@ -35,7 +35,7 @@ impl House {
     }
 
     /// Sends a task that asks for permission, and answers.
-    async fn decide(&self, text: &str, answer: Answer) -> (ApprovalView, SendOutcome) {
+    pub async fn decide(&self, text: &str, answer: Answer) -> (ApprovalView, SendOutcome) {
         let answering = async {
             let asked = self.waiting().await;
             let human = Human {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod log;
 mod session;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
 
 pub use audit::{Audit, AuditCommand, Filters};
+pub use log::Log;
 pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
@@ -146,6 +148,8 @@ pub enum Command {
     Session(Session),
     /// Show what was decided, newest first, or check that the record is whole
     Audit(Box<Audit>),
+    /// Show what happens in sessions: messages, answers, tool calls, decisions, costs
+    Log(Box<Log>),
     /// Check the config file, or print its schema
     #[command(subcommand)]
     Config(Config),

@@ -7,6 +7,7 @@ mod doctor;
 mod grants;
 mod install;
 mod links;
+mod log;
 mod output;
 mod outside;
 mod policy;
@@ -116,6 +117,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
         Command::Interrupt { team } => commands::interrupt(&context, team),
         Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),
+        Command::Log(args) => log::log(&context, *args),
         Command::Config(command) => config::config(&context, command),
         Command::Explain(explain) => policy::explain(&context, explain),
         Command::Policy(command) => policy::policy(&context, command),

@@ -55,8 +55,8 @@ fn filter(given: Filters) -> Result<Filter, Problem> {
     let time = |text: Option<String>| text.map(|text| when::when(&text)).transpose();
     Ok(Filter {
         team: given.team,
-        kind: known("--kind", given.kind)?,
-        decision: known("--decision", given.decision)?,
+        kind: known("--kind", given.kind.into())?,
+        decision: known("--decision", given.decision.into())?,
         tool: given.tool,
         by: given.by,
         since: time(given.since)?,
@@ -65,12 +65,13 @@ fn filter(given: Filters) -> Result<Filter, Problem> {
     })
 }
 
-fn known<T: DeserializeOwned>(option: &str, word: Option<String>) -> Result<Option<T>, Problem> {
-    serde_json::from_value(word.into()).map_err(|error| {
+/// What the words of an option are; clap let only such through that are known.
+pub fn known<T: DeserializeOwned>(option: &str, words: serde_json::Value) -> Result<T, Problem> {
+    serde_json::from_value(words).map_err(|error| {
         Problem::new(
             Code::InvalidInput,
             format!("{option} cannot be read: {error}."),
-            "`iris help audit` has the words that it takes.",
+            "`iris help` has the words that it takes.",
         )
     })
 }
@@ -130,7 +131,7 @@ fn export(
     output: Option<PathBuf>,
 ) -> Result<u8, Problem> {
     let filter = filter(filters)?;
-    let format: Format = known("--format", Some(format.to_owned()))?.unwrap_or(Format::Jsonl);
+    let format: Format = known("--format", format.into())?;
     let mut to = Destination::open(output)?;
     let running = context.client().watch(
         &Command::AuditExport {

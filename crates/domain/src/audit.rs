@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use self::filter::{collect, cut, field, words};
 pub use self::{
     export::Format,
     filter::{Filter, Term, terms_of},

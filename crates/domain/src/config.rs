@@ -72,6 +72,8 @@ pub struct Settings {
     pub permission_timeout: u64,
     /// Days that audit rows are kept; 0: for ever.
     pub audit_retention_days: u32,
+    /// Days that transcripts of sessions are kept; 0: for ever.
+    pub transcript_retention_days: u32,
     /// What is written to the log.
     pub log_level: LogLevel,
     /// Native notifications for approvals.
@@ -105,6 +107,7 @@ impl Default for Settings {
             response_timeout: 600,
             permission_timeout: 3600,
             audit_retention_days: 90,
+            transcript_retention_days: 30,
             log_level: LogLevel::Info,
             notifications: true,
             quiet_hours: None,

@@ -34,6 +34,7 @@ pub mod slack;
 pub mod snapshot;
 pub mod ssh_config;
 pub mod target;
+pub mod transcript;
 pub mod webhook;
 
 pub use problem::Problem;

@@ -16,6 +16,7 @@ use crate::{
     ids::{ApprovalId, Party, SessionId, TeamName},
     prompt::PromptView,
     request::Circumstances,
+    transcript::Spent,
 };
 
 /// Everything a surface shows.
@@ -159,6 +160,10 @@ pub struct TeamView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]
     pub frozen: Option<FrozenView>,
+    /// What all its conversations cost; absent: nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub spent: Option<Spent>,
     /// Its conversations that were ever woken in this run.
     pub sessions: Vec<SessionView>,
 }
@@ -348,6 +353,10 @@ pub struct SessionView {
     /// When it last did something.
     #[cfg_attr(feature = "bindings", ts(type = "string"))]
     pub last_activity: Timestamp,
+    /// What it cost; absent: nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub spent: Option<Spent>,
 }
 
 /// An approval that waits, with everything about it.

@@ -32,6 +32,7 @@ use iris_domain::{
     problem::Code,
     request::{Asker, Circumstances, TOOL_NAME_MAX, ToolRequest, digest_of},
     snapshot::{ApprovalView, EndedApproval, MissedView},
+    transcript::{Conversation, Entry},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -43,6 +44,7 @@ use crate::{
     freeze::Freeze,
     store::{Store, StoreError, WaitingRecord},
     tokens::Tokens,
+    transcripts::Transcripts,
 };
 use looks::Looks;
 use owner::{Message, Owner, Reply, Rules};
@@ -83,6 +85,8 @@ pub struct Approvals {
     /// bounded at the endpoint. A withdrawal must never be lost to a full queue.
     inbox: mpsc::UnboundedSender<Message>,
     tickets: Arc<AtomicU64>,
+    /// Where decisions stand beside the calls that they are about.
+    transcripts: Option<Transcripts>,
 }
 
 impl Approvals {
@@ -114,6 +118,16 @@ impl Approvals {
             grants,
             inbox,
             tickets: Arc::default(),
+            transcripts: None,
+        }
+    }
+
+    /// From now on decisions are noted there as well, each beside the call that it is about.
+    #[must_use]
+    pub fn noted_in(self, transcripts: Transcripts) -> Self {
+        Self {
+            transcripts: Some(transcripts),
+            ..self
         }
     }
 
@@ -132,8 +146,28 @@ impl Approvals {
         request: ToolRequest,
         circumstances: Circumstances,
     ) -> Decision {
-        self.put(asker, request, circumstances, Asks::AtPrompt)
-            .await
+        let Some(transcripts) = &self.transcripts else {
+            return self
+                .put(asker, request, circumstances, Asks::AtPrompt)
+                .await;
+        };
+        let conversation = Arc::new(Conversation {
+            session: asker.session,
+            from: asker.from.clone(),
+            to: asker.team.clone(),
+        });
+        let (call, tool) = (request.tool_use_id.clone(), request.tool.clone());
+        let decision = self
+            .put(asker, request, circumstances, Asks::AtPrompt)
+            .await;
+        let entry = Entry::Decision {
+            call,
+            tool,
+            decision: decision.verb(),
+            by: decision.by(),
+        };
+        transcripts.note(&conversation, entry);
+        decision
     }
 
     /// A call of one of Iris's own tools has come: whether its permission prompt was asked is the

@@ -1,6 +1,7 @@
 //! Claude Code as a program: where it is, its command line, its environment, its stream of JSON
 //! lines, and what its failures mean. Measured with Claude Code 2.1.330.
 
+mod entries;
 mod environ;
 mod failure;
 mod find;
@@ -9,6 +10,7 @@ mod permission;
 mod record;
 mod stream;
 
+pub use entries::Said;
 pub use environ::{clean, passed_on};
 pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::{find, is_program, on_path};

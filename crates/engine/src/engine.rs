@@ -52,6 +52,7 @@ use crate::{
     teams::{Teams, TeamsDeps},
     tls::Tls,
     tokens::Tokens,
+    transcripts::Transcripts,
     webhook::{self, WebhookTest, Webhooks},
 };
 
@@ -91,6 +92,8 @@ pub struct Engine {
     freeze: Freeze,
     /// The database.
     pub store: Store,
+    /// What happens in each session.
+    pub transcripts: Transcripts,
     /// Who may call.
     pub tokens: Tokens,
     /// Where everything is kept.
@@ -144,7 +147,9 @@ impl Engine {
 
         let freeze = Freeze::load(&home);
         let tokens = Tokens::new(secrets.console_token(&home).await);
+        let (transcripts, transcripts_problem) = Transcripts::open(&home);
         let mut found_at_start: Vec<Problem> = opened.problem.into_iter().collect();
+        found_at_start.extend(transcripts_problem);
         let tls = match Tls::load(&home) {
             Ok(tls) => tls,
             // Remote agents are told of the authority when they start: one that lasts for this run
@@ -176,7 +181,8 @@ impl Engine {
             opened.lost,
             &tasks,
         )
-        .await;
+        .await
+        .noted_in(transcripts.clone());
         let prompts = Prompts::start(
             &home,
             secrets.clone(),
@@ -207,6 +213,7 @@ impl Engine {
         network::watch(&links, &tasks, &shutdown);
         tasks.spawn(retention::keep(
             store.clone(),
+            transcripts.clone(),
             config.watch(),
             shutdown.clone(),
         ));
@@ -225,6 +232,7 @@ impl Engine {
             ca_pem: tls.ca_pem().to_owned(),
             instance,
             endpoint: Some(endpoint.clone()),
+            transcripts: transcripts.clone(),
             tasks: tasks.clone(),
         })
         .await;
@@ -246,6 +254,7 @@ impl Engine {
                 frozen: freeze.watch(),
                 slack: slack_shown,
                 webhooks: webhooks_shown,
+                spent: transcripts.sums(),
                 surfaces: surfaces_shown,
             },
             &tasks,
@@ -278,6 +287,7 @@ impl Engine {
             teams,
             freeze,
             store,
+            transcripts,
             tokens,
             home,
             env,
@@ -356,6 +366,7 @@ impl Engine {
         }
         self.note(Draft::event(clock::now(), Kind::Operation, "iris.stopped"))
             .await;
+        self.transcripts.close().await;
         self.store.close().await;
         self.lock
             .lock()

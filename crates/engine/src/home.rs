@@ -147,6 +147,11 @@ impl Home {
         self.root.join("audit-index.db")
     }
 
+    /// What happened in each session.
+    pub fn transcripts(&self) -> PathBuf {
+        self.root.join("transcripts.db")
+    }
+
     /// What is frozen; not there while nothing is.
     pub fn frozen(&self) -> PathBuf {
         self.root.join("frozen.json")

@@ -35,6 +35,7 @@ pub mod store;
 pub mod teams;
 pub mod tls;
 pub mod tokens;
+pub mod transcripts;
 pub mod webhook;
 pub use engine::{Deps, Engine, Keys, human};
 pub use runtime::runtime;

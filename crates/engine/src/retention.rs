@@ -1,4 +1,5 @@
-//! Takes old rows out of the record, as `settings.auditRetentionDays` says: at the start, and daily.
+//! Takes old rows out of the audit record and old entries out of the transcripts, as
+//! `settings.auditRetentionDays` and `settings.transcriptRetentionDays` say: at the start, and daily.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,13 +10,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock, store::Store};
+use crate::{clock, store::Store, transcripts::Transcripts};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until `shutdown`.
 pub(crate) async fn keep(
     store: Store,
+    transcripts: Transcripts,
     config: watch::Receiver<Arc<Config>>,
     shutdown: CancellationToken,
 ) {
@@ -24,8 +26,20 @@ pub(crate) async fn keep(
     let work = async {
         loop {
             daily.tick().await;
-            let days = config.borrow().settings.audit_retention_days;
-            prune(&store, days).await;
+            let (rows, entries) = {
+                let config = config.borrow();
+                let settings = &config.settings;
+                (
+                    settings.audit_retention_days,
+                    settings.transcript_retention_days,
+                )
+            };
+            prune(&store, rows).await;
+            if let Some(before) = prune_before(clock::now(), entries)
+                && let Err(error) = transcripts.prune(before).await
+            {
+                tracing::error!(%error, "Old transcripts cannot be deleted; it is tried again tomorrow, or at the next start.");
+            }
         }
     };
     tokio::select! {

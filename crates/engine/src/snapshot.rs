@@ -16,7 +16,7 @@ use iris_domain::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{approvals::ApprovalsView, links::LinkViews, teams::SessionViews};
+use crate::{approvals::ApprovalsView, links::LinkViews, teams::SessionViews, transcripts::Sums};
 
 /// What a snapshot is made from: one watch per owner, and what never changes in a run.
 pub(crate) struct Sources {
@@ -34,6 +34,8 @@ pub(crate) struct Sources {
     pub frozen: watch::Receiver<Arc<Frozen>>,
     pub slack: watch::Receiver<Option<SlackView>>,
     pub webhooks: watch::Receiver<Vec<WebhookView>>,
+    /// What sessions cost.
+    pub spent: watch::Receiver<Arc<Sums>>,
     /// What the desktop app could not do for the user.
     pub surfaces: watch::Receiver<Vec<Problem>>,
 }
@@ -75,6 +77,7 @@ impl Sources {
             r = self.frozen.changed() => r.is_ok(),
             r = self.slack.changed() => r.is_ok(),
             r = self.webhooks.changed() => r.is_ok(),
+            r = self.spent.changed() => r.is_ok(),
             r = self.surfaces.changed() => r.is_ok(),
         }
     }
@@ -89,6 +92,7 @@ impl Sources {
         let mut problems: Vec<Problem> = approvals.problem.iter().cloned().collect();
         problems.extend(self.cut_off.borrow_and_update().values().cloned());
         problems.extend(self.config_problem.borrow_and_update().clone());
+        let spent = Arc::clone(&self.spent.borrow_and_update());
         let slack = self.slack.borrow_and_update().clone();
         problems.extend(slack.as_ref().and_then(needs_you));
         problems.extend(self.surfaces.borrow_and_update().iter().cloned());
@@ -97,13 +101,17 @@ impl Sources {
             .teams
             .iter()
             .map(|(name, team)| {
-                let sessions = sessions.get(name).cloned().unwrap_or_default();
+                let mut sessions = sessions.get(name).cloned().unwrap_or_default();
+                for session in &mut sessions {
+                    session.spent = spent.sessions.get(&session.id).copied();
+                }
                 let waiting = approvals.pending.iter();
                 let waiting = waiting
                     .filter(|a| a.team == *name && a.is_for_human())
                     .count();
                 TeamView {
                     frozen: frozen.of(name).cloned(),
+                    spent: spent.teams.get(name).copied(),
                     ..team_view(name, team, links.get(name), sessions, waiting)
                 }
             })
@@ -194,6 +202,7 @@ fn team_view(
         mode: team.grant_permission,
         link: link.cloned(),
         frozen: None,
+        spent: None,
         sessions: sessions
             .into_iter()
             .map(|session| SessionView {
@@ -224,6 +233,7 @@ mod tests {
                 .then(|| Problem::new(Code::Agent, "It does not work.", "Mend it.")),
             stderr_tail: Vec::new(),
             last_activity: jiff::Timestamp::from_second(last_activity).unwrap(),
+            spent: None,
         }
     }
 

@@ -5,8 +5,8 @@
 //! never hold it up.
 
 mod index;
-mod open;
-mod read;
+pub(crate) mod open;
+pub(crate) mod read;
 mod search;
 mod writer;
 

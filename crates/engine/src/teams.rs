@@ -35,6 +35,7 @@ use crate::{
     secrets::NamedSecrets,
     store::Store,
     tokens::Tokens,
+    transcripts::Transcripts,
 };
 
 mod agent;
@@ -87,6 +88,8 @@ pub struct TeamsDeps {
     /// `http://127.0.0.1:PORT/mcp`; an agent gets `…/mcp/{session}`. `None`: agents have no tools of
     /// Iris, and ask for permission on their control channel.
     pub endpoint: Option<String>,
+    /// What happens in each session.
+    pub transcripts: Transcripts,
     /// Every task is spawned here.
     pub tasks: TaskTracker,
 }

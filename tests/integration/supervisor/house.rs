@@ -24,6 +24,7 @@ use iris_engine::{
     teams::{Teams, TeamsDeps},
     tls::Tls,
     tokens::Tokens,
+    transcripts::Transcripts,
 };
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
@@ -39,6 +40,7 @@ pub struct House {
     pub approvals: Approvals,
     pub config: watch::Sender<Arc<Config>>,
     pub tasks: TaskTracker,
+    pub transcripts: Transcripts,
     processes: Processes,
     links: Links,
     shutdown: CancellationToken,
@@ -87,6 +89,8 @@ impl House {
         let store = Store::open(&home).await.unwrap().store;
         let (config, config_rx) = watch::channel(Arc::new(config));
         let freeze = Freeze::load(&home);
+        let (transcripts, problem) = Transcripts::open(&home);
+        assert_eq!(problem, None);
         let tokens = Tokens::new(Secret::new("console".into()));
         let approvals = Approvals::start(
             config_rx.clone(),
@@ -97,7 +101,8 @@ impl House {
             vec![],
             &tasks,
         )
-        .await;
+        .await
+        .noted_in(transcripts.clone());
         home.prepare().unwrap();
         let processes = Processes::new(&tasks);
         let shutdown = CancellationToken::new();
@@ -142,6 +147,7 @@ impl House {
             ca_pem: String::new(),
             instance: "test".into(),
             endpoint,
+            transcripts: transcripts.clone(),
             tasks: tasks.clone(),
         })
         .await;
@@ -152,6 +158,7 @@ impl House {
             approvals,
             config,
             tasks,
+            transcripts,
             processes,
             links,
             shutdown,

@@ -2,6 +2,7 @@
 import type { Party } from "./Party";
 import type { Problem } from "./Problem";
 import type { SessionId } from "./SessionId";
+import type { Spent } from "./Spent";
 import type { TeamState } from "./TeamState";
 
 /**
@@ -39,4 +40,8 @@ stderrTail?: Array<string>,
 /**
  * When it last did something.
  */
-lastActivity: string, };
+lastActivity: string, 
+/**
+ * What it cost; absent: nothing yet.
+ */
+spent?: Spent, };

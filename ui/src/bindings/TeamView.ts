@@ -4,6 +4,7 @@ import type { GrantPermission } from "./GrantPermission";
 import type { LinkView } from "./LinkView";
 import type { Problem } from "./Problem";
 import type { SessionView } from "./SessionView";
+import type { Spent } from "./Spent";
 import type { TeamName } from "./TeamName";
 import type { TeamState } from "./TeamState";
 
@@ -56,6 +57,10 @@ link?: LinkView,
  * Set while its agents are frozen, by themselves or with everything.
  */
 frozen?: FrozenView, 
+/**
+ * What all its conversations cost; absent: nothing yet.
+ */
+spent?: Spent, 
 /**
  * Its conversations that were ever woken in this run.
  */

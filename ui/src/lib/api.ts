@@ -27,6 +27,8 @@ import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TestStep } from '../bindings/TestStep';
 import type { Together } from '../bindings/Together';
+import type { TranscriptPage } from '../bindings/TranscriptPage';
+import type { TranscriptQuery } from '../bindings/TranscriptQuery';
 
 export type { TestStep };
 
@@ -271,6 +273,10 @@ export interface Api {
   verifyAudit(): Promise<ChainCheck>;
   /** Writes rows to a file that the user picks in the system's dialog; `null` when it was cancelled. */
   exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null>;
+  /** What happened in sessions, oldest first. */
+  transcript(query: TranscriptQuery): Promise<TranscriptPage>;
+  /** What comes after `after`, as soon as there is some; an empty page when nothing came for a while. Who asks again with `upto` misses nothing. */
+  newerTranscript(query: TranscriptQuery): Promise<TranscriptPage>;
   /** The system's folder dialog; `null` when it was cancelled. */
   pickFolder(): Promise<string | null>;
   /** Ends Iris; it stops every agent. */
@@ -347,6 +353,8 @@ export const desktop: Api = {
   audit: (query) => invoke('audit', { query }),
   verifyAudit: () => invoke('verify_audit'),
   exportAudit: (filter, format) => invoke('export_audit', { filter, format }),
+  transcript: (query) => invoke('transcript', { query }),
+  newerTranscript: (query) => invoke('newer_transcript', { query }),
   pickFolder: () => invoke('pick_folder'),
   quit: () => invoke('quit'),
   attention: () => invoke('attention'),

@@ -7,6 +7,7 @@ import type { Deleted } from '../bindings/Deleted';
 import type { Filter } from '../bindings/Filter';
 import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
+import type { Line } from '../bindings/Line';
 import type { ListedSession } from '../bindings/ListedSession';
 import type { Party } from '../bindings/Party';
 import type { Preview } from '../bindings/Preview';
@@ -23,6 +24,8 @@ import type { TargetMistakes } from '../bindings/TargetMistakes';
 import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Together } from '../bindings/Together';
+import type { TranscriptPage } from '../bindings/TranscriptPage';
+import type { TranscriptQuery } from '../bindings/TranscriptQuery';
 import type { Api, Attention, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
 import { problem, emptySnapshot, aTeam, aPreview, aRulesView, someConsequences, GOOD_TEST } from './samples';
@@ -42,6 +45,9 @@ export class FakeApi implements Api {
   /** What `verifyAudit` finds, beside the rows. */
   check: Partial<ChainCheck> = {};
   /** Which file is picked for an export. */
+  /** What happened in sessions. */
+  lines: Line[] = [];
+  #heard: (() => void)[] = [];
   file: string | null = '/home/you/Documents/iris-audit';
   /** What the teams are set to, beyond what their views show. */
   readonly settings = new Map<TeamName, TeamEdit>();
@@ -387,6 +393,41 @@ export class FakeApi implements Api {
   async exportAudit(filter: Filter, format: ExportFormat): Promise<{ path: string; rows: number } | null> {
     await this.#call('exportAudit', filter, format);
     return this.file === null ? null : { path: `${this.file}.${format}`, rows: this.rows.filter((r) => meant(r, filter)).length };
+  }
+
+  async transcript(query: TranscriptQuery): Promise<TranscriptPage> {
+    await this.#call('transcript', query);
+    return this.#page(query);
+  }
+
+  async newerTranscript(query: TranscriptQuery): Promise<TranscriptPage> {
+    await this.#call('newerTranscript', query);
+    const page = this.#page(query);
+    if (page.lines.length > 0) return page;
+    return new Promise((resolve) => this.#heard.push(() => resolve(this.#page(query))));
+  }
+
+  /** Something happens in a session. */
+  say(line: Omit<Line, 'id'>): void {
+    this.lines.push({ ...line, id: this.lines.length + 1 });
+    for (const heard of this.#heard.splice(0)) heard();
+  }
+
+  #page(query: TranscriptQuery): TranscriptPage {
+    const { after, before = Infinity, limit = 200 } = query;
+    const meant = this.lines.filter(
+      (line) =>
+        line.id > (after ?? 0) &&
+        line.id < before &&
+        (query.team === undefined || line.to === query.team) &&
+        (query.from === undefined || line.from === query.from) &&
+        (query.session === undefined || line.session === query.session) &&
+        (query.kinds === undefined || query.kinds.includes(line.entry.kind)) &&
+        (query.search === undefined || JSON.stringify(line.entry).toLowerCase().includes(query.search.toLowerCase())),
+    );
+    const lines = after === undefined ? meant.slice(-limit) : meant.slice(0, limit);
+    const more = meant.length > lines.length;
+    return { lines, upto: after !== undefined && more ? (lines.at(-1)?.id ?? after) : this.lines.length, more };
   }
 
   async pickFolder(): Promise<string | null> {

@@ -175,18 +175,18 @@ fn found(search: &str, row: &Draft) -> bool {
 
 /// No word has a colon, so that no text of an agent can pass for a field. Signs become `_`: what an
 /// index has are letters, digits, `_` and `:`.
-fn field(name: &str, value: &str) -> String {
+pub(crate) fn field(name: &str, value: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };
     let value: String = value.to_lowercase().chars().map(plain).collect();
     cut(&format!("{name}:{value}"))
 }
 
-fn cut(term: &str) -> String {
+pub(crate) fn cut(term: &str) -> String {
     term.chars().take(TERM_MAX).collect()
 }
 
 /// Runs of letters and digits, in lower case.
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
@@ -210,7 +210,7 @@ fn words_of(row: &Draft) -> BTreeSet<String> {
 }
 
 /// As deep as the limits of the endpoint let an input be.
-fn collect(value: &Value, all: &mut BTreeSet<String>) {
+pub(crate) fn collect(value: &Value, all: &mut BTreeSet<String>) {
     match value {
         Value::Null => {}
         Value::Bool(_) | Value::Number(_) => all.extend(words(&value.to_string())),

@@ -128,6 +128,7 @@ static SETTINGS: Object = Object {
         Field("responseTimeout", SECONDS),
         Field("permissionTimeout", SECONDS_OR_ZERO),
         Field("auditRetentionDays", Shape::Whole(0, DAYS_MAX)),
+        Field("transcriptRetentionDays", Shape::Whole(0, DAYS_MAX)),
         Field(
             "logLevel",
             Shape::Word(&["error", "warn", "info", "debug", "trace"]),

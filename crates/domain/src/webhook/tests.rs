@@ -40,6 +40,7 @@ fn team(state: TeamState, link: Option<LinkState>) -> TeamView {
             warning: None,
         }),
         frozen: None,
+        spent: None,
         sessions: Vec::new(),
     }
 }

@@ -8,7 +8,10 @@ use iris_domain::{
 };
 use serde_json::{Value, json};
 
-use super::SERVER;
+use super::{
+    SERVER,
+    entries::{Said, entries},
+};
 
 /// The request by which an agent asks for permission on its control channel.
 const CAN_USE_TOOL: &str = "can_use_tool";
@@ -92,9 +95,15 @@ pub enum Event {
     Other,
 }
 
-/// Reads a line. `None`: it is not JSON, or no event: a hook or a library wrote to stdout.
-pub fn decode(line: &str) -> Option<Event> {
+/// Reads a line: what it means, and what of it is kept. `None`: it is not JSON, or no event: a hook or a
+/// library wrote to stdout.
+pub fn decode(line: &str) -> Option<(Event, Vec<Said>)> {
     let value: Value = serde_json::from_str(line).ok()?;
+    let event = event(&value, line.len())?;
+    Some((event, entries(&value)))
+}
+
+fn event(value: &Value, bytes: usize) -> Option<Event> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     let owned = |pointer: &str| text(pointer).unwrap_or_default().to_owned();
     Some(match text("/type")? {
@@ -112,7 +121,7 @@ pub fn decode(line: &str) -> Option<Event> {
         "control_request" if text("/request/subtype") == Some(CAN_USE_TOOL) => {
             let input = value.pointer("/request/input").cloned();
             let tool = owned("/request/tool_name");
-            let request = if line.len() > REQUEST_MAX {
+            let request = if bytes > REQUEST_MAX {
                 Err(RequestError::TooLarge)
             } else {
                 ToolRequest::new(
@@ -167,7 +176,7 @@ pub fn decode(line: &str) -> Option<Event> {
                 Event::Text(texts.join("\n\n"))
             }
         }
-        "result" => Event::Result(result(&value)),
+        "result" => Event::Result(result(value)),
         _ => Event::Other,
     })
 }
@@ -198,7 +207,8 @@ fn circumstances(request: &Value) -> Circumstances {
     )
 }
 
-fn result(value: &Value) -> TurnResult {
+/// Reads the end of a turn.
+pub(super) fn result(value: &Value) -> TurnResult {
     let ids = |pointer: &str| {
         value
             .get(pointer)
@@ -327,6 +337,10 @@ pub fn is_signed_out(answer: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode(line: &str) -> Option<Event> {
+        super::decode(line).map(|(event, _)| event)
+    }
 
     const ID: &str = "22222222-2222-4222-8222-222222222222";
 

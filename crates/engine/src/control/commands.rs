@@ -14,6 +14,7 @@ use iris_domain::{
     problem::Code,
     prompt::PromptId,
     snapshot::Snapshot,
+    transcript::Query,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -126,6 +127,27 @@ impl EngineCommands {
             ok: steps.iter().all(|step| step.state != StepState::Failed),
             steps,
         })
+    }
+
+    async fn log(
+        &self,
+        query: Query,
+        follow: bool,
+        said: &mpsc::Sender<Value>,
+    ) -> Result<Value, Problem> {
+        let transcripts = &self.engine.transcripts;
+        let mut page = transcripts.page(query.clone()).await?;
+        if follow {
+            let mut following = transcripts.follow(query, page.upto);
+            let mut lines = Some(std::mem::take(&mut page.lines));
+            while let Some(some) = lines {
+                if said.send(to_json(&some)?).await.is_err() {
+                    break;
+                }
+                lines = following.next().await?;
+            }
+        }
+        to_json(&page)
     }
 
     fn ask_to_show(&self) -> Result<Value, Problem> {
@@ -252,6 +274,7 @@ impl Commands for EngineCommands {
                     .await
                     .map_err(|error| error.problem())?,
             ),
+            Command::Log { query, follow } => self.log(query, follow, &steps).await,
             Command::Explain { team, tool, input } => {
                 let request = preview::request(&tool, input)?;
                 to_json(&engine.explain(&team, &request).await?)

@@ -10,6 +10,7 @@ use iris_domain::{
     ids::{ApprovalId, Party, SessionId, TeamName},
     request::Circumstances,
     snapshot::{ApprovalView, LinkView, SlackView, Snapshot, TeamState, TeamView, WebhookView},
+    transcript::Query,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -218,6 +219,15 @@ pub enum Command {
     },
     /// Checks the audit chain: [`crate::store::ChainCheck`].
     AuditVerify {},
+    /// What happened in sessions: [`iris_domain::transcript::Page`].
+    Log {
+        /// Which entries.
+        query: Query,
+        /// Say all that comes, too, without an end: lists of [`iris_domain::transcript::Line`] as steps, the
+        /// page first.
+        #[serde(default)]
+        follow: bool,
+    },
     /// What would happen to a request: [`iris_domain::replay::Explained`].
     Explain {
         /// Of whose agents.
@@ -287,6 +297,7 @@ impl Command {
             Self::Audit { .. } => "audit",
             Self::AuditExport { .. } => "auditExport",
             Self::AuditVerify {} => "auditVerify",
+            Self::Log { .. } => "log",
             Self::Explain { .. } => "explain",
             Self::PolicyReplay { .. } => "policyReplay",
             Self::Headers {} => "headers",
@@ -341,6 +352,7 @@ impl Command {
             | Self::Audit { .. }
             | Self::AuditExport { .. }
             | Self::AuditVerify {}
+            | Self::Log { .. }
             | Self::PolicyReplay { .. } => false,
         }
     }

@@ -55,6 +55,7 @@ fn busy() -> Snapshot {
                 warning: None,
             }),
             frozen: None,
+            spent: None,
             sessions: vec![SessionView {
                 id: SessionId(uuid::Uuid::from_u128(1)),
                 from: Party::Console,
@@ -64,6 +65,7 @@ fn busy() -> Snapshot {
                 problem: None,
                 stderr_tail: Vec::new(),
                 last_activity: at,
+                spent: None,
             }],
         }],
         problems: vec![problem(), problem()],

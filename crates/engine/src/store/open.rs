@@ -19,7 +19,7 @@ use super::{
 use crate::clock;
 
 /// How long a statement waits for a lock. Only a person with the `sqlite3` shell holds one.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of a database page. An audit row has about 750, so that the rows of a full batch fill two
 /// pages instead of four: each costs two writes to the log, and each of these an event for whoever
 /// watches the folder.
@@ -120,7 +120,7 @@ fn record(path: &Path) -> Result<Files, StoreError> {
 }
 
 /// A connection that cannot change anything.
-pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -177,7 +177,7 @@ fn prepare(path: &Path) -> Result<Files, Failure> {
 }
 
 /// Makes the file if there is none; `-wal` and `-shm` get its mode from SQLite.
-pub(super) fn only_for_the_user(path: &Path) -> io::Result<()> {
+pub(crate) fn only_for_the_user(path: &Path) -> io::Result<()> {
     let file = fs::OpenOptions::new()
         .read(true)
         .append(true)
@@ -257,7 +257,7 @@ fn sql_failure(path: &Path, error: &rusqlite::Error) -> Failure {
 }
 
 /// Moves the database and what belongs to it out of the way, never onto another file.
-fn keep_aside(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     let time = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut kept = beside(path, &format!(".corrupt-{time}"));
     let mut n = 1;
@@ -275,7 +275,7 @@ fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

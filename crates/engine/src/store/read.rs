@@ -157,12 +157,12 @@ pub(super) fn noted_secrets(connection: &Connection) -> rusqlite::Result<Vec<(St
 }
 
 /// A column that holds JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<T> {
+pub(crate) fn json<T: DeserializeOwned>(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<T> {
     let text: String = row.get(at)?;
     serde_json::from_str(&text).map_err(|error| conversion(at, Type::Text, error))
 }
 
-fn parse<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+pub(crate) fn parse<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     row: &rusqlite::Row<'_>,
     at: usize,
 ) -> rusqlite::Result<T> {
@@ -171,7 +171,7 @@ fn parse<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
         .map_err(|error| conversion(at, Type::Text, error))
 }
 
-pub(super) fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
+pub(crate) fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
     u64::try_from(row.get::<_, i64>(at)?).map_err(|error| conversion(at, Type::Integer, error))
 }
 

@@ -12,6 +12,7 @@ use iris_domain::{
     problem::Code,
     request::{Asker, Circumstances, ToolRequest},
     session::{Cure, Event, Failure, Mcp, TurnEnd},
+    transcript::Entry,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -19,7 +20,7 @@ use tracing::{debug, warn};
 
 use super::{TeamsDeps, halter::Attended, slots::Slot};
 use crate::{
-    claude::{self, MessageState, Refused, TurnResult},
+    claude::{self, MessageState, Refused, Said, TurnResult},
     endpoint::Callbacks,
     process::{Ended, Output, Process},
     secrets::Secret,
@@ -70,6 +71,10 @@ pub(super) struct Agent {
     pub far: Option<Far>,
     /// What the agent wrote in the running turn.
     text: Text,
+    /// What of its output is kept, and was not taken yet.
+    said: Vec<Said>,
+    /// What its turns cost up to now, US dollars.
+    cost: f64,
 }
 
 impl Agent {
@@ -91,7 +96,14 @@ impl Agent {
             attended: None,
             far: None,
             text: Text::default(),
+            said: Vec::new(),
+            cost: 0.0,
         }
+    }
+
+    /// What of its output is kept and was not taken yet.
+    pub fn said(&mut self) -> Vec<Said> {
+        std::mem::take(&mut self.said)
     }
 
     /// It has no way to Iris, and asks for permission on its control channel
@@ -205,7 +217,11 @@ impl Agent {
         {
             return Heard::Nothing;
         }
-        match claude::decode(&line) {
+        let decoded = claude::decode(&line).map(|(event, said)| {
+            self.keep(said);
+            event
+        });
+        match decoded {
             Some(claude::Event::Control { id, answer }) => match self.asked.remove(&id) {
                 Some(asked) => self.answered(asked, answer),
                 None => Heard::Nothing,
@@ -246,6 +262,20 @@ impl Agent {
                 );
                 Heard::Nothing
             }
+        }
+    }
+
+    /// Keeps what is said; of a turn's cost, what this one added.
+    fn keep(&mut self, said: Vec<Said>) {
+        for mut said in said {
+            if let Entry::TurnEnd { cost_usd, .. } = &mut said.entry {
+                let all = std::mem::replace(&mut self.cost, *cost_usd);
+                // It never falls; a process that counts anew is taken at its word.
+                if *cost_usd >= all {
+                    *cost_usd -= all;
+                }
+            }
+            self.said.push(said);
         }
     }
 

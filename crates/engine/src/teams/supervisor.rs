@@ -17,6 +17,7 @@ use iris_domain::{
     problem::Code,
     session::{Cure, Effect, Event, Failure, Session, Settled, State, Timer},
     snapshot::SessionView,
+    transcript::Entry,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -40,6 +41,7 @@ mod freeze;
 mod life;
 mod place;
 mod renew;
+mod transcript;
 mod view;
 
 use place::Place;
@@ -309,6 +311,7 @@ impl Supervisor {
         let running = self.session.running();
         let Some(agent) = &mut self.agent else { return };
         let heard = agent.hear(output, running);
+        self.note_said();
         if !matches!(heard, Heard::Ended(_)) {
             self.step(Event::Output);
         }
@@ -388,8 +391,12 @@ impl Supervisor {
                     }
                     agent.slot.busy();
                 }
+                self.note_message(id);
             }
-            Effect::Interrupt => self.with_agent(Agent::interrupt),
+            Effect::Interrupt => {
+                self.note(Entry::Interrupted {});
+                self.with_agent(Agent::interrupt);
+            }
             Effect::Withdraw(why) => self.deps.approvals.withdraw(self.record.id, why),
             Effect::Arm(timer) => {
                 if timer == Timer::Idle

@@ -82,6 +82,7 @@ impl Iris {
         let store = Store::open(&home).await.unwrap().store;
         let tokens = Tokens::new(Secret::random());
         let freeze = Freeze::load(&home);
+        let (transcripts, _) = crate::transcripts::Transcripts::open(&home);
         let approvals = Approvals::start(
             config.clone(),
             crate::approvals::Ground::default(),
@@ -91,7 +92,8 @@ impl Iris {
             Vec::new(),
             &tasks,
         )
-        .await;
+        .await
+        .noted_in(transcripts.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         home.prepare().unwrap();
@@ -133,6 +135,7 @@ impl Iris {
             ca_pem: String::new(),
             instance: "test".into(),
             endpoint: Some(format!("http://127.0.0.1:{port}/mcp")),
+            transcripts: transcripts.clone(),
             tasks: tasks.clone(),
         })
         .await;

@@ -28,6 +28,7 @@ fn view(name: &str, state: TeamState, sessions: Vec<SessionView>) -> TeamView {
         mode: GrantPermission::Ask,
         link: None,
         frozen: None,
+        spent: None,
         sessions,
     }
 }
@@ -42,6 +43,7 @@ fn session(from: Party, pid: Option<u32>) -> SessionView {
         problem: None,
         stderr_tail: Vec::new(),
         last_activity: "2026-11-22T13:00:00Z".parse().unwrap(),
+        spent: None,
     }
 }
 

@@ -8,6 +8,7 @@ use iris_domain::{
     problem::Code,
     request::Asker,
     session::{Cure, Event, Failure},
+    transcript::Entry,
 };
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -156,6 +157,10 @@ impl Supervisor {
             warn!(%error, "cannot note the agent's process group");
         }
         self.agent = Some(agent);
+        self.note(Entry::Started {
+            host: team.host().to_owned(),
+            resumed: self.record.started,
+        });
         self.deps.store.metrics().agent_started(&self.record.to);
         self.started_with = Some(claude::started_with(&team));
         Some(Event::Spawned)
@@ -211,6 +216,8 @@ impl Supervisor {
             );
             let well = ended.status.is_some_and(|status| status.success());
             self.deps.store.metrics().agent_ended(&self.record.to, well);
+            let host = self.started_with.as_ref().map_or("local", Team::host);
+            self.note_end(&failure, host);
             if let Err(error) = self
                 .deps
                 .store

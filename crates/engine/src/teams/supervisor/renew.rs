@@ -49,6 +49,9 @@ impl Supervisor {
         let (from, to) = (self.record.from.clone(), self.record.to.clone());
         info!(team = %to, %from, "the conversation is deleted");
         let deleted = self.deps.store.delete_session(from, to).await;
+        if deleted.is_ok() {
+            self.forget_transcript().await;
+        }
         let answer = deleted.map(|()| Some(before)).map_err(Problem::from);
         if reply.send(answer).is_err() {
             debug!("who deleted a session is gone");

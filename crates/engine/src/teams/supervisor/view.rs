@@ -21,6 +21,8 @@ impl Supervisor {
                 Vec::new()
             },
             last_activity: self.last_activity,
+            // Added where the whole is put together.
+            spent: None,
         }
     }
 

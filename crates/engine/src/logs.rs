@@ -19,7 +19,7 @@ use crate::{
     home::{Home, private_dir},
 };
 use daily::Daily;
-pub(crate) use read::{Found, LogQuery, read};
+pub(crate) use read::{LogQuery, read};
 
 /// Where log lines go besides the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

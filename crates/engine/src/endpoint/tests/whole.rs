@@ -455,7 +455,7 @@ async fn each_caller_reads_of_the_log_what_is_its_own() {
         (json!({ "logs_since": i64::MAX }), "future"),
         (json!({ "logs_since": -1 }), "logs_since"),
         (json!({ "storeName": "other" }), "other"),
-        (json!({ "level": "loud" }), "loud"),
+        (json!({ "level": "loud" }), "level takes trace"),
     ] {
         let refused = logs(arguments).await;
         assert_eq!(refused["isError"], true, "{refused}");

@@ -54,7 +54,7 @@ enum Format {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "a level (trace, debug, info, warn, error, fatal) or a list of them"
+    expecting = "level takes trace, debug, info, warn, error or fatal, or a list of these"
 )]
 enum Levels {
     One(Level),

@@ -32,6 +32,7 @@ mod policy;
 mod programs;
 mod record;
 mod remote;
+mod transcript;
 
 /// Odd, so that there is a median.
 const ROUNDS: usize = 5;
@@ -57,6 +58,9 @@ fn main() {
         }
         if wanted("pending") {
             pending::measure().await;
+        }
+        if wanted("transcript") {
+            transcript::measure().await;
         }
         if wanted("record") {
             record::measure().await;

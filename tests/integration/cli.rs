@@ -24,6 +24,28 @@ async fn without_a_running_iris_commands_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kinds_of_agents_are_shown_without_a_running_iris() {
+    let setup = Iris::prepare().await;
+    let kinds = setup.cli(&["agent", "list", "--json"]).await.json();
+    assert_eq!(kinds["kinds"].as_array().unwrap().len(), 10, "{kinds}");
+    let project = setup.dir().join("shop");
+    std::fs::create_dir_all(project.join(".iris/templates")).unwrap();
+    std::fs::write(
+        project.join(".iris/templates/dba.hbs"),
+        "Mind {{projectName}}.",
+    )
+    .unwrap();
+    let project = project.to_str().unwrap();
+    let show = ["agent", "show", "dba", "--project", project];
+    assert_eq!(setup.cli(&show).await.ok().trim(), "Mind shop.");
+    let listed = setup.cli(&["agent", "list", "--project", project]).await;
+    assert!(listed.ok().contains("dba"));
+    let said = setup.cli(&["agent", "show", "wizard"]).await;
+    assert_eq!(said.code, 4, "{said}");
+    assert!(said.refused().contains("code-reviewer"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_keep_their_promised_shape() {
     let mut iris = Iris::start().await;
     assert_eq!(

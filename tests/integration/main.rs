@@ -27,6 +27,7 @@ mod journeys;
 mod kit;
 mod launcher;
 mod limits;
+mod log;
 mod prompts;
 mod races;
 mod record;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod agent;
 mod audit;
 mod log;
 mod session;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use iris_domain::ids::TeamName;
 
+pub use agent::Agent;
 pub use audit::{Audit, AuditCommand, Filters};
 pub use log::Log;
 pub use session::{Pair, Session};
@@ -143,6 +145,9 @@ pub enum Command {
         /// Which.
         team: TeamName,
     },
+    /// List the kinds of agents, or print what one is told
+    #[command(subcommand)]
+    Agent(Agent),
     /// List conversations; begin one anew, put it to sleep, delete it
     #[command(subcommand)]
     Session(Session),

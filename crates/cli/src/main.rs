@@ -1,5 +1,6 @@
 //! The `iris` command: Iris without a window, and control of a running one.
 
+mod agents;
 mod args;
 mod commands;
 mod config;
@@ -115,6 +116,7 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             timeout,
         } => commands::send(&context, team, text, timeout),
         Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Agent(command) => agents::agent(&context, command),
         Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),
         Command::Log(args) => log::log(&context, *args),

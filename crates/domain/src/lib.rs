@@ -8,6 +8,7 @@
 //! This crate has no async runtime, opens no file or socket and reads no clock: time comes in as
 //! a [`jiff::Timestamp`].
 
+pub mod agent;
 pub mod announce;
 pub mod approval;
 pub mod audit;

@@ -41,7 +41,8 @@ use self::{
     server::Server,
 };
 use crate::{
-    approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls, tokens::Tokens,
+    agents::Agents, approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls,
+    tokens::Tokens,
 };
 
 /// What the endpoint serves with.
@@ -59,6 +60,8 @@ pub struct EndpointDeps {
     pub callbacks: Callbacks,
     /// For `permissions__approve`.
     pub approvals: Approvals,
+    /// For `get_agent` and the prompts.
+    pub agents: Agents,
     /// For the team tools.
     pub teams: Teams,
     /// The config and the state of everything, for `list_teams` and `team_status`.
@@ -93,6 +96,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
     let server = Server::new(tools::Tools {
         metrics: page.metrics().clone(),
         approvals: deps.approvals,
+        agents: deps.agents,
         teams: deps.teams.clone(),
         snapshot: deps.snapshot,
         logs: deps.logs,

@@ -31,6 +31,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    agents::Agents,
     approvals::{Approvals, Ground},
     clock,
     config_file::ConfigFile,
@@ -269,6 +270,7 @@ impl Engine {
                 probes,
                 callbacks: callbacks.clone(),
                 approvals: approvals.clone(),
+                agents: Agents::new(&home, config.watch(), env.clone(), processes.clone()),
                 teams: teams.clone(),
                 snapshot: snapshot.clone(),
                 logs: home.logs(),

@@ -157,6 +157,11 @@ impl Home {
         self.root.join("frozen.json")
     }
 
+    /// The user's own templates for agents; there need not be any.
+    pub fn templates(&self) -> PathBuf {
+        self.root.join("templates")
+    }
+
     /// Logs, one file a day.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

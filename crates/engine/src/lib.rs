@@ -1,4 +1,5 @@
 //! Iris headless: config, MCP endpoint, teams, approvals, audit. No window, no tauri.
+pub mod agents;
 pub mod approvals;
 pub mod askpass;
 pub mod claude;
@@ -12,6 +13,7 @@ mod engine;
 pub mod environment;
 pub mod export;
 pub mod freeze;
+pub mod git;
 pub mod home;
 mod https;
 pub mod links;

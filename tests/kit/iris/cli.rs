@@ -3,7 +3,11 @@
 use std::{fmt, process::Stdio};
 
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, Command},
+    time::timeout,
+};
 
 use super::{Iris, setup::Variables};
 use crate::{require, wait::PATIENCE};
@@ -101,6 +105,22 @@ impl Iris {
     /// The same, with something on its standard input.
     pub async fn cli_with(&self, args: &[&str], input: &str) -> Cli {
         run_with(&self.env, args, input).await
+    }
+
+    /// Starts `iris ARGS` against this Iris, to be read while it runs; it ends with what is returned.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn cli_running(&self, args: &[&str]) -> Child {
+        Command::new(require::built("iris"))
+            .args(args)
+            .env_clear()
+            .envs(&self.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("iris starts")
     }
 
     /// The environment of a command of this Iris, for a program that a test starts itself.

@@ -207,6 +207,15 @@ impl Callbacks {
         }
     }
 
+    /// Whether this team has the right to a tool, for what only shows what there is: nothing is counted.
+    pub(super) fn has_right(&self, team: &TeamName, tool: &str) -> bool {
+        let config = self.0.config.borrow();
+        config.teams.get(team).is_some_and(|team| {
+            let permissions = team.reverse_mcp_permissions.as_ref();
+            permissions.is_none_or(|permissions| permissions.tool(tool).is_ok())
+        })
+    }
+
     /// Whether a tool may be used on that team.
     pub(super) fn target(
         &self,

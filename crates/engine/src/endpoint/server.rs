@@ -3,10 +3,12 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
+use iris_domain::{Problem, problem::Code};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult,
+        CallToolRequestParams, CallToolResponse, CallToolResult, GetPromptRequestParams,
+        GetPromptResponse, Implementation, ListPromptsResult, ListToolsResult,
         PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
@@ -43,7 +45,10 @@ impl Server {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let can = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts();
+        ServerConfig::new(can.build())
             .with_server_info(Implementation::new("iris", env!("CARGO_PKG_VERSION")))
             .with_instructions(
                 "Iris runs teams: Claude Code agents in project directories. list_teams says which \
@@ -76,6 +81,42 @@ impl ServerHandler for Server {
         let caller = caller(&context)?;
         while_wanted(&context, self.call(caller, request)).await
     }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let caller = caller(&context)?;
+        while_wanted(&context, async {
+            let prompts = answered(self.0.tools.prompts(&caller)).await?;
+            prompts.map_err(refused)
+        })
+        .await
+        .map(ListPromptsResult::with_all_items)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let caller = caller(&context)?;
+        while_wanted(&context, async {
+            let prompt = answered(self.0.tools.prompt(&caller, request)).await?;
+            prompt.map(GetPromptResponse::from).map_err(refused)
+        })
+        .await
+    }
+}
+
+/// Prompts have no result that is an error.
+fn refused(problem: Problem) -> ErrorData {
+    let text = format!("{} {}", problem.message, problem.hint);
+    match problem.code {
+        Code::Internal => ErrorData::internal_error(text, None),
+        _ => ErrorData::invalid_params(text, None),
+    }
 }
 
 impl Answers for Server {
@@ -106,24 +147,22 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<Arc<Caller>, ErrorData
 }
 
 /// A call that came through rmcp, which drops no future: it says when the client went away.
-pub(super) async fn while_wanted(
+pub(super) async fn while_wanted<A, B: From<A>>(
     context: &RequestContext<RoleServer>,
-    call: impl Future<Output = Result<CallToolResult, ErrorData>>,
-) -> Result<CallToolResponse, ErrorData> {
+    call: impl Future<Output = Result<A, ErrorData>>,
+) -> Result<B, ErrorData> {
     tokio::select! {
         biased;
         () = context.ct.cancelled() => {
             Err(ErrorData::internal_error("the client went away", None))
         }
-        result = call => result.map(CallToolResponse::from),
+        result = call => result.map(B::from),
     }
 }
 
 /// Runs a tool so that its call is always answered: a panic becomes an error (rmcp 3.9 would leave
 /// the call unanswered for ever).
-pub(super) async fn answered(
-    tool: impl Future<Output = CallToolResult>,
-) -> Result<CallToolResult, ErrorData> {
+pub(super) async fn answered<T>(tool: impl Future<Output = T>) -> Result<T, ErrorData> {
     AssertUnwindSafe(tool)
         .catch_unwind()
         .await

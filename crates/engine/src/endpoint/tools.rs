@@ -1,5 +1,6 @@
 //! The tools: their names, their schemas, and who may call which.
 
+mod agent;
 mod date;
 mod forwarded;
 mod logs;
@@ -30,7 +31,8 @@ use super::{
     schema,
 };
 use crate::{
-    approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams, tokens::Caller,
+    agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
+    tokens::Caller,
 };
 
 /// What the tools work on.
@@ -39,6 +41,8 @@ pub(super) struct Tools {
     pub metrics: Metrics,
     /// Decides permission requests.
     pub approvals: Approvals,
+    /// Knows the kinds of agents.
+    pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
     /// The state of everything.
@@ -76,13 +80,15 @@ pub(super) enum Name {
     SessionDelete,
     /// What Iris wrote down about itself.
     GetLogs,
+    /// What an agent of a kind is told to be.
+    GetAgent,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -94,10 +100,11 @@ impl Name {
         Self::SessionReboot,
         Self::SessionDelete,
         Self::GetLogs,
+        Self::GetAgent,
         Self::GetDate,
     ];
     /// What the console sees: it asks nobody for permission.
-    pub(super) const CONSOLE: [Self; 9] = [
+    pub(super) const CONSOLE: [Self; 10] = [
         Self::ListTeams,
         Self::TeamStatus,
         Self::TeamWake,
@@ -106,6 +113,7 @@ impl Name {
         Self::SessionReboot,
         Self::SessionDelete,
         Self::GetLogs,
+        Self::GetAgent,
         Self::GetDate,
     ];
 
@@ -128,6 +136,7 @@ impl Name {
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
             Self::GetLogs => "get_logs",
+            Self::GetAgent => "get_agent",
             Self::GetDate => "get_date",
         }
     }
@@ -240,6 +249,16 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<logs::Logs>())
             .with_annotations(reads("Read the log").idempotent(false)),
+            Self::GetAgent => Tool::new(
+                self.as_str(),
+                "Gives the prompt that makes an agent a specialist (tech-writer, unit-tester, \
+                 integration-tester, code-reviewer, debugger, refactorer, changeloger, error-handler, \
+                 example-writer, logger, and kinds of your own), filled with what is found out about a \
+                 project. Work by it yourself, or give it to a subagent.",
+                schema::of::<agent::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<agent::AgentOut>())
+            .with_annotations(reads("Prompt of a specialist")),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",
@@ -293,6 +312,7 @@ impl Tools {
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
             Name::GetLogs => self.logs(caller, read(name, arguments)).await,
+            Name::GetAgent => self.agent(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::kit::soon;
 use crate::{
+    agents::Agents,
     approvals::Approvals,
     endpoint::{self, Callbacks, EndpointDeps, OwnPorts, Probes},
     environment::Environment,
@@ -47,7 +48,7 @@ pub(super) struct Iris {
     pub(super) callbacks: Callbacks,
     _config: watch::Sender<Arc<Config>>,
     _snapshot: watch::Sender<Arc<Snapshot>>,
-    _home: tempfile::TempDir,
+    pub(super) home: tempfile::TempDir,
 }
 
 impl Iris {
@@ -120,6 +121,12 @@ impl Iris {
             metrics: store.metrics().clone(),
             tasks: tasks.clone(),
         });
+        let agents = Agents::new(
+            &home,
+            config.clone(),
+            Environment::of_this_process(),
+            processes.clone(),
+        );
         let teams = Teams::start(TeamsDeps {
             home,
             env: Environment::default(),
@@ -153,6 +160,7 @@ impl Iris {
             probes: Probes::of_port(port),
             callbacks: callbacks.clone(),
             approvals: approvals.clone(),
+            agents,
             teams,
             snapshot,
             logs: dir.path().join("logs"),
@@ -171,7 +179,7 @@ impl Iris {
             callbacks,
             _config: config_sender,
             _snapshot: snapshot_sender,
-            _home: dir,
+            home: dir,
         }
     }
 
@@ -209,7 +217,7 @@ impl Iris {
     }
 
     /// The only approval that waits.
-    async fn pending(&self) -> iris_domain::snapshot::ApprovalView {
+    pub(super) async fn pending(&self) -> iris_domain::snapshot::ApprovalView {
         let mut view = self.approvals.watch();
         let seen = soon(
             "an approval",
@@ -425,7 +433,7 @@ async fn each_caller_reads_of_the_log_what_is_its_own() {
             + "\n"
     };
     let lines = line("INFO", "red") + &line("WARN", "blue") + &line("INFO", "blue");
-    let file = iris._home.path().join("logs/iris-2026-01-02.jsonl");
+    let file = iris.home.path().join("logs/iris-2026-01-02.jsonl");
     std::fs::write(file, lines).unwrap();
     let logs = async |arguments: Value| {
         answer(iris.by_agent("get_logs", arguments).await).await["result"].clone()

@@ -278,6 +278,13 @@ fn arguments_are_held_to_the_schema() {
             json!({ "logs_since": 5, "storeName": "iris", "format": "raw", "level": ["warn"],
                 "getAllStores": true }),
         ),
+        (
+            Name::GetAgent,
+            json!({
+                "agentType": "logger", "context": {}, "projectPath": "/p", "includeGitDiff": true,
+                "fromTeam": "red",
+            }),
+        ),
         (Name::GetDate, json!({})),
     ] {
         let takes = |value: Value| {
@@ -292,6 +299,7 @@ fn arguments_are_held_to_the_schema() {
                 Name::PermissionsDecide => {
                     read::<forwarded::DecideArguments>(name, arguments).map(drop)
                 }
+                Name::GetAgent => read::<agent::Arguments>(name, arguments).map(drop),
                 Name::TeamStatus => read::<wire::StatusArguments>(name, arguments).map(drop),
                 Name::TeamWake => read::<wire::WakeArguments>(name, arguments).map(drop),
                 Name::TeamSleep => read::<wire::SleepArguments>(name, arguments).map(drop),
@@ -380,7 +388,7 @@ fn an_error_names_the_tool_and_the_next_step() {
 }
 
 /// An agent of a team.
-fn agent(name: &str) -> Caller {
+fn agent_of(name: &str) -> Caller {
     Caller::Agent(Asker {
         team: team(name),
         session: SessionId(uuid::Uuid::from_u128(1)),
@@ -394,12 +402,12 @@ fn identity_comes_from_the_token() {
     let (refusals, mut rows) = Refusals::channel();
     let tool = Name::TeamWake;
     for (caller, said, expected) in [
-        (agent("blue"), None, Some("blue")),
-        (agent("blue"), Some("blue"), Some("blue")),
-        (agent("blue"), Some("red"), None),
-        (agent("blue"), Some("console"), None),
-        (agent("blue"), Some("Blue"), None),
-        (agent("blue"), Some(""), None),
+        (agent_of("blue"), None, Some("blue")),
+        (agent_of("blue"), Some("blue"), Some("blue")),
+        (agent_of("blue"), Some("red"), None),
+        (agent_of("blue"), Some("console"), None),
+        (agent_of("blue"), Some("Blue"), None),
+        (agent_of("blue"), Some(""), None),
         (Caller::Console, None, Some("console")),
         (Caller::Console, Some("console"), Some("console")),
         (Caller::Console, Some("blue"), None),
@@ -421,8 +429,8 @@ fn identity_comes_from_the_token() {
 fn a_team_does_nothing_to_itself() {
     let (refusals, mut rows) = Refusals::channel();
     let blue = team("blue");
-    assert!(not_itself(&refusals, &agent("blue"), Name::SendMessage, &blue).is_err());
+    assert!(not_itself(&refusals, &agent_of("blue"), Name::SendMessage, &blue).is_err());
     assert_eq!(rows.try_recv().unwrap().decided_by, "self");
-    assert!(not_itself(&refusals, &agent("red"), Name::SendMessage, &blue).is_ok());
+    assert!(not_itself(&refusals, &agent_of("red"), Name::SendMessage, &blue).is_ok());
     assert!(not_itself(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
 }

@@ -274,6 +274,7 @@ impl Engine {
                 agents: Agents::new(&home, config.watch(), env.clone(), processes.clone()),
                 teams: teams.clone(),
                 snapshot: snapshot.clone(),
+                logs: home.logs(),
                 store: store.clone(),
                 tasks: tasks.clone(),
                 shutdown: shutdown.clone(),

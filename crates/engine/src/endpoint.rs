@@ -40,7 +40,7 @@ use self::{
 };
 use crate::{
     agents::Agents, approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls,
-    tokens::Tokens,
+    tokens::Tokens, transcripts::Transcripts,
 };
 
 /// What the endpoint serves with.
@@ -62,6 +62,8 @@ pub struct EndpointDeps {
     pub agents: Agents,
     /// For the team tools.
     pub teams: Teams,
+    /// For `session_report`.
+    pub transcripts: Transcripts,
     /// The config and the state of everything, for `list_teams` and `team_status`.
     pub snapshot: tokio::sync::watch::Receiver<std::sync::Arc<iris_domain::snapshot::Snapshot>>,
     /// That a team is cut off is an audit row.
@@ -94,6 +96,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         approvals: deps.approvals,
         agents: deps.agents,
         teams: deps.teams.clone(),
+        transcripts: deps.transcripts,
         snapshot: deps.snapshot,
         refusals: refusals.clone(),
         callbacks: deps.callbacks.clone(),

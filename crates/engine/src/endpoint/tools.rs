@@ -6,7 +6,9 @@ mod forwarded;
 mod messages;
 mod names;
 mod permission;
+mod progress;
 mod report;
+mod said;
 mod session;
 mod teams;
 mod wake_all;
@@ -35,7 +37,7 @@ use super::{
 };
 use crate::{
     agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
-    tokens::Caller,
+    tokens::Caller, transcripts::Transcripts,
 };
 
 /// What the tools work on.
@@ -48,6 +50,8 @@ pub(super) struct Tools {
     pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
+    /// What was said in conversations.
+    pub transcripts: Transcripts,
     /// The state of everything.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// Refused calls are audit rows.

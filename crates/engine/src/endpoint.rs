@@ -25,6 +25,8 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -66,6 +68,8 @@ pub struct EndpointDeps {
     pub transcripts: Transcripts,
     /// The config and the state of everything, for `list_teams` and `team_status`.
     pub snapshot: tokio::sync::watch::Receiver<std::sync::Arc<iris_domain::snapshot::Snapshot>>,
+    /// Where the log files are, for `get_logs`.
+    pub logs: PathBuf,
     /// That a team is cut off is an audit row.
     pub store: Store,
     /// Every task is spawned here.
@@ -98,6 +102,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         teams: deps.teams.clone(),
         transcripts: deps.transcripts,
         snapshot: deps.snapshot,
+        logs: deps.logs,
         refusals: refusals.clone(),
         callbacks: deps.callbacks.clone(),
     });

@@ -275,6 +275,7 @@ impl Engine {
                 teams: teams.clone(),
                 transcripts: transcripts.clone(),
                 snapshot: snapshot.clone(),
+                logs: home.logs(),
                 store: store.clone(),
                 tasks: tasks.clone(),
                 shutdown: shutdown.clone(),

@@ -3,6 +3,7 @@
 mod agent;
 mod date;
 mod forwarded;
+mod logs;
 mod messages;
 mod names;
 mod permission;
@@ -14,7 +15,7 @@ mod teams;
 mod wake_all;
 mod wire;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use iris_domain::{
     Problem,
@@ -54,6 +55,8 @@ pub(super) struct Tools {
     pub transcripts: Transcripts,
     /// The state of everything.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Where the log files are.
+    pub logs: PathBuf,
     /// Refused calls are audit rows.
     pub refusals: Refusals,
     /// What agents may call, and how often.
@@ -115,6 +118,7 @@ impl Tools {
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
             Name::GetAgent => self.agent(caller, read(name, arguments)).await,
+            Name::GetLogs => self.logs(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -301,6 +301,11 @@ fn arguments_are_held_to_the_schema() {
             json!({ "toTeam": "blue", "fromTeam": "red" }),
         ),
         (
+            Name::GetLogs,
+            json!({ "logs_since": 5, "storeName": "iris", "format": "raw", "level": ["warn"],
+                "getAllStores": true }),
+        ),
+        (
             Name::GetAgent,
             json!({
                 "agentType": "logger", "context": {}, "projectPath": "/p", "includeGitDiff": true,
@@ -338,6 +343,7 @@ fn arguments_are_held_to_the_schema() {
                 Name::SessionFork | Name::SessionReboot | Name::SessionDelete => {
                     read::<session::Arguments>(name, arguments).map(drop)
                 }
+                Name::GetLogs => read::<logs::Arguments>(name, arguments).map(drop),
             }
         };
         takes(good.clone()).unwrap_or_else(|problem| panic!("{name:?}: {problem}"));

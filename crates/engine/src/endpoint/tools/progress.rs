@@ -53,6 +53,7 @@ fn awaited(name: Name, arguments: &JsonObject) -> Option<Awaited> {
         | Name::MessageStatus
         | Name::SessionReport
         | Name::GetAgent
+        | Name::GetLogs
         | Name::GetDate => return None,
     };
     // A name that is none is refused by the call itself.

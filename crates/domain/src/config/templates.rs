@@ -39,65 +39,69 @@ pub struct PolicyTemplate {
 impl PolicyTemplate {
     /// Those that there are, the strictest first.
     pub fn all() -> [Self; 3] {
-        [
-            Self::of(
-                "conservative",
-                "The agent looks at the project, and asks before anything else.",
-                &[
-                    "Reading and searching files in the project",
-                    "Asking Iris which teams there are, how they are, and what became of a message",
-                ],
-                &[
-                    "Every edit and every command",
-                    "Every message to another team",
-                    "The web, other MCP servers, and files outside of the project",
-                    "Files that look like secrets",
-                ],
-                None,
-                &[&LOOKING],
-            ),
-            Self::of(
-                "balanced",
-                "The agent edits the project, builds and tests it, and asks for what goes further.",
-                &[
-                    "Reading, searching and editing files in the project",
-                    "Building, testing and linting with the usual commands; looking at files and at git’s state",
-                    "Subagents, and messages to other teams",
-                ],
-                &[
-                    "Every other command: commits, installing, deleting, scripts",
-                    "The web, other MCP servers, and what lies outside of the project",
-                    "Files that look like secrets, and those that change what runs by itself (.git, .claude, CI)",
-                ],
-                Some(RUNS_THE_PROJECT),
-                &[&LOOKING, &BUILDING],
-            ),
-            Self::of(
-                "autonomous",
-                "The agent works a task through in the project, up to the commit, and asks for what is dangerous or leaves it.",
-                &[
-                    "Reading, searching and editing files in the project",
-                    "The project’s own scripts, and the usual commands on its files: copying, moving, comparing",
-                    "Branches and commits in the project’s own repository",
-                    "Subagents, and messages to other teams",
-                ],
-                &[
-                    "Deleting, throwing work away, pushing, publishing, deploying, installing",
-                    "The web, other hosts, other MCP servers, and what lies outside of the project",
-                    "Files that look like secrets, and those that change what runs by itself (.git, .claude, CI)",
-                    "Programs that are not on the list",
-                ],
-                Some(RUNS_THE_PROJECT),
-                &[&LOOKING, &BUILDING, &WORKING],
-            ),
-        ]
+        [Self::conservative(), Self::balanced(), Self::autonomous()]
     }
 
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all()
-            .into_iter()
-            .find(|template| template.name == name)
+    /// Looks at the project; all else asks.
+    pub fn conservative() -> Self {
+        Self::of(
+            "conservative",
+            "The agent looks at the project, and asks before anything else.",
+            &[
+                "Reading and searching files in the project",
+                "Asking Iris which teams there are, how they are, and what became of a message",
+            ],
+            &[
+                "Every edit and every command",
+                "Every message to another team",
+                "The web, other MCP servers, and files outside of the project",
+                "Files that look like secrets",
+            ],
+            None,
+            &[&LOOKING],
+        )
+    }
+
+    /// Edits the project, builds and tests it, too.
+    pub fn balanced() -> Self {
+        Self::of(
+            "balanced",
+            "The agent edits the project, builds and tests it, and asks for what goes further.",
+            &[
+                "Reading, searching and editing files in the project",
+                "Building, testing and linting with the usual commands; looking at files and at git’s state",
+                "Subagents, and messages to other teams",
+            ],
+            &[
+                "Every other command: commits, installing, deleting, scripts",
+                "The web, other MCP servers, and what lies outside of the project",
+                "Files that look like secrets, and those that change what runs by itself (.git, .claude, CI)",
+            ],
+            Some(RUNS_THE_PROJECT),
+            &[&LOOKING, &BUILDING],
+        )
+    }
+
+    /// Works a task through in the project, up to the commit.
+    pub fn autonomous() -> Self {
+        Self::of(
+            "autonomous",
+            "The agent works a task through in the project, up to the commit, and asks for what is dangerous or leaves it.",
+            &[
+                "Reading, searching and editing files in the project",
+                "The project’s own scripts, and the usual commands on its files: copying, moving, comparing",
+                "Branches and commits in the project’s own repository",
+                "Subagents, and messages to other teams",
+            ],
+            &[
+                "Deleting, throwing work away, pushing, publishing, deploying, installing",
+                "The web, other hosts, other MCP servers, and what lies outside of the project",
+                "Files that look like secrets, and those that change what runs by itself (.git, .claude, CI)",
+                "Programs that are not on the list",
+            ],
+            Some(RUNS_THE_PROJECT),
+            &[&LOOKING, &BUILDING, &WORKING],
+        )
     }
 
     fn of(

@@ -40,7 +40,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Bash", "make docs", "ask ask allow"),
     ("Bash", "npm run generate", "ask ask allow"),
     ("Bash", "git checkout -b fix/login", "ask ask allow"),
-    ("Bash", "git add src && git commit -m 'Fix the login'", "ask ask allow"),
+    (
+        "Bash",
+        "git add src && git commit -m 'Fix the login'",
+        "ask ask allow",
+    ),
     ("Bash", "mkdir -p out && cp a.txt out", "ask ask allow"),
     ("Bash", "cat src/main.rs | grep -n todo", "ask allow allow"),
     ("Bash", "find . -name mod.rs", "ask ask allow"),
@@ -54,7 +58,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Edit", "/home/u/.iris/config.json", "deny deny deny"),
     ("Write", "/home/u/.ssh/authorized_keys", "deny deny deny"),
     ("Bash", "echo x > ~/.ssh/config", "deny deny deny"),
-    ("Bash", "echo x >> /home/u/.iris/config.json", "deny deny deny"),
+    (
+        "Bash",
+        "echo x >> /home/u/.iris/config.json",
+        "deny deny deny",
+    ),
 ];
 
 /// What no template allows, whatever stands around it.
@@ -290,9 +298,7 @@ fn their_rules_are_rules_each_once_and_no_name_of_a_dangerous_tool_is_allowed_as
         }
         // What asks when nothing is known must not be a mode that allows.
         assert_eq!(template.grant_permission, GrantPermission::Ask);
-        assert_eq!(PolicyTemplate::named(template.name), Some(template));
     }
-    assert_eq!(PolicyTemplate::named("yolo"), None);
 }
 
 proptest! {

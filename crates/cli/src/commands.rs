@@ -336,7 +336,14 @@ pub fn send(
             exit_code(Code::Timeout),
             Some(Problem::new(
                 Code::Timeout,
-                format!("{} has not answered in time; it goes on", outcome.to),
+                format!(
+                    "{} has not answered in time; it goes on{}",
+                    outcome.to,
+                    match outcome.so_far {
+                        Some(_) => ", and wrote the above up to now",
+                        None => "",
+                    }
+                ),
                 "Look at `iris status` and `iris pending`: it may wait for your answer.",
             )),
         ),
@@ -361,7 +368,8 @@ pub fn send(
         ),
     };
     context.out.show(&outcome, || {
-        visible(outcome.response.as_deref().unwrap_or_default())
+        let said = outcome.response.as_deref().or(outcome.so_far.as_deref());
+        visible(said.unwrap_or_default())
     })?;
     if let Some(problem) = problem {
         context.out.problem(&problem);

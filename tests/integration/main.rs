@@ -20,6 +20,7 @@ mod cut_short;
 mod desktop;
 mod desktop_grants;
 mod desktop_inputs;
+mod desktop_sessions;
 mod freeze;
 mod grants;
 mod home;

@@ -34,7 +34,8 @@ async fn a_conversation_is_followed_and_a_deletion_taken_back_in_the_window() {
     window.shows("Nobody has talked yet").await;
 
     // A tool call: it waits, is decided elsewhere, and unfolds with its answer.
-    let sending = iris.send_in_background("alpha", "FAKE:bash echo out-of-the-tool");
+    let sending =
+        iris.send_in_background("alpha", "FAKE:bash touch it.txt && echo out-of-the-tool");
     choose(&window, "console>alpha").await;
     window.find("session-review").await;
     window

@@ -18,6 +18,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Between two looks at a file.
+const A_MOMENT: Duration = Duration::from_millis(2);
 
 fn main() -> Outcome<()> {
     let mut fake = Fake::start()?;
@@ -220,6 +222,14 @@ impl Fake {
                 }
                 write_raw(b"\n")?;
                 "after it".to_owned()
+            }
+            // Answers when that file is there: the test says when the turn ends.
+            "when" => {
+                let (gate, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                while !Path::new(gate).exists() {
+                    sleep(A_MOMENT);
+                }
+                rest.to_owned()
             }
             "session" => self.session.clone(),
             "args" => std::env::args().collect::<Vec<_>>().join("\n"),

@@ -22,7 +22,9 @@ impl Dying {
             plan: dir.join("dying"),
         };
         let built = Command::new("cc")
-            .args(["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1", "-o"])
+            .args([
+                "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1", "-o",
+            ])
             .arg(&dying.library)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/fakes/dying.c"))
             .status();
@@ -32,7 +34,10 @@ impl Dying {
 
     /// What `iris serve` is to find in its environment.
     pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
-        [("LD_PRELOAD", self.library.clone()), ("DYING", self.plan.clone())]
+        [
+            ("LD_PRELOAD", self.library.clone()),
+            ("DYING", self.plan.clone()),
+        ]
     }
 
     /// From now on calls are counted; it dies at this one, with half of it written where it is

@@ -174,7 +174,9 @@ impl Iris {
         self.runner = Runner::Serve(program);
         let endpoint = wait::eventually("Iris is ready or has died", async || {
             let said = self.stdout();
-            let ready = said.lines().find_map(|line| line.strip_prefix(setup::READY));
+            let ready = said
+                .lines()
+                .find_map(|line| line.strip_prefix(setup::READY));
             match ready {
                 Some(endpoint) => Some(Some(endpoint.trim().to_owned())),
                 None => self.has_died().then_some(None),

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use iris_domain::message::given_as;
 use iris_tests::{Bridge, Dying, Iris, eventually, require};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -277,22 +278,25 @@ struct Kept {
     error: String,
 }
 
-/// How many calls one life makes.
-async fn calls_of_a_life() -> usize {
+/// How many calls a start makes, and one life.
+async fn calls() -> [usize; 2] {
+    const NEVER: usize = 1 << 31;
     let mut lane = Lane::start().await;
     lane.iris.kill9();
+    lane.dying.at(NEVER, false);
     lane.iris.restart_dying(&lane.dying.clone()).await;
-    lane.dying.at(usize::MAX >> 1, false);
+    let start = lane.dying.calls().len();
+    lane.dying.at(NEVER, false);
     lane.live(0).await;
-    let calls = lane.dying.calls().len();
+    let life = lane.dying.calls().len();
     lane.end().await;
-    calls
+    [start, life]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_every_step_of_a_message_nothing_is_lost_or_doubled() {
     require!("cc");
-    let calls = calls_of_a_life().await;
+    let [_, calls] = calls().await;
     let lane = async |offset: usize| {
         let mut lane = Lane::start().await;
         let mut died = Vec::new();
@@ -322,6 +326,36 @@ async fn at_every_step_of_a_message_nothing_is_lost_or_doubled() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_while_it_goes_on_nothing_is_lost_or_doubled() {
+    const ROUNDS: usize = 30;
+    require!("cc");
+    let [start, life] = calls().await;
+    // Going on is a start and most of a life.
+    let again = start + life;
+    let lane = async |offset: usize| {
+        let mut lane = Lane::start().await;
+        let mut died = Vec::new();
+        for round in (offset..ROUNDS).step_by(LANES) {
+            let first = 1 + round * life / ROUNDS;
+            // Prime to the rounds: each of them is another pair.
+            let second = 1 + (round * 7 % ROUNDS) * again / ROUNDS;
+            let [at, then] = lane.round(first, Some(second)).await;
+            died.extend(at.and(then));
+        }
+        lane.end().await;
+        died
+    };
+    let died = futures::future::join_all((0..LANES).map(lane))
+        .await
+        .concat();
+    eprintln!(
+        "killed twice {} times, then at one of {again} calls",
+        died.len()
+    );
+    assert!(died.len() >= ROUNDS / 3, "{died:#?}");
+}
+
 /// The real Claude Code takes no message twice: neither one that it answered nor one in whose turn it
 /// was cut short.
 #[tokio::test(flavor = "multi_thread")]
@@ -341,6 +375,10 @@ async fn the_real_claude_code_goes_on_with_what_was_cut_short_and_answers_once()
     let arguments = json!({"toTeam": "api", "message": task, "persist": true});
     let id = call("quick_message", arguments).await["messageId"].clone();
     let lost = iris.pending_one().await;
+    // Without Iris it would go on with a permission that it did not get, and may answer so.
+    for agent in iris.agents() {
+        agent.signal(Signal::SIGSTOP);
+    }
     iris.kill9();
 
     iris.restart().await;

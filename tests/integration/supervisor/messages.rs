@@ -110,7 +110,7 @@ async fn what_persists_outlives_an_iris_and_runs_exactly_once() {
     let end = house.becomes(lost, MessageState::Answered).await;
     assert_eq!(
         end.response.as_deref(),
-        Some("x"),
+        Some("answer-lost x"),
         "of the agent's own record"
     );
     house.end().await;

@@ -25,6 +25,8 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -40,7 +42,7 @@ use self::{
 };
 use crate::{
     agents::Agents, approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls,
-    tokens::Tokens,
+    tokens::Tokens, transcripts::Transcripts,
 };
 
 /// What the endpoint serves with.
@@ -62,8 +64,12 @@ pub struct EndpointDeps {
     pub agents: Agents,
     /// For the team tools.
     pub teams: Teams,
+    /// For `session_report`.
+    pub transcripts: Transcripts,
     /// The config and the state of everything, for `list_teams` and `team_status`.
     pub snapshot: tokio::sync::watch::Receiver<std::sync::Arc<iris_domain::snapshot::Snapshot>>,
+    /// Where the log files are, for `get_logs`.
+    pub logs: PathBuf,
     /// That a team is cut off is an audit row.
     pub store: Store,
     /// Every task is spawned here.
@@ -94,7 +100,9 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         approvals: deps.approvals,
         agents: deps.agents,
         teams: deps.teams.clone(),
+        transcripts: deps.transcripts,
         snapshot: deps.snapshot,
+        logs: deps.logs,
         refusals: refusals.clone(),
         callbacks: deps.callbacks.clone(),
     });

@@ -3,6 +3,7 @@
 //! Spans and events carry ids of teams, sessions and requests; no secret and no input of a tool.
 
 mod daily;
+mod read;
 
 use std::io::{self, IsTerminal as _};
 
@@ -18,6 +19,7 @@ use crate::{
     home::{Home, private_dir},
 };
 use daily::Daily;
+pub(crate) use read::{LogQuery, read};
 
 /// Where log lines go besides the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

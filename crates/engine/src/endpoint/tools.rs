@@ -3,16 +3,19 @@
 mod agent;
 mod date;
 mod forwarded;
+mod logs;
 mod messages;
 mod names;
 mod permission;
+mod progress;
 mod report;
+mod said;
 mod session;
 mod teams;
 mod wake_all;
 mod wire;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use iris_domain::{
     Problem,
@@ -35,7 +38,7 @@ use super::{
 };
 use crate::{
     agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
-    tokens::Caller,
+    tokens::Caller, transcripts::Transcripts,
 };
 
 /// What the tools work on.
@@ -48,8 +51,12 @@ pub(super) struct Tools {
     pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
+    /// What was said in conversations.
+    pub transcripts: Transcripts,
     /// The state of everything.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Where the log files are.
+    pub logs: PathBuf,
     /// Refused calls are audit rows.
     pub refusals: Refusals,
     /// What agents may call, and how often.
@@ -111,6 +118,7 @@ impl Tools {
             Name::SessionReboot => self.reboot(caller, read(name, arguments)).await,
             Name::SessionDelete => self.delete(caller, read(name, arguments)).await,
             Name::GetAgent => self.agent(caller, read(name, arguments)).await,
+            Name::GetLogs => self.logs(caller, read(name, arguments)).await,
             Name::GetDate => {
                 read(name, arguments).and_then(|Nothing {}| result(&date::Date::of(clock::now())))
             }

@@ -2,13 +2,14 @@
 //! makes files that everybody can read.)
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::clock;
 
@@ -52,7 +53,12 @@ impl Write for Daily {
 
 /// In UTC, as the times in the lines are.
 fn today() -> Date {
-    clock::now().to_zoned(TimeZone::UTC).date()
+    day_of(clock::now())
+}
+
+/// The day whose file a line of that time is in.
+pub(super) fn day_of(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date()
 }
 
 fn open(dir: &Path, day: Date) -> io::Result<File> {
@@ -63,8 +69,8 @@ fn open(dir: &Path, day: Date) -> io::Result<File> {
         .open(dir.join(format!("iris-{day}.jsonl")))
 }
 
-/// Removes all but the newest [`FILES_MAX`] log files; anything else in the directory stays.
-fn prune(dir: &Path) -> io::Result<()> {
+/// The log files of a directory, oldest first; anything else in it is not ours.
+pub(super) fn files(dir: &Path) -> io::Result<Vec<(Date, OsString)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -77,6 +83,12 @@ fn prune(dir: &Path) -> io::Result<()> {
         files.extend(day.map(|day| (day, name)));
     }
     files.sort();
+    Ok(files)
+}
+
+/// Removes all but the newest [`FILES_MAX`] log files; anything else in the directory stays.
+fn prune(dir: &Path) -> io::Result<()> {
+    let files = files(dir)?;
     let surplus = files.len().saturating_sub(FILES_MAX);
     for (_, name) in &files[..surplus] {
         fs::remove_file(dir.join(name))?;

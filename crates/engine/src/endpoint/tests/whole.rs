@@ -162,7 +162,9 @@ impl Iris {
             approvals: approvals.clone(),
             agents,
             teams,
+            transcripts,
             snapshot,
+            logs: dir.path().join("logs"),
             store: store.clone(),
             tasks,
             shutdown: CancellationToken::new(),
@@ -410,7 +412,7 @@ async fn the_console_asks_nobody_and_lies_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn quick_tools_answer_with_the_same_as_text_and_structured() {
     let iris = Iris::start().await;
-    for tool in ["list_teams", "team_status", "get_date"] {
+    for tool in ["list_teams", "team_status", "get_logs", "get_date"] {
         let said = answer(iris.by_agent(tool, json!({})).await).await;
         let result = &said["result"];
         let text: Value =
@@ -420,6 +422,58 @@ async fn quick_tools_answer_with_the_same_as_text_and_structured() {
     }
     let unknown = answer(iris.by_agent("session_destroy", json!({})).await).await;
     assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_caller_reads_of_the_log_what_is_its_own() {
+    let iris = Iris::start().await;
+    let line = |level: &str, team: &str| {
+        json!({ "timestamp": "2026-01-02T10:00:00Z", "level": level, "message": "m", "team": team,
+            "password": "hush-hush" })
+        .to_string()
+            + "\n"
+    };
+    let lines = line("INFO", "red") + &line("WARN", "blue") + &line("INFO", "blue");
+    let file = iris.home.path().join("logs/iris-2026-01-02.jsonl");
+    std::fs::write(file, lines).unwrap();
+    let logs = async |arguments: Value| {
+        answer(iris.by_agent("get_logs", arguments).await).await["result"].clone()
+    };
+
+    let all = &logs(json!({})).await["structuredContent"];
+    assert_eq!(all["logCount"], 2, "{all}");
+    assert_eq!(all["logs"][0]["team"], "blue");
+    assert_eq!(all["storeName"], "iris");
+    assert_eq!(all["query"], json!({ "format": "parsed" }));
+    assert!(!all.to_string().contains("hush-hush"), "{all}");
+    let raw = json!({ "storeName": "iris-mcp", "format": "raw", "level": "warn", "logs_since": 5 });
+    let raw = &logs(raw).await["structuredContent"];
+    assert_eq!(raw["logCount"], 1, "{raw}");
+    assert!(raw["logs"][0].as_str().unwrap().contains("\"WARN\""));
+    assert_eq!(
+        raw["query"],
+        json!({ "since": 5, "format": "raw", "level": ["warn"] })
+    );
+    let none = &logs(json!({ "level": ["fatal", "error"] })).await["structuredContent"];
+    assert_eq!((&none["logCount"], &none["logs"]), (&json!(0), &json!([])));
+    let stores = &logs(json!({ "getAllStores": true })).await["structuredContent"];
+    assert_eq!(stores["availableStores"], json!(["iris"]));
+    assert_eq!(stores.get("logs"), None);
+
+    for (arguments, why) in [
+        (json!({ "logs_since": i64::MAX }), "future"),
+        (json!({ "logs_since": -1 }), "logs_since"),
+        (json!({ "storeName": "other" }), "other"),
+        (json!({ "level": "loud" }), "level takes trace"),
+    ] {
+        let refused = logs(arguments).await;
+        assert_eq!(refused["isError"], true, "{refused}");
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+    let console = json!({ "name": "get_logs", "arguments": {} });
+    let console = answer(iris.by_console("tools/call", console).await).await;
+    let of_all = &console["result"]["structuredContent"];
+    assert_eq!(of_all["logCount"], 3, "{console}");
 }
 
 /// The audit rows, when there are so many: refusals are written after the answer.

@@ -3,7 +3,7 @@
 use rmcp::model::{Tool, ToolAnnotations};
 
 use super::{
-    Nothing, agent, date, forwarded, messages, permission, report, session, wake_all, wire,
+    Nothing, agent, date, forwarded, logs, messages, permission, report, session, wake_all, wire,
 };
 use crate::endpoint::schema;
 
@@ -48,13 +48,15 @@ pub(crate) enum Name {
     SessionDelete,
     /// What an agent of a kind is told to be.
     GetAgent,
+    /// What Iris wrote down about itself.
+    GetLogs,
     /// The time.
     GetDate,
 }
 
 impl Name {
     /// What agents see.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::PermissionsApprove,
         Self::PermissionsPending,
         Self::PermissionsDecide,
@@ -74,6 +76,7 @@ impl Name {
         Self::SessionReboot,
         Self::SessionDelete,
         Self::GetAgent,
+        Self::GetLogs,
         Self::GetDate,
     ];
     /// Whether the console sees it: it asks nobody for permission.
@@ -111,6 +114,7 @@ impl Name {
             Self::SessionReboot => "session_reboot",
             Self::SessionDelete => "session_delete",
             Self::GetAgent => "get_agent",
+            Self::GetLogs => "get_logs",
             Self::GetDate => "get_date",
         }
     }
@@ -236,8 +240,8 @@ impl Name {
             .with_annotations(reads("What became of a message")),
             Self::SessionReport => Tool::new(
                 self.as_str(),
-                "Reports your conversation with a team: its latest messages, how far each is, and their \
-                 answers.",
+                "Reports your conversation with a team: its latest messages, how far each is, and what \
+                 the team said and ran for each.",
                 schema::of::<report::ReportArguments>(),
             )
             .with_raw_output_schema(schema::of::<report::Report>())
@@ -287,6 +291,15 @@ impl Name {
             )
             .with_raw_output_schema(schema::of::<agent::AgentOut>())
             .with_annotations(reads("Prompt of a specialist")),
+            Self::GetLogs => Tool::new(
+                self.as_str(),
+                "Reads Iris's own log, newest lines at the end: what it did and what went wrong. \
+                 An agent sees the lines about its own team and conversation. To find out why \
+                 something failed, ask with level [\"warn\", \"error\"] first.",
+                schema::of::<logs::Arguments>(),
+            )
+            .with_raw_output_schema(schema::of::<logs::Logs>())
+            .with_annotations(reads("Read the log").idempotent(false)),
             Self::GetDate => Tool::new(
                 self.as_str(),
                 "Tells the current date and time, UTC.",

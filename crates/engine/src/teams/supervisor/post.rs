@@ -17,7 +17,10 @@ use super::Supervisor;
 use crate::{
     claude, clock,
     store::Queued,
-    teams::{TeamsDeps, messages::Told},
+    teams::{
+        TeamsDeps,
+        messages::{Far, Told},
+    },
 };
 
 /// When a message is tried again that waits because every agent that may run was at work.
@@ -99,6 +102,17 @@ impl Supervisor {
         // What came before it goes before it.
         self.try_again();
         self.step(Event::Message(id));
+    }
+
+    /// How far a message is.
+    pub(super) fn how_far(&self, id: MessageId) -> Far {
+        if self.session.is_held() && self.session.is_queued(id) {
+            return Far::Frozen;
+        }
+        match &self.agent {
+            Some(agent) if self.session.running() == Some(id) => Far::Said(agent.so_far()),
+            Some(_) | None => Far::Waits,
+        }
     }
 
     fn next_place(&mut self) -> u64 {

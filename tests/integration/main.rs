@@ -15,6 +15,7 @@ mod bindings;
 mod claude_trouble;
 mod cli;
 mod config;
+mod console;
 mod conversations;
 mod cut_short;
 mod desktop;

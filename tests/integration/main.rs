@@ -14,6 +14,7 @@ mod architecture;
 mod bindings;
 mod claude_trouble;
 mod cli;
+mod clients;
 mod config;
 mod console;
 mod conversations;

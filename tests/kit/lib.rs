@@ -12,6 +12,7 @@
     reason = "a test kit starts programs, reads the environment and fails by panicking"
 )]
 
+pub mod clients;
 pub mod desktop;
 pub mod iris;
 pub mod model;
@@ -24,6 +25,7 @@ pub mod slack;
 pub mod sshd;
 pub mod wait;
 
+pub use clients::{Doorman, Sdk, Way};
 pub use desktop::Desktop;
 pub use iris::{Iris, Setup};
 pub use model::FakeModel;

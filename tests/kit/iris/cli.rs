@@ -141,7 +141,7 @@ impl Iris {
     }
 
     /// The environment of a command of this Iris, for a program that a test starts itself.
-    pub(super) fn variables(&self) -> &Variables {
+    pub(crate) fn variables(&self) -> &Variables {
         &self.env
     }
 }

@@ -194,6 +194,9 @@ impl Fake {
         let answer = match word {
             "crash" => return fail("fake: crashed in a turn"),
             "hang" => {
+                if !rest.is_empty() {
+                    say(&assistant(rest))?;
+                }
                 self.running = Some(message.to_owned());
                 return Ok(());
             }

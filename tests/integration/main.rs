@@ -42,6 +42,7 @@ mod ssh;
 mod stdio;
 mod supervisor;
 mod surfaces;
+mod templates;
 mod times;
 mod transcript;
 mod webhook;

@@ -116,6 +116,12 @@ async fn progress_and_cancellation_pass_through() {
     let said = bridge.hear().await;
     assert_eq!(said["method"], "notifications/progress", "{said}");
     assert_eq!(said["params"]["progressToken"], "p", "{said}");
+    let mut heard = vec![said["params"]["message"].clone()];
+    let wanted = "alpha waits for the user to decide on Bash: touch it.txt";
+    while heard.last().is_none_or(|last| last != wanted) {
+        heard.push(bridge.hear().await["params"]["message"].clone());
+    }
+    assert_eq!(heard[0], "waking alpha", "{heard:?}");
     // Another call is not kept waiting.
     let tools = bridge.ask(1, "tools/list", json!({})).await;
     assert!(names(&tools).contains(&"send_message"), "{tools}");

@@ -4,6 +4,7 @@ use std::{io::Read as _, time::Duration};
 
 use iris_domain::{
     Problem,
+    config::PolicyTemplate,
     decision::Verb,
     display::visible,
     ids::TeamName,
@@ -13,7 +14,7 @@ use iris_domain::{
 };
 use iris_engine::{
     clock,
-    config_file::{RemoteOptionsEdit, TeamEdit},
+    config_file::{RemoteOptionsEdit, RulesEdit, TeamEdit},
     control::{Command, PendingItem, StatusReply},
 };
 use jiff::Timestamp;
@@ -243,11 +244,16 @@ fn new_team(add: args::Add) -> Result<TeamEdit, Problem> {
         identity: add.identity,
         ..RemoteOptionsEdit::default()
     };
+    let template = add.policy.map(PolicyTemplate::from);
     Ok(TeamEdit {
         path: Some(path),
         description: add.description,
         color: add.color,
-        grant_permission: add.grant_permission.map(Into::into),
+        grant_permission: match &template {
+            Some(template) => Some(template.grant_permission),
+            None => add.grant_permission.map(Into::into),
+        },
+        approval_policy: template.as_ref().map(RulesEdit::from),
         remote: add.remote,
         remote_options: (options != RemoteOptionsEdit::default()).then_some(options),
         enable_reverse_mcp: add.tunnel.then_some(true),
@@ -330,7 +336,14 @@ pub fn send(
             exit_code(Code::Timeout),
             Some(Problem::new(
                 Code::Timeout,
-                format!("{} has not answered in time; it goes on", outcome.to),
+                format!(
+                    "{} has not answered in time; it goes on{}",
+                    outcome.to,
+                    match outcome.so_far {
+                        Some(_) => ", and wrote the above up to now",
+                        None => "",
+                    }
+                ),
                 "Look at `iris status` and `iris pending`: it may wait for your answer.",
             )),
         ),
@@ -355,7 +368,8 @@ pub fn send(
         ),
     };
     context.out.show(&outcome, || {
-        visible(outcome.response.as_deref().unwrap_or_default())
+        let said = outcome.response.as_deref().or(outcome.so_far.as_deref());
+        visible(said.unwrap_or_default())
     })?;
     if let Some(problem) = problem {
         context.out.problem(&problem);
@@ -462,6 +476,7 @@ mod tests {
             port: Some(2222),
             identity: None,
             tunnel: true,
+            policy: None,
             tunnel_port: None,
             claude: None,
         };

@@ -307,6 +307,10 @@ pub struct SendOutcome {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]
     pub response: Option<String>,
+    /// After a timeout: what the agent wrote up to then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub so_far: Option<String>,
     /// Why it failed, and what to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]

@@ -107,10 +107,9 @@ impl ToolRequest {
         hex(&hash.finalize())
     }
 
-    /// The heart of the input in one line, safe to show: the command, the file, the URL, or the
-    /// whole input as JSON.
+    /// The heart of the input, as [`summary`] shows it.
     pub fn summary(&self) -> String {
-        display::one_line(&self.heart(), display::SUMMARY_MAX)
+        summary(&self.tool, &self.input)
     }
 
     /// A question of the agent, or a plan to accept: it needs a human's answer, not a permission,
@@ -118,30 +117,27 @@ impl ToolRequest {
     pub fn is_question(&self) -> bool {
         matches!(self.tool.as_str(), "AskUserQuestion" | "ExitPlanMode")
     }
+}
 
-    fn heart(&self) -> String {
-        let text = |key: &str| {
-            self.input
-                .get(key)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        let heart = match self.tool.as_str() {
-            "Bash" => text("command"),
-            "Read" | "Write" | "Edit" | "MultiEdit" => text("file_path"),
-            "NotebookEdit" => text("notebook_path"),
-            "WebFetch" => text("url"),
-            "WebSearch" => text("query"),
-            "Task" | "Agent" => text("description"),
-            "AskUserQuestion" => self
-                .input
-                .pointer("/questions/0/question")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-            _ => None,
-        };
-        heart.unwrap_or_else(|| canonical(&self.input))
-    }
+/// The heart of a tool's input in one line, safe to show: the command, the file, the URL, or the
+/// whole input as JSON.
+pub fn summary(tool: &str, input: &Value) -> String {
+    let text = |key: &str| input.get(key).and_then(Value::as_str).map(str::to_owned);
+    let heart = match tool {
+        "Bash" => text("command"),
+        "Read" | "Write" | "Edit" | "MultiEdit" => text("file_path"),
+        "NotebookEdit" => text("notebook_path"),
+        "WebFetch" => text("url"),
+        "WebSearch" => text("query"),
+        "Task" | "Agent" => text("description"),
+        "AskUserQuestion" => input
+            .pointer("/questions/0/question")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        _ => None,
+    };
+    let heart = heart.unwrap_or_else(|| canonical(input));
+    display::one_line(&heart, display::SUMMARY_MAX)
 }
 
 /// SHA-256, hex, of a text that is no request.

@@ -337,6 +337,10 @@ pub struct SessionView {
     pub from: Party,
     /// Its state.
     pub state: TeamState,
+    /// What its agent runs now, in one line without known secrets: `Bash: cargo test`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub doing: Option<String>,
     /// The agent's process, while there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "bindings", ts(optional))]

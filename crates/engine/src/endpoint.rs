@@ -42,7 +42,7 @@ use self::{
 };
 use crate::{
     agents::Agents, approvals::Approvals, metrics::Page, store::Store, teams::Teams, tls::Tls,
-    tokens::Tokens,
+    tokens::Tokens, transcripts::Transcripts,
 };
 
 /// What the endpoint serves with.
@@ -64,6 +64,8 @@ pub struct EndpointDeps {
     pub agents: Agents,
     /// For the team tools.
     pub teams: Teams,
+    /// For `session_report`.
+    pub transcripts: Transcripts,
     /// The config and the state of everything, for `list_teams` and `team_status`.
     pub snapshot: tokio::sync::watch::Receiver<std::sync::Arc<iris_domain::snapshot::Snapshot>>,
     /// Where the log files are, for `get_logs`.
@@ -98,6 +100,7 @@ pub fn serve(listener: TcpListener, deps: EndpointDeps) {
         approvals: deps.approvals,
         agents: deps.agents,
         teams: deps.teams.clone(),
+        transcripts: deps.transcripts,
         snapshot: deps.snapshot,
         logs: deps.logs,
         refusals: refusals.clone(),

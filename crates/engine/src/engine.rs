@@ -273,6 +273,7 @@ impl Engine {
                 approvals: approvals.clone(),
                 agents: Agents::new(&home, config.watch(), env.clone(), processes.clone()),
                 teams: teams.clone(),
+                transcripts: transcripts.clone(),
                 snapshot: snapshot.clone(),
                 logs: home.logs(),
                 store: store.clone(),

@@ -236,6 +236,7 @@ mod tests {
             id: SessionId(uuid::Uuid::from_u128(1)),
             from: Party::Console,
             state,
+            doing: None,
             pid: None,
             queued: 0,
             problem: (state == TeamState::Trouble)

@@ -1,5 +1,7 @@
 //! Messages that wait, outlive an Iris, go round in circles, and are taken back.
 
+use std::time::Duration;
+
 use iris_domain::{
     ids::Party,
     message::{DEPTH_MAX, MessageState, MessageStatus, SAME_MAX},
@@ -199,5 +201,26 @@ async fn teams_that_talk_in_circles_are_stopped_and_the_human_is_told_until_they
     );
     let kept = house.teams.message(outcome.id).await.unwrap().unwrap();
     assert_eq!(kept.depth, 2);
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_timeout_the_sender_has_what_was_written_so_far() {
+    let house = House::with("").await;
+    house.wake().await.unwrap();
+    let send = |text: &str| {
+        let limit = Some(Duration::from_secs(2));
+        within(
+            house
+                .teams
+                .send(Party::Console, name("api"), text.into(), limit),
+        )
+    };
+    let (late, waits) = tokio::join!(send("hang the first half"), send("hang the next"));
+    for (outcome, so_far) in [(&late, Some("the first half")), (&waits, None)] {
+        assert_eq!(outcome.status, MessageStatus::Timeout, "{outcome:?}");
+        assert_eq!(outcome.so_far.as_deref(), so_far, "{outcome:?}");
+        assert_eq!(outcome.response, None, "it is no answer");
+    }
     house.end().await;
 }

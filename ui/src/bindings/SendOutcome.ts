@@ -34,6 +34,10 @@ status: MessageStatus,
  */
 response?: string, 
 /**
+ * After a timeout: what the agent wrote up to then.
+ */
+soFar?: string, 
+/**
  * Why it failed, and what to do.
  */
 error?: Problem, 

@@ -22,6 +22,10 @@ from: Party,
  */
 state: TeamState, 
 /**
+ * What its agent runs now, in one line without known secrets: `Bash: cargo test`.
+ */
+doing?: string, 
+/**
  * The agent's process, while there is one.
  */
 pid?: number, 

@@ -4,7 +4,7 @@
 
 use std::{convert::Infallible, pin::Pin, time::Duration};
 
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, stream, stream::BoxStream};
 use http::{
     Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody}
 use hyper::body::{Bytes, Frame};
 use rmcp::model::ProgressToken;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -55,8 +56,81 @@ pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
 pub(super) struct Signs {
     /// Between two of them.
     pub every: Duration,
-    /// The client asked for progress by this name; otherwise it hears comments.
-    pub progress: Option<ProgressToken>,
+    /// The client asked for progress; otherwise it hears comments.
+    pub progress: Option<Progress>,
+}
+
+/// The progress of a waiting call. How far it is nobody can say: the count only grows.
+pub(super) struct Progress {
+    /// The client's name for it.
+    token: ProgressToken,
+    count: u64,
+    /// What happens, as it changes.
+    doing: Option<BoxStream<'static, String>>,
+    /// What was said last.
+    said: Option<String>,
+    /// No change is told before.
+    quiet_until: Instant,
+}
+
+/// Between two changes that a client is told: an agent may run hundreds of tools in a second, and
+/// people read these.
+const CHANGES_EVERY: Duration = Duration::from_millis(500);
+
+impl Progress {
+    /// Under the client's name; `doing`: what happens, as it changes, from what is now.
+    pub(super) fn new(token: ProgressToken, doing: Option<BoxStream<'static, String>>) -> Self {
+        Self {
+            token,
+            count: 0,
+            doing,
+            said: None,
+            quiet_until: Instant::now(),
+        }
+    }
+
+    /// Returns when there is something new to tell. Cancellation safe.
+    async fn changed(&mut self) {
+        tokio::time::sleep_until(self.quiet_until).await;
+        let next = match &mut self.doing {
+            Some(doing) => doing.next().await,
+            None => std::future::pending().await,
+        };
+        match next {
+            Some(text) => {
+                self.said = Some(text);
+                self.quiet_until = Instant::now() + CHANGES_EVERY;
+            }
+            // Iris ends, and the call with it.
+            None => {
+                self.doing = None;
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The next notification.
+    fn event(&mut self) -> Bytes {
+        self.count += 1;
+        let mut params = json!({"progressToken": self.token, "progress": self.count});
+        if let Some(said) = &self.said {
+            params["message"] = Value::from(said.as_str());
+        }
+        let said = json!({
+            "jsonrpc": "2.0",
+            "method": "notifications/progress",
+            "params": params,
+        });
+        event(said.to_string().as_bytes())
+    }
+}
+
+/// Returns when a client that asked for progress is to hear of a change.
+async fn changed(progress: &mut Option<Progress>) {
+    match progress {
+        Some(progress) => progress.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The quick answer as it is, or a stream that waits for it.
@@ -72,7 +146,7 @@ pub(super) async fn answer(
         response = &mut answer => response,
         () = ends.come() => event_stream(full(": ended\n\n")),
         () = tokio::time::sleep(quick) => {
-            let waiting = Waiting { answer, ends, id, signs, count: 0 };
+            let waiting = Waiting { answer, ends, id, signs };
             event_stream(waiting.events())
         }
     }
@@ -84,8 +158,6 @@ struct Waiting {
     ends: Ends,
     id: Option<Id>,
     signs: Signs,
-    /// Of the progress so far.
-    count: u64,
 }
 
 impl Waiting {
@@ -103,28 +175,20 @@ impl Waiting {
                 Some((Ok(Frame::data(event_of(response, self.id.as_ref()).await)), None))
             }
             () = self.ends.come() => None,
-            () = tokio::time::sleep(self.signs.every) => {
-                self.count += 1;
-                let sign = match &self.signs.progress {
-                    Some(token) => event(progress(token, self.count).to_string().as_bytes()),
-                    None => COMMENT,
-                };
-                Some((Ok(Frame::data(sign)), Some(self)))
-            }
+            () = changed(&mut self.signs.progress) => Some((Ok(self.sign()), Some(self))),
+            () = tokio::time::sleep(self.signs.every) => Some((Ok(self.sign()), Some(self))),
         }
+    }
+
+    fn sign(&mut self) -> Frame<Bytes> {
+        Frame::data(match &mut self.signs.progress {
+            Some(progress) => progress.event(),
+            None => COMMENT,
+        })
     }
 }
 
 const COMMENT: Bytes = Bytes::from_static(b": waiting\n\n");
-
-/// How far nobody can say: the count only grows.
-fn progress(token: &ProgressToken, count: u64) -> Value {
-    json!({
-        "jsonrpc": "2.0",
-        "method": "notifications/progress",
-        "params": {"progressToken": token, "progress": count},
-    })
-}
 
 /// A whole answer as one event. What is not JSON-RPC becomes an error that is.
 async fn event_of(response: Response<Body>, id: Option<&Id>) -> Bytes {

@@ -183,7 +183,9 @@ impl<H: ServerHandler + Answers> Guard<H> {
         let Admission { caller, revoked } = admission;
         let signs = Signs {
             every: self.limits.sign_every,
-            progress: plain.as_ref().and_then(Plain::progress_token),
+            progress: plain
+                .as_ref()
+                .and_then(|plain| plain.progress(&self.tools, &caller)),
         };
         let answer: Answer = match plain {
             Some(plain) => {

@@ -5,14 +5,18 @@
 
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderName, header::ACCEPT};
 use rmcp::{
     ErrorData,
-    model::{CallToolRequestParams, CallToolResult, ProgressToken, ProtocolVersion},
+    model::{CallToolRequestParams, CallToolResult, ProtocolVersion},
 };
 use serde::Serialize;
 
-use super::envelope::{self, Envelope, Id};
+use super::{
+    early::Progress,
+    envelope::{self, Envelope, Id},
+};
 use crate::tokens::Caller;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -28,6 +32,13 @@ pub(super) trait Answers: Clone + Send + Sync + 'static {
         caller: Arc<Caller>,
         params: CallToolRequestParams,
     ) -> impl Future<Output = Result<CallToolResult, ErrorData>> + Send;
+
+    /// What happens while the call waits, as it changes; `None`: nothing can be said.
+    fn progress(
+        &self,
+        caller: &Caller,
+        params: &CallToolRequestParams,
+    ) -> Option<BoxStream<'static, String>>;
 }
 
 /// A tool call that the protocol has nothing against.
@@ -58,9 +69,11 @@ impl Plain {
         Some(Self { id, params, modern })
     }
 
-    /// What the client names the progress of this call by.
-    pub(super) fn progress_token(&self) -> Option<ProgressToken> {
-        self.params.meta.as_ref()?.get_progress_token()
+    /// What the client of this call hears while it waits, if it wants to.
+    pub(super) fn progress(&self, tools: &impl Answers, caller: &Caller) -> Option<Progress> {
+        let token = self.params.meta.as_ref()?.get_progress_token()?;
+        let doing = tools.progress(caller, &self.params);
+        Some(Progress::new(token, doing))
     }
 
     /// Runs the tool; the message that answers the call.

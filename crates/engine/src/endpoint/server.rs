@@ -2,7 +2,7 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, stream::BoxStream};
 use iris_domain::{Problem, problem::Code};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -134,6 +134,15 @@ impl Answers for Server {
         };
         let arguments = params.arguments.unwrap_or_default();
         answered(self.0.tools.call(&caller, name, arguments)).await
+    }
+
+    fn progress(
+        &self,
+        caller: &Caller,
+        params: &CallToolRequestParams,
+    ) -> Option<BoxStream<'static, String>> {
+        let (name, arguments) = (Name::of(&params.name)?, params.arguments.as_ref()?);
+        self.0.tools.progress(caller, name, arguments)
     }
 }
 

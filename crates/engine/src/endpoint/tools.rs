@@ -7,7 +7,9 @@ mod logs;
 mod messages;
 mod names;
 mod permission;
+mod progress;
 mod report;
+mod said;
 mod session;
 mod teams;
 mod wake_all;
@@ -36,7 +38,7 @@ use super::{
 };
 use crate::{
     agents::Agents, approvals::Approvals, claude::SERVER, clock, metrics::Metrics, teams::Teams,
-    tokens::Caller,
+    tokens::Caller, transcripts::Transcripts,
 };
 
 /// What the tools work on.
@@ -49,6 +51,8 @@ pub(super) struct Tools {
     pub agents: Agents,
     /// Wakes, sleeps and messages teams.
     pub teams: Teams,
+    /// What was said in conversations.
+    pub transcripts: Transcripts,
     /// The state of everything.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// Where the log files are.

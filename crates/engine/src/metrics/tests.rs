@@ -60,6 +60,7 @@ fn busy() -> Snapshot {
                 id: SessionId(uuid::Uuid::from_u128(1)),
                 from: Party::Console,
                 state: TeamState::Trouble,
+                doing: None,
                 pid: None,
                 queued: 0,
                 problem: None,

@@ -114,6 +114,11 @@ impl Agent {
         self
     }
 
+    /// What it wrote in the running turn up to now.
+    pub fn so_far(&self) -> String {
+        self.text.answer()
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }

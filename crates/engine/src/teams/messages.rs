@@ -46,6 +46,26 @@ pub(super) enum Told {
     Waits(Problem),
 }
 
+/// How far a message is that has not ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Far {
+    /// It waits because its team is frozen.
+    Frozen,
+    /// It waits.
+    Waits,
+    /// It is being answered; what the agent wrote up to now.
+    Said(String),
+}
+
+impl Far {
+    fn said(self) -> Option<String> {
+        match self {
+            Self::Said(text) if !text.is_empty() => Some(text),
+            Self::Said(_) | Self::Frozen | Self::Waits => None,
+        }
+    }
+}
+
 /// A message that was accepted.
 struct Posted {
     session: SessionId,
@@ -185,10 +205,13 @@ impl Teams {
             }
             Some(Ok(Told::Waits(why))) => sending.ends(MessageStatus::Queued, None, Some(why)),
             Some(Err(problem)) => sending.ends(MessageStatus::Failed, None, Some(problem)),
-            None if self.waits(id, &from, &to).await => {
-                sending.ends(MessageStatus::Queued, None, Some(waits(&to)))
-            }
-            None => sending.ends(MessageStatus::Timeout, None, Some(not_yet(&to))),
+            None => match self.how_far(id, &from, &to).await {
+                Some(Far::Frozen) => sending.ends(MessageStatus::Queued, None, Some(waits(&to))),
+                far => SendOutcome {
+                    so_far: far.and_then(Far::said),
+                    ..sending.ends(MessageStatus::Timeout, None, Some(not_yet(&to)))
+                },
+            },
         }
     }
 
@@ -365,18 +388,16 @@ impl Teams {
         self.circling.stopped.subscribe()
     }
 
-    /// Whether a message was not delivered because the team is frozen.
-    async fn waits(&self, id: MessageId, from: &Party, to: &TeamName) -> bool {
-        let Ok(sessions) = self.existing(Some(from.clone()), to.clone()).await else {
-            return false;
-        };
-        for session in sessions {
-            let (reply, answer) = oneshot::channel();
-            if session.send(Command::Waits(id, reply)).await.is_ok() && answer.await == Ok(true) {
-                return true;
-            }
-        }
-        false
+    /// How far a message of this pair is; `None`: it ended, or Iris does.
+    async fn how_far(&self, id: MessageId, from: &Party, to: &TeamName) -> Option<Far> {
+        let session = self
+            .existing(Some(from.clone()), to.clone())
+            .await
+            .ok()?
+            .pop()?;
+        let (reply, answer) = oneshot::channel();
+        session.send(Command::HowFar(id, reply)).await.ok()?;
+        answer.await.ok()
     }
 }
 
@@ -413,6 +434,7 @@ impl Sending {
             session: self.session,
             status,
             response,
+            so_far: None,
             error,
             duration: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         }

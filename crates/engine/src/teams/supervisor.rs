@@ -30,7 +30,7 @@ use super::{
     SessionViews, Shared, TeamsDeps,
     agent::{Agent, Heard},
     halter::Halters,
-    messages::{Circling, Ends, Told},
+    messages::{Circling, Ends, Far, Told},
     slots::Slots,
 };
 use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
@@ -66,8 +66,8 @@ pub(super) enum Command {
     },
     /// Take a message back, or end its turn.
     Cancel(MessageId, oneshot::Sender<bool>),
-    /// Whether a message waits because the team is frozen.
-    Waits(MessageId, oneshot::Sender<bool>),
+    /// How far a message is.
+    HowFar(MessageId, oneshot::Sender<Far>),
     /// End the running turn.
     Interrupt(oneshot::Sender<bool>),
     /// End the process.
@@ -143,6 +143,8 @@ pub(super) struct Supervisor {
     ask_mcp_at: Option<Instant>,
     /// An approval of this session waits.
     waiting: bool,
+    /// The tool call that its agent runs, and what that is in one line.
+    doing: Option<(String, String)>,
     stderr_tail: Vec<String>,
     last_activity: jiff::Timestamp,
     closing: bool,
@@ -202,6 +204,7 @@ impl Supervisor {
             timer: None,
             ask_mcp_at: None,
             waiting: false,
+            doing: None,
             stderr_tail: Vec::new(),
             closing: false,
         }
@@ -297,9 +300,8 @@ impl Supervisor {
                     debug!("who cancelled a message is gone");
                 }
             }
-            Command::Waits(id, reply) => {
-                let waits = self.session.is_held() && self.session.is_queued(id);
-                if reply.send(waits).is_err() {
+            Command::HowFar(id, reply) => {
+                if reply.send(self.how_far(id)).is_err() {
                     debug!("who asked for a message is gone");
                 }
             }

@@ -91,7 +91,13 @@ async fn a_call_that_asked_for_progress_gets_it_and_its_answer() {
         seen.contains(r#""progressToken":4"#),
         "progress names the token: {seen}"
     );
+    assert!(
+        seen.contains(r#""message":"waking""#),
+        "and says what happens: {seen}"
+    );
+    // Signs of life repeat it, until there is something new to say.
     read_until(&mut stream, r#""progress":3"#).await;
+    read_until(&mut stream, r#""message":"at work""#).await;
     served.release.cancel();
     read_until(&mut stream, "released").await;
 }

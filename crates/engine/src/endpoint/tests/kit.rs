@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt as _, stream, stream::BoxStream};
 use iris_domain::{
     audit::Draft,
     config::Config,
@@ -128,6 +129,14 @@ impl Answers for Probe {
         params: CallToolRequestParams,
     ) -> Result<CallToolResult, ErrorData> {
         server::answered(self.run(&params.name, &caller)).await
+    }
+
+    fn progress(
+        &self,
+        _: &Caller,
+        _: &CallToolRequestParams,
+    ) -> Option<BoxStream<'static, String>> {
+        Some(stream::iter(["waking", "at work"].map(str::to_owned)).boxed())
     }
 }
 

@@ -162,6 +162,7 @@ impl Iris {
             approvals: approvals.clone(),
             agents,
             teams,
+            transcripts,
             snapshot,
             logs: dir.path().join("logs"),
             store: store.clone(),

@@ -121,6 +121,9 @@ pub(super) struct Sent {
     /// The team's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<String>,
+    /// After a timeout: what the team wrote up to then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    so_far: Option<String>,
     /// Why there is no answer, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -318,6 +321,7 @@ pub(super) fn sent(outcome: SendOutcome, echo: String) -> Result<CallToolResult,
         message: echo,
         status: outcome.status.as_str(),
         response: outcome.response,
+        so_far: outcome.so_far,
         error: outcome.error.as_ref().map(Problem::in_one_text),
         session_id: outcome.session.map(|session| session.to_string()),
         message_id: outcome.id.to_string(),

@@ -240,8 +240,8 @@ impl Name {
             .with_annotations(reads("What became of a message")),
             Self::SessionReport => Tool::new(
                 self.as_str(),
-                "Reports your conversation with a team: its latest messages, how far each is, and their \
-                 answers.",
+                "Reports your conversation with a team: its latest messages, how far each is, and what \
+                 the team said and ran for each.",
                 schema::of::<report::ReportArguments>(),
             )
             .with_raw_output_schema(schema::of::<report::Report>())

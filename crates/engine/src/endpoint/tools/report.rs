@@ -2,8 +2,9 @@
 
 use iris_domain::{
     Problem,
-    ids::{MessageId, TeamName},
+    ids::{MessageId, SessionId, TeamName},
     message::{Message, MessageState},
+    transcript::{Line, Query},
 };
 use rmcp::model::CallToolResult;
 use schemars::JsonSchema;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Name, Tools, messages, result,
+    said::{self, Said},
     teams::{count, now},
 };
 use crate::tokens::Caller;
@@ -80,9 +82,9 @@ struct Entry {
     /// `active`, `completed` or `terminated`.
     status: &'static str,
     is_complete: bool,
-    /// How many `messages` there are.
+    /// How much was said and run for it. `messages` may have less: the latest that fits.
     message_count: i64,
-    /// What was said to it.
+    /// What was said and run for it, oldest first.
     messages: Vec<Said>,
     /// For `message_status`.
     message_id: String,
@@ -95,17 +97,6 @@ struct Entry {
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<i64>,
-}
-
-/// What an agent said.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Said {
-    /// Milliseconds since 1970.
-    timestamp: i64,
-    /// `assistant`.
-    #[serde(rename = "type")]
-    kind: &'static str,
-    content: String,
 }
 
 /// The messages of a report, counted.
@@ -153,6 +144,7 @@ impl Tools {
             Some(view) => Some(view.id),
             None => self.teams.session_id(&me, &team).await?,
         };
+        let said = said::of(&latest, &self.transcript(id).await?);
         let counted = |phase| count(latest.iter().filter(|m| self::phase(m) == phase).count());
         let stats = Stats {
             total_entries: count(latest.len()),
@@ -168,10 +160,23 @@ impl Tools {
             process_state: session.as_ref().map(|view| view.state.as_str()),
             session_id: id.map(|id| id.to_string()),
             all_complete: stats.active_entries == 0,
-            entries: latest.iter().map(entry).collect(),
+            entries: latest.iter().zip(said).map(entry).collect(),
             stats,
             timestamp: now(),
         })
+    }
+
+    /// The latest of a conversation.
+    async fn transcript(&self, session: Option<SessionId>) -> Result<Vec<Line>, Problem> {
+        let Some(session) = session else {
+            return Ok(Vec::new());
+        };
+        let latest = Query {
+            session: Some(session),
+            limit: Some(said::LOOKED_AT),
+            ..Query::default()
+        };
+        Ok(self.transcripts.page(latest).await?.lines)
     }
 
     /// `session_cancel`: of the caller's own pair only.
@@ -210,26 +215,19 @@ impl Tools {
     }
 }
 
-fn entry(message: &Message) -> Entry {
-    let completed_at = message.settled_at.map(jiff::Timestamp::as_millisecond);
-    let answer = message.response.as_ref().map(|text| Said {
-        timestamp: completed_at.unwrap_or_default(),
-        kind: "assistant",
-        content: text.clone(),
-    });
-    let said: Vec<Said> = answer.into_iter().collect();
+fn entry((message, said): (&Message, said::All)) -> Entry {
     Entry {
         kind: "tell",
         tell_string: messages::echo(&message.text),
         status: phase(message),
         is_complete: message.state.is_settled(),
-        message_count: count(said.len()),
-        messages: said,
+        message_count: said.count,
+        messages: said.kept,
         message_id: message.id.to_string(),
         state: message.state.as_str(),
         error: message.error.as_ref().map(Problem::in_one_text),
         created_at: message.created_at.as_millisecond(),
-        completed_at,
+        completed_at: message.settled_at.map(jiff::Timestamp::as_millisecond),
     }
 }
 

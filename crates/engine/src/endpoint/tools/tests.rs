@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures::{FutureExt as _, StreamExt as _};
 use iris_domain::{
     config::GrantPermission,
     decision::{AllowedBy, Decision, DeniedBy, Human, Surface},
@@ -12,7 +13,7 @@ use messages::Patience;
 use serde_json::Map;
 
 use super::*;
-use crate::claude::permission_answer;
+use crate::{claude::permission_answer, teams::SessionViews};
 
 fn team(name: &str) -> TeamName {
     name.parse().unwrap()
@@ -41,6 +42,7 @@ fn session(from: Party, pid: Option<u32>) -> SessionView {
         id: SessionId(uuid::Uuid::from_u128(7)),
         from,
         state: TeamState::Idle,
+        doing: None,
         pid,
         queued: 2,
         problem: None,
@@ -194,6 +196,7 @@ fn a_failed_message_is_an_error_and_says_why() {
         session: None,
         status,
         response: None,
+        so_far: None,
         error,
         duration: 5,
     };
@@ -466,4 +469,48 @@ fn a_team_does_nothing_to_itself() {
     assert_eq!(rows.try_recv().unwrap().decided_by, "self");
     assert!(not_itself(&refusals, &agent_of("red"), Name::SendMessage, &blue).is_ok());
     assert!(not_itself(&refusals, &Caller::Console, Name::SendMessage, &blue).is_ok());
+}
+
+#[tokio::test]
+async fn who_waits_hears_what_the_team_does() {
+    let (alpha, console) = (team("alpha"), Party::Console);
+    let (views, seen) = watch::channel(Arc::new(SessionViews::new()));
+    let show = |state, doing: Option<&str>| {
+        let view = SessionView {
+            state,
+            doing: doing.map(str::to_owned),
+            ..session(Party::Console, Some(1))
+        };
+        let others = SessionView {
+            state: TeamState::Working,
+            ..session(Party::Team(team("beta")), Some(2))
+        };
+        views.send_replace(Arc::new([(team("alpha"), vec![others, view])].into()));
+    };
+    let mut said = progress::changes(seen, console, progress::Awaited::One(alpha));
+    let mut heard = Vec::new();
+    for (state, doing) in [
+        (TeamState::Waking, None),
+        (TeamState::Working, None),
+        (TeamState::Working, Some("Bash: cargo test")),
+        (TeamState::Waiting, Some("Bash: cargo test")),
+    ] {
+        show(state, doing);
+        heard.extend(said.next().await);
+    }
+    assert_eq!(
+        heard,
+        [
+            "waking alpha",
+            "alpha is working",
+            "alpha is running Bash: cargo test",
+            "alpha waits for the user to decide on Bash: cargo test",
+        ]
+    );
+    // What is not new, or nothing to say, is not said.
+    show(TeamState::Waiting, Some("Bash: cargo test"));
+    show(TeamState::Idle, None);
+    assert!(said.next().now_or_never().is_none());
+    drop(views);
+    assert!(said.next().await.is_none(), "Iris ends");
 }

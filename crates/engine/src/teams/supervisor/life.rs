@@ -216,8 +216,12 @@ impl Supervisor {
             );
             let well = ended.status.is_some_and(|status| status.success());
             self.deps.store.metrics().agent_ended(&self.record.to, well);
-            let host = self.started_with.as_ref().map_or("local", Team::host);
-            self.note_end(&failure, host);
+            let host = self
+                .started_with
+                .as_ref()
+                .map_or("local", Team::host)
+                .to_owned();
+            self.note_end(&failure, &host);
             if let Err(error) = self
                 .deps
                 .store

@@ -13,7 +13,11 @@ use tokio::{sync::oneshot, time::Instant};
 use tracing::{debug, warn};
 
 use super::{Supervisor, freeze::cut_short};
-use crate::{clock, store::Queued, teams::messages::Told};
+use crate::{
+    clock,
+    store::Queued,
+    teams::messages::{Far, Told},
+};
 
 /// When a message is tried again that waits because every agent that may run was at work.
 const TRY_AGAIN: Duration = Duration::from_secs(15);
@@ -80,6 +84,17 @@ impl Supervisor {
         // What came before it goes before it.
         self.try_again();
         self.step(Event::Message(id));
+    }
+
+    /// How far a message is.
+    pub(super) fn how_far(&self, id: MessageId) -> Far {
+        if self.session.is_held() && self.session.is_queued(id) {
+            return Far::Frozen;
+        }
+        match &self.agent {
+            Some(agent) if self.session.running() == Some(id) => Far::Said(agent.so_far()),
+            Some(_) | None => Far::Waits,
+        }
     }
 
     fn next_place(&mut self) -> u64 {

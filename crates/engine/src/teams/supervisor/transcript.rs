@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use iris_domain::{
+    audit,
     ids::MessageId,
+    request,
     session::{Cure, Failure, State},
     transcript::{Conversation, Entry},
 };
@@ -17,7 +19,7 @@ impl Supervisor {
         self.deps.transcripts.note(&self.conversation(), entry);
     }
 
-    /// Notes what the agent said.
+    /// Notes what the agent said, and shows what it runs.
     pub(super) fn note_said(&mut self) {
         let Some(agent) = &mut self.agent else { return };
         let said = agent.said();
@@ -25,9 +27,40 @@ impl Supervisor {
             return;
         }
         let conversation = self.conversation();
+        let shown = self.doing.clone();
         for said in said {
+            self.see_doing(&said.entry);
             let transcripts = &self.deps.transcripts;
             transcripts.note_within(&conversation, said.within, said.entry);
+        }
+        if self.doing != shown {
+            self.publish();
+        }
+    }
+
+    /// Of several at once, the one that began last.
+    fn see_doing(&mut self, entry: &Entry) {
+        match entry {
+            Entry::ToolCall { call, tool, input } => {
+                let what = format!(
+                    "{tool}: {}",
+                    request::summary(tool, &audit::redacted(input))
+                );
+                self.doing = Some((call.clone(), what));
+            }
+            Entry::ToolResult { call, .. } => {
+                self.doing.take_if(|(at_work, _)| at_work == call);
+            }
+            Entry::TurnEnd { .. } => self.doing = None,
+            Entry::Message { .. }
+            | Entry::Text { .. }
+            | Entry::Thinking { .. }
+            | Entry::Decision { .. }
+            | Entry::Started { .. }
+            | Entry::Interrupted {}
+            | Entry::Ended { .. }
+            | Entry::HostLost { .. }
+            | Entry::Missing { .. } => {}
         }
     }
 
@@ -42,7 +75,8 @@ impl Supervisor {
     }
 
     /// Notes how its process ended.
-    pub(super) fn note_end(&self, failure: &Failure, host: &str) {
+    pub(super) fn note_end(&mut self, failure: &Failure, host: &str) {
+        self.doing = None;
         let wanted = matches!(self.session.state(), State::Stopping(_));
         self.note(if failure.cure == Cure::Link && !wanted {
             Entry::HostLost {

@@ -12,6 +12,7 @@ impl Supervisor {
             id: self.record.id,
             from: self.record.from.clone(),
             state: self.session.shown(self.waiting),
+            doing: self.doing.as_ref().map(|(_, what)| what.clone()),
             pid: self.agent.as_ref().map(Agent::pid),
             queued: u32::try_from(self.session.queued() + self.parked()).unwrap_or(u32::MAX),
             problem: self.session.problem().cloned(),

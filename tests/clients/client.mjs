@@ -60,5 +60,7 @@ try {
 }
 const refused = await client.callTool({ name: 'send_message', arguments: { toTeam: 'nobody', message: 'm' } });
 say('refused', { isError: refused.isError, text: refused.content[0].text });
+// Over HTTP it keeps the stream of a call that it cancelled, and complains when that ends here.
+client.onerror = () => {};
 await client.close();
 say('end', {});

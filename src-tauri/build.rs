@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "remove_team",
         "team_settings",
         "team_rules",
+        "policy_templates",
         "common_rules",
         "check_rules",
         "preview_team",

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 use iris_domain::{
     Problem,
     approval::Together,
-    config::{RuleMistake, RulesView},
+    config::{PolicyTemplate, RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
     freeze::FrozenView,
@@ -72,6 +72,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         remove_team,
         team_settings,
         team_rules,
+        policy_templates,
         common_rules,
         check_rules,
         preview_team,
@@ -275,6 +276,12 @@ fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
 fn team_rules(shell: State<'_, Shell>, name: Option<Value>) -> Answered<RulesView> {
     let name: Option<TeamName> = name.map(|name| parsed("name", name)).transpose()?;
     shell.engine.config.rules_of(name.as_ref())
+}
+
+/// The ready-made policies.
+#[tauri::command]
+fn policy_templates() -> [PolicyTemplate; 3] {
+    PolicyTemplate::all()
 }
 
 /// The rules that hold for all teams.
@@ -497,7 +504,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 55, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 56, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

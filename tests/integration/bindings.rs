@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use iris_domain::{
     approval::Together,
     audit::{Filter, Row},
-    config::{RuleMistake, RulesView},
+    config::{PolicyTemplate, RuleMistake, RulesView},
     connection_test::TestStep,
     conversation::{Deleted, Forked, Listed, Rebooted},
     decision::{Answer, Surface},
@@ -37,6 +37,7 @@ fn typescript_types_are_up_to_date() {
     Consequences::export_all(&config).unwrap();
     RulesView::export_all(&config).unwrap();
     RuleMistake::export_all(&config).unwrap();
+    PolicyTemplate::export_all(&config).unwrap();
     Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
     Query::export_all(&config).unwrap();

@@ -26,6 +26,7 @@ mod freeze;
 mod grants;
 mod home;
 mod journeys;
+mod killed;
 mod kit;
 mod launcher;
 mod limits;

@@ -14,6 +14,7 @@
 
 pub mod clients;
 pub mod desktop;
+pub mod dying;
 pub mod iris;
 pub mod model;
 pub mod network;
@@ -27,7 +28,8 @@ pub mod wait;
 
 pub use clients::{Doorman, Sdk, Way};
 pub use desktop::Desktop;
-pub use iris::{Iris, Setup};
+pub use dying::Dying;
+pub use iris::{Bridge, Iris, Setup};
 pub use model::FakeModel;
 pub use network::Network;
 pub use receiver::Receiver;

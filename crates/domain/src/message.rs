@@ -174,7 +174,7 @@ impl Message {
 /// What becomes of a message that an earlier Iris left.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AtStart {
-    /// It is delivered, or delivered again under its own id: Claude Code takes no message twice.
+    /// It is delivered, or delivered again: Claude Code says which messages it took before.
     GoesOn,
     /// It ends so.
     Ends(MessageState, Problem),
@@ -188,6 +188,13 @@ pub fn expiry(created_at: Timestamp, ttl_days: u32) -> Timestamp {
     created_at
         .checked_add(SignedDuration::from_hours(i64::from(days) * 24))
         .unwrap_or(Timestamp::MAX)
+}
+
+/// The id under which a message is given to an agent. Claude Code takes each once, and one whose turn
+/// was cut short by an end of Iris not again either (measured): what is to go on then goes under the
+/// next one. It follows from the message's own, so that no further end can make it two.
+pub fn given_as(id: MessageId, times_before: u32) -> MessageId {
+    MessageId::from_u128(id.as_u128().wrapping_add(times_before.into()))
 }
 
 /// The state, the answer and the error of a message that ended so.

@@ -14,6 +14,7 @@ import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { ListedSession } from '../bindings/ListedSession';
 import type { Party } from '../bindings/Party';
+import type { PolicyTemplate } from '../bindings/PolicyTemplate';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
@@ -235,6 +236,8 @@ export interface Api {
   teamSettings(name: TeamName): Promise<TeamEdit>;
   /** The rules of a team and those that hold besides; no name: of a new team. */
   teamRules(name?: TeamName): Promise<RulesView>;
+  /** The ready-made policies, the strictest first. */
+  policyTemplates(): Promise<PolicyTemplate[]>;
   /** The rules for all teams. */
   commonRules(): Promise<RulesView>;
   /** What is wrong with rules that are being typed, each; `null`: nothing. */
@@ -329,6 +332,7 @@ export const desktop: Api = {
   removeTeam: (name) => invoke('remove_team', { name }),
   teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
   teamRules: (name) => invoke('team_rules', { name }),
+  policyTemplates: () => invoke('policy_templates'),
   commonRules: () => invoke('common_rules'),
   checkRules: (rules) => invoke('check_rules', { rules }),
   previewTeam: (name, edit) => invoke('preview_team', { name, edit }),

@@ -1,6 +1,6 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
 // state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, `#pruned`, `#badrecord`, `#edited`, or a kind of question
-// of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
+// of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule, `#policy,2,team-edit` chooses a template) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';

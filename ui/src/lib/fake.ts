@@ -11,6 +11,7 @@ import type { GrantId } from '../bindings/GrantId';
 import type { Line } from '../bindings/Line';
 import type { ListedSession } from '../bindings/ListedSession';
 import type { Party } from '../bindings/Party';
+import type { PolicyTemplate } from '../bindings/PolicyTemplate';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
@@ -30,6 +31,7 @@ import type { TranscriptQuery } from '../bindings/TranscriptQuery';
 import type { Api, Attention, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
 import { problem, emptySnapshot, aTeam, aPreview, aRulesView, someConsequences, GOOD_TEST } from './samples';
+import { TEMPLATES } from './templates';
 
 export * from './samples';
 
@@ -267,6 +269,10 @@ export class FakeApi implements Api {
   async teamRules(name?: TeamName): Promise<RulesView> {
     await this.#call('teamRules', name);
     return this.rules.get(name ?? '') ?? aRulesView();
+  }
+
+  async policyTemplates(): Promise<PolicyTemplate[]> {
+    return TEMPLATES;
   }
 
   async commonRules(): Promise<RulesView> {

@@ -51,6 +51,8 @@ async fn works(sdk: Sdk, way: Way) {
         "{refused}"
     );
     said(&mut client, "end").await;
+    let status = eventually("the client ends", async || client.ended()).await;
+    assert!(status.success(), "{status}");
     let pending = iris.pending_one().await;
     iris.approve(&pending).await;
     iris.state_becomes("alpha", "idle").await;

@@ -36,7 +36,11 @@ async fn a_fork_opens_in_a_real_xterm_here_and_there_and_outlives_iris() {
         .on(&desktop);
     // Who runs Claude Code in a terminal has been welcomed there once, for which it calls out.
     for home in [far.home.path(), &setup.dir().join("home")] {
-        fs::write(home.join(".claude.json"), r#"{"hasCompletedOnboarding":true}"#).unwrap();
+        fs::write(
+            home.join(".claude.json"),
+            r#"{"hasCompletedOnboarding":true}"#,
+        )
+        .unwrap();
     }
     let mut iris = setup.serve().await;
     let mut terminals = Vec::new();

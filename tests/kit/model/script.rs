@@ -55,11 +55,11 @@ fn next_step(body: &Value) -> Option<Turn> {
             return None;
         }
         let blocks = last_user_blocks(&json!({ "messages": [message] }));
-        let texts = blocks
+        let mut texts = blocks
             .iter()
             .filter(|block| block["type"] == "text")
             .map(|block| without_reminders(block["text"].as_str().unwrap_or_default()));
-        texts.filter(|text| !text.is_empty()).next_back()
+        texts.rfind(|text| !text.is_empty())
     };
     let (at, text) = messages
         .iter()

@@ -146,14 +146,15 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
         self.read(move |connection| {
-            // The index is by team: a condition that may not hold would keep it from being used.
-            let meant = match to {
-                Some(_) => "to_team = ?1",
-                None => "?1 IS NULL",
+            // A condition that may be empty would keep the index of pairs from being used.
+            let meant = match (&to, &from) {
+                (Some(_), Some(_)) => "to_team = ?1 AND from_party = ?2",
+                (Some(_), None) => "to_team = ?1 AND ?2 IS NULL",
+                (None, Some(_)) => "?1 IS NULL AND from_party = ?2",
+                (None, None) => "?1 IS NULL AND ?2 IS NULL",
             };
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM message
-                 WHERE {meant} AND (?2 IS NULL OR from_party = ?2) ORDER BY seq DESC LIMIT ?3"
+                "SELECT {COLUMNS} FROM message WHERE {meant} ORDER BY seq DESC LIMIT ?3"
             ))?;
             let to = to.as_ref().map(TeamName::as_str);
             let from = from.map(|party| party.to_string());

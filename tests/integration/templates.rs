@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use iris_tests::{Iris, require};
+use iris_tests::{Desktop, Iris, eventually, require};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,4 +145,49 @@ async fn the_real_claude_code_asks_what_the_templates_say_it_asks() {
     }
     iris.verify_audit().await;
     iris.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_is_chosen_in_the_window_and_holds_when_it_is_saved() {
+    require!("dbus-daemon", "Xvfb", "WebKitWebDriver");
+    let desktop = Desktop::start().await;
+    let own = json!({ "grantPermission": "yes", "approvalPolicy": { "deny": ["WebFetch"] } });
+    let setup = Iris::prepare().await.team("alpha", own);
+    let mut iris = setup.driven(&desktop).await;
+    desktop.tray.click(&["Open Iris"]).await;
+    let window = iris.driver().window().await;
+    window.click("nav-teams").await;
+    window.click("team-edit").await;
+    let config = iris.home().join("config.json");
+    let before = fs::read_to_string(&config).unwrap();
+
+    window.choose("team-policy-select", "balanced").await;
+    let told = window.text("policy-told").await;
+    assert!(told.contains("Every other command"), "{told}");
+    let change = eventually("the change of the file is shown", async || {
+        Some(window.text("rule-config").await).filter(|text| text.contains("Edit(/**)"))
+    })
+    .await;
+    assert!(change.contains("WebFetch"), "what was there goes: {change}");
+    window.screenshot("policy-template").await;
+    assert_eq!(fs::read_to_string(&config).unwrap(), before, "not silently");
+
+    window.click("team-save").await;
+    eventually("it is saved", async || {
+        let text = fs::read_to_string(&config).unwrap();
+        text.contains("Edit(/**)").then_some(())
+    })
+    .await;
+    for (command, expected) in [("cargo test", "allow"), ("git push", "ask")] {
+        let input = json!({ "command": command }).to_string();
+        let said = eventually(command, async || {
+            let args = ["explain", "alpha", "Bash", &input, "--json"];
+            let said = iris.cli(&args).await.json();
+            (said["verdict"] == expected).then_some(said)
+        })
+        .await;
+        assert!(said["why"].is_string(), "{said}");
+    }
+    iris.stop();
+    window.release().await;
 }

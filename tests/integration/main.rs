@@ -30,6 +30,7 @@ mod launcher;
 mod limits;
 mod log;
 mod mcp;
+mod message_tools;
 mod prompts;
 mod races;
 mod record;

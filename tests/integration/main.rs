@@ -22,6 +22,7 @@ mod desktop_grants;
 mod desktop_inputs;
 mod freeze;
 mod grants;
+mod guards;
 mod home;
 mod journeys;
 mod killed;

@@ -17,6 +17,7 @@ mod crowd;
 #[cfg(test)]
 pub(crate) mod house;
 mod messages;
+mod pairs;
 
 use house::{House, is_alive, name, within};
 

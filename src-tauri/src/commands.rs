@@ -59,8 +59,10 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         wake,
         sleep,
         send,
-        interrupt,
         sessions::list_sessions,
+        sessions::interrupt,
+        sessions::messages,
+        sessions::cancel_message,
         sessions::fork_session,
         sessions::reboot_session,
         sessions::delete_session,
@@ -212,16 +214,6 @@ async fn send(
         .engine
         .send_task(team, text, timeout, human(Surface::Window))
         .await)
-}
-
-/// Interrupts what the user's conversation with a team is doing.
-#[tauri::command]
-async fn interrupt(shell: State<'_, Shell>, team: Value) -> Answered<()> {
-    shell
-        .engine
-        .interrupt(parsed("team", team)?, human(Surface::Window))
-        .await
-        .map(drop)
 }
 
 /// Stops the agents of a team, or all, where they stand; what the process tables show then.
@@ -504,7 +496,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 56, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 58, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

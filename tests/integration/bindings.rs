@@ -10,7 +10,7 @@ use iris_domain::{
     conversation::{Deleted, Forked, Listed, Rebooted},
     decision::{Answer, Surface},
     grant::Scope,
-    message::SendOutcome,
+    message::{Message, SendOutcome},
     replay::{Consequences, Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
@@ -46,6 +46,7 @@ fn typescript_types_are_up_to_date() {
     Rebooted::export_all(&config).unwrap();
     Deleted::export_all(&config).unwrap();
     Forked::export_all(&config).unwrap();
+    Message::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod log;
+mod messages;
 mod policy;
 mod session;
 
@@ -14,6 +15,7 @@ use iris_domain::ids::TeamName;
 pub use agent::Agent;
 pub use audit::{Audit, AuditCommand, Filters};
 pub use log::Log;
+pub use messages::{Messages, MessagesCommand};
 pub use policy::{Explain, Policy, Template};
 pub use session::{Pair, Session};
 
@@ -142,11 +144,10 @@ pub enum Command {
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
-    /// Interrupt what a team does for you
-    Interrupt {
-        /// Which.
-        team: TeamName,
-    },
+    /// Interrupt what a team does for you, or with --from for another team
+    Interrupt(Pair),
+    /// Show the latest messages and what became of them; take one back
+    Messages(Messages),
     /// List the kinds of agents, or print what one is told
     #[command(subcommand)]
     Agent(Agent),
@@ -475,6 +476,10 @@ mod tests {
             "team remove api",
             "send api hello --timeout 5",
             "interrupt api",
+            "interrupt api --from web --json",
+            "messages",
+            "messages --team api --from console --limit 5 --json",
+            "messages cancel 6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11",
             "audit",
             "audit --team api --limit 3 --json",
             "audit --kind auth --decision deny --tool Bash --by human:cli --since 7d --until 2026-11-26 --search git",
@@ -529,6 +534,7 @@ mod tests {
             "approve k3 --what tool",
             "approve k3 --rule Read",
             "grants revoke",
+            "messages cancel k3",
             "secrets set npm value",
             "explain api Bash",
             "policy replay",

@@ -397,17 +397,6 @@ fn from_stdin() -> Result<String, Problem> {
     Ok(text)
 }
 
-pub fn interrupt(context: &Context, team: TeamName) -> Result<u8, Problem> {
-    let reply = context
-        .client()
-        .call(&Command::Interrupt { team: team.clone() })?;
-    context.out.show(&reply, || match reply["interrupted"] {
-        Value::Bool(true) => format!("{team} was interrupted."),
-        _ => format!("{team} was doing nothing for you."),
-    })?;
-    Ok(DONE)
-}
-
 pub fn headers(context: &Context) -> Result<u8, Problem> {
     // One line and nothing else, with and without --json: Claude Code reads it.
     context

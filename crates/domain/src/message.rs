@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem,
+    display::shortened,
     ids::{MessageId, Party, SessionId, TeamName},
     problem::Code,
     session::Settled,
@@ -31,6 +32,11 @@ pub const TTL_DAYS_MAX: u32 = 365;
 /// How long what became of a message is kept, days: a sender that asks later is told that nothing
 /// is known.
 pub const KEPT_DAYS: u32 = 30;
+
+/// Messages that are listed at once, at most.
+pub const LISTED_MAX: u32 = 200;
+/// What a list tells of a text, characters.
+const LISTED_TEXT_MAX: usize = 2000;
 
 /// How far a message is. Kept in the database under these words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -162,6 +168,16 @@ impl Message {
             | MessageState::Failed
             | MessageState::Expired
             | MessageState::Cancelled => AtStart::IsOver,
+        }
+    }
+
+    /// As it is listed: of long texts the head and the tail.
+    pub fn listed(self) -> Self {
+        let short = |text: String| shortened(&text, LISTED_TEXT_MAX);
+        Self {
+            text: short(self.text),
+            response: self.response.map(short),
+            ..self
         }
     }
 

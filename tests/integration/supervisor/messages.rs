@@ -33,8 +33,22 @@ async fn a_message_is_on_disk_before_it_is_delivered_and_its_answer_can_be_read_
     assert!(message.settled_at >= message.delivered_at);
     assert_eq!(message.depth, 1);
     assert!(message.session.is_some());
-    let all = house.teams.messages(Some(Party::Console), name("api"), 10);
-    assert_eq!(within(all).await.unwrap(), [message]);
+    let teams = &house.teams;
+    for (from, to) in [
+        (Some(Party::Console), Some(name("api"))),
+        (None, Some(name("api"))),
+        (Some(Party::Console), None),
+        (None, None),
+    ] {
+        let all = within(teams.messages(from, to, 10)).await;
+        assert_eq!(all.unwrap(), std::slice::from_ref(&message));
+    }
+    let others = teams.messages(None, Some(name("web")), 10);
+    assert_eq!(within(others).await.unwrap(), []);
+    assert_eq!(
+        house.store.message_counts().await.unwrap(),
+        [(Party::Console, name("api"), 1)]
+    );
     house.end().await;
 }
 

@@ -71,7 +71,7 @@ impl Desk {
         end
     }
 
-    async fn close(mut self) {
+    fn close(mut self) {
         drop(self.bridge);
         self.iris.stop();
     }
@@ -125,7 +125,7 @@ async fn a_timeout_is_minus_one_nothing_or_milliseconds() {
             .contains("-1 (do not wait)")
     );
     drop(patient);
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +157,7 @@ async fn a_full_queue_says_so_and_what_it_holds_is_answered() {
     }
     let again = desk.send("there is room", json!({})).await;
     assert_eq!(again["response"], "there is room", "{again}");
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +180,7 @@ async fn one_waiting_message_is_taken_back_and_the_others_stay() {
     desk.open_the_gate();
     assert_eq!(desk.end(&first).await["response"], "opened", "it ran on");
     assert_eq!(desk.end(&last).await["response"], "last");
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +214,7 @@ async fn the_state_of_a_message_is_told_to_its_sender_only_and_over_a_restart() 
         refused.to_string().contains("you sent no message"),
         "{refused}"
     );
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,7 +255,7 @@ async fn what_waited_longer_than_its_days_is_expired_and_never_delivered() {
     let alone = json!({"toTeam": "api", "message": "x", "ttlDays": 3});
     let refused = desk.bridge.call("send_message", alone).await.unwrap_err();
     assert!(refused.to_string().contains("without persist"), "{refused}");
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,7 +281,7 @@ async fn a_megabyte_of_any_text_arrives_and_comes_back_exactly() {
             .to_string()
             .contains("longer than")
     );
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,7 +292,7 @@ async fn the_answer_is_found_among_blocks_of_every_kind() {
     // One that has no result of its own is answered with all that was said.
     let answer = desk.send("blocks-folded part two", json!({})).await;
     assert_eq!(answer["response"], "part one\n\npart two", "{answer}");
-    desk.close().await;
+    desk.close();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,5 +345,5 @@ async fn what_persists_waits_for_a_team_that_sleeps_or_cannot_be_reached() {
     assert_eq!(still["status"], "queued", "{still}");
     fs::write(&config, here).unwrap();
     assert_eq!(desk.end(&far["messageId"]).await["response"], "far");
-    desk.close().await;
+    desk.close();
 }

@@ -39,7 +39,7 @@ async fn a_conversation_is_followed_and_a_deletion_taken_back_in_the_window() {
     choose(&window, "console>alpha").await;
     window.find("session-review").await;
     window
-        .css("[data-testid='tool-call'][data-outcome='running']")
+        .css("[data-testid='tool-call'][data-outcome='waits for you']")
         .await;
     window.screenshot("session-waits").await;
     iris.approve(&iris.pending_one().await).await;

@@ -4,7 +4,7 @@ import type { Entry } from '../src/bindings/Entry';
 import type { Line } from '../src/bindings/Line';
 import type { Message } from '../src/bindings/Message';
 import type { SessionView } from '../src/bindings/SessionView';
-import { aTeam, FakeApi, problem } from '../src/lib/fake';
+import { anApproval, aTeam, FakeApi, problem } from '../src/lib/fake';
 import { arrow, places, RADIUS, shortName } from '../src/lib/graph';
 import { KEPT, PAGE, Reading } from '../src/lib/reading.svelte';
 import { cost, few, grouped, keyOf } from '../src/lib/sessions';
@@ -231,6 +231,22 @@ describe('the view', () => {
     expect(find('tool-body')).toBeNull();
   });
 
+  test('says which call waits for the person', async () => {
+    const { api } = await chosen((api) => (api.lines = [aLine(call('a'))]), { state: 'waiting' });
+    expect(get('tool-call').dataset.outcome).toBe('running');
+    api.publish({ approvals: [anApproval('k1', { session: ID })] });
+    await settle();
+    expect(get('tool-call').dataset.outcome).toBe('waits for you');
+    await click('session-review');
+    expect(find('approval-allow')).not.toBeNull();
+  });
+
+  test('a slash begins a search', async () => {
+    await chosen();
+    await press('/');
+    expect(document.activeElement).toBe(get('session-search'));
+  });
+
   test('marks messages, and takes one back that waits', async () => {
     const { api } = await chosen((api) => {
       api.lines = [aLine({ kind: 'message', message: 'm1', text: 'first' })];
@@ -239,6 +255,7 @@ describe('the view', () => {
     expect(all('message-mark').map((it) => it.dataset.state)).toEqual(['delivered', 'queued']);
     expect(all('message-mark')[1]?.title).toContain('The agent has not got it yet');
     await click('message-cancel');
+    await settle();
     expect(api.calls.some((c) => c.name === 'cancelMessage' && c.args[0] === 'm2')).toBe(true);
     expect(all('message-mark').map((it) => it.dataset.state)).toEqual(['delivered', 'cancelled']);
   });

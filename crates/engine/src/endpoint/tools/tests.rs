@@ -373,8 +373,29 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
             "{name:?} takes nothing else"
         );
         let all = serde_json::to_string(&tool).unwrap();
-        for odd in ["\"format\":\"int", "\"format\":\"uint", "$ref", "$schema"] {
+        for odd in [
+            "\"format\":\"int",
+            "\"format\":\"uint",
+            "$ref",
+            "$schema",
+            "\"default\":null",
+            "Of `",
+        ] {
             assert!(!all.contains(odd), "{name:?} has {odd}: {all}");
+        }
+        for (key, field) in input["properties"].as_object().unwrap() {
+            let text = field["description"].as_str().unwrap();
+            assert!(!text.contains('\n'), "{name:?} {key}: {text}");
+            let said = text.split_once("Default: ").map(|(_, rest)| {
+                let end = rest.find(['.', ',', ';']).unwrap_or(rest.len());
+                rest[..end].to_owned()
+            });
+            let real = field.get("default").map(|value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            let explained = key == "context" || said == real;
+            assert!(explained, "{name:?} {key} says {said:?}, it is {real:?}");
         }
         let hints = tool.annotations.unwrap();
         assert!(

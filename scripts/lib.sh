@@ -18,7 +18,7 @@ RUN_PACKAGES=(
 # To test: a private desktop, a keyring, a WebDriver, pictures of the screen, a linter for scripts, a
 # remote host with the login shells that it may have, and with one-time codes, an MCP client in Python.
 TEST_PACKAGES=(
-  xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
+  xvfb xterm dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
   shellcheck util-linux fonts-dejavu-core openssh-server iproute2 zsh fish tcsh busybox
   libpam-google-authenticator python3-venv
 )

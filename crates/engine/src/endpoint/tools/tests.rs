@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _};
 use iris_domain::{
@@ -407,6 +407,18 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         assert_eq!(Name::of(name.as_str()), Some(name), "names are found");
     }
     assert_eq!(Name::of("session_destroy"), None);
+    let known = Name::ALL.map(Name::as_str).into_iter();
+    let in_rules = iris_domain::policy::IRIS_TOOLS.into_iter();
+    assert_eq!(
+        known.collect::<BTreeSet<_>>(),
+        in_rules.collect::<BTreeSet<_>>(),
+        "a rule may name each of them"
+    );
+    let page = include_str!("../../../../../docs/TOOLS.md");
+    for name in Name::ALL {
+        let row = format!("\n| `{}`", name.as_str());
+        assert!(page.contains(&row), "docs/TOOLS.md tells of {name:?}");
+    }
     assert!(
         !Name::PermissionsApprove.is_for_console(),
         "the console asks nobody"

@@ -383,6 +383,26 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         ] {
             assert!(!all.contains(odd), "{name:?} has {odd}: {all}");
         }
+        let hints = tool.annotations.unwrap();
+        assert!(
+            hints.title.is_some() && hints.read_only_hint.is_some(),
+            "{name:?}"
+        );
+        let structured = name != Name::PermissionsApprove;
+        assert_eq!(tool.output_schema.is_some(), structured, "{name:?}");
+        assert_eq!(Name::of(name.as_str()), Some(name), "names are found");
+    }
+    assert_eq!(Name::of("session_destroy"), None);
+    assert!(
+        !Name::PermissionsApprove.is_for_console(),
+        "the console asks nobody"
+    );
+}
+
+#[test]
+fn a_documented_default_is_the_real_one() {
+    for name in Name::ALL {
+        let input = name.definition().input_schema;
         for (key, field) in input["properties"].as_object().unwrap() {
             let text = field["description"].as_str().unwrap();
             assert!(!text.contains('\n'), "{name:?} {key}: {text}");
@@ -397,16 +417,11 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
             let explained = key == "context" || said == real;
             assert!(explained, "{name:?} {key} says {said:?}, it is {real:?}");
         }
-        let hints = tool.annotations.unwrap();
-        assert!(
-            hints.title.is_some() && hints.read_only_hint.is_some(),
-            "{name:?}"
-        );
-        let structured = name != Name::PermissionsApprove;
-        assert_eq!(tool.output_schema.is_some(), structured, "{name:?}");
-        assert_eq!(Name::of(name.as_str()), Some(name), "names are found");
     }
-    assert_eq!(Name::of("session_destroy"), None);
+}
+
+#[test]
+fn every_tool_can_be_named_in_a_rule_and_is_told_of() {
     let known = Name::ALL.map(Name::as_str).into_iter();
     let in_rules = iris_domain::policy::IRIS_TOOLS.into_iter();
     assert_eq!(
@@ -419,10 +434,6 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         let row = format!("\n| `{}`", name.as_str());
         assert!(page.contains(&row), "docs/TOOLS.md tells of {name:?}");
     }
-    assert!(
-        !Name::PermissionsApprove.is_for_console(),
-        "the console asks nobody"
-    );
 }
 
 #[test]

@@ -49,6 +49,12 @@ pub(super) struct Open {
 const TAKEN_BEFORE: &str = "[Iris: you had this message before, and Iris ended before your answer arrived. Permission requests that waited were withdrawn. What you did is done: see how things are, do nothing twice, and answer it now.]";
 
 impl Open {
+    /// It reached an agent, in this run or in an earlier one: its time to be delivered does not matter any
+    /// more, even if it has to be written again.
+    fn was_delivered(&self) -> bool {
+        self.written || self.message.delivered_at.is_some()
+    }
+
     /// The id by which the agent knows it.
     fn given_as(&self) -> MessageId {
         message::given_as(self.message.id, self.taken)
@@ -284,7 +290,7 @@ impl Supervisor {
         let over: Vec<(MessageId, bool)> = self
             .open
             .iter()
-            .filter(|(_, open)| !open.written && open.message.is_expired(now))
+            .filter(|(_, open)| !open.was_delivered() && open.message.is_expired(now))
             .map(|(id, open)| (*id, open.parked.is_some()))
             .collect();
         for (id, parked) in over {
@@ -294,7 +300,7 @@ impl Supervisor {
                 self.step(Event::Drop(id, Settled::Expired));
             }
         }
-        let waiting = self.open.values().filter(|open| !open.written);
+        let waiting = self.open.values().filter(|open| !open.was_delivered());
         let next = waiting.filter_map(|open| open.message.expires_at).min();
         self.expired_at = next.map(|next| {
             let left = next.duration_since(now);

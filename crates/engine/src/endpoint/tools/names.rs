@@ -250,8 +250,9 @@ impl Name {
             .with_annotations(reads("Report a conversation")),
             Self::SessionCancel => Tool::new(
                 self.as_str(),
-                "Ends the turn that runs in your conversation with a team; with messageId, takes that \
-                 message back if it still waits. The conversation goes on with the next message.",
+                "Ends the turn that runs in your conversation with a team. With messageId, only that \
+                 message: if it waits it is taken back, if it is at work its turn is ended. The \
+                 conversation goes on with the next message.",
                 schema::of::<report::CancelArguments>(),
             )
             .with_raw_output_schema(schema::of::<report::Cancelled>())

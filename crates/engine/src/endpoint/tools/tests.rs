@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _};
 use iris_domain::{
@@ -104,14 +104,14 @@ fn list_teams_has_the_published_fields() {
 
 #[test]
 fn team_status_tells_each_caller_of_its_own_conversation() {
-    let console = json_of(&teams::status(&snapshot(), &Party::Console, None, true).unwrap());
+    let console = json_of(&teams::status(&snapshot(), &Party::Console, None, true, 10).unwrap());
     assert_eq!(console["teams"][0]["status"], "awake");
     assert_eq!(console["teams"][0]["state"], "working");
     assert_eq!(console["teams"][0]["pid"], 42);
     assert_eq!(console["teams"][1]["status"], "asleep");
     assert_eq!(
         console["pool"],
-        json!({ "activeProcesses": 1, "queuedMessages": 2 })
+        json!({ "activeProcesses": 1, "maxProcesses": 10, "queuedMessages": 2 })
     );
     assert_eq!(
         console["notifications"],
@@ -120,7 +120,7 @@ fn team_status_tells_each_caller_of_its_own_conversation() {
 
     let red = Party::Team(team("red"));
     let blue = team("blue");
-    let other = json_of(&teams::status(&snapshot(), &red, Some(&blue), false).unwrap());
+    let other = json_of(&teams::status(&snapshot(), &red, Some(&blue), false, 10).unwrap());
     assert_eq!(
         other["teams"].as_array().unwrap().len(),
         1,
@@ -137,7 +137,7 @@ fn team_status_tells_each_caller_of_its_own_conversation() {
     );
     assert_eq!(other.get("notifications"), None);
 
-    let missing = teams::status(&snapshot(), &red, Some(&team("green")), true).unwrap_err();
+    let missing = teams::status(&snapshot(), &red, Some(&team("green")), true, 10).unwrap_err();
     assert_eq!(missing.code, Code::NotFound);
 }
 
@@ -383,20 +383,6 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         ] {
             assert!(!all.contains(odd), "{name:?} has {odd}: {all}");
         }
-        for (key, field) in input["properties"].as_object().unwrap() {
-            let text = field["description"].as_str().unwrap();
-            assert!(!text.contains('\n'), "{name:?} {key}: {text}");
-            let said = text.split_once("Default: ").map(|(_, rest)| {
-                let end = rest.find(['.', ',', ';']).unwrap_or(rest.len());
-                rest[..end].to_owned()
-            });
-            let real = field.get("default").map(|value| match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            });
-            let explained = key == "context" || said == real;
-            assert!(explained, "{name:?} {key} says {said:?}, it is {real:?}");
-        }
         let hints = tool.annotations.unwrap();
         assert!(
             hints.title.is_some() && hints.read_only_hint.is_some(),
@@ -411,6 +397,43 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         !Name::PermissionsApprove.is_for_console(),
         "the console asks nobody"
     );
+}
+
+#[test]
+fn a_documented_default_is_the_real_one() {
+    for name in Name::ALL {
+        let input = name.definition().input_schema;
+        for (key, field) in input["properties"].as_object().unwrap() {
+            let text = field["description"].as_str().unwrap();
+            assert!(!text.contains('\n'), "{name:?} {key}: {text}");
+            let said = text.split_once("Default: ").map(|(_, rest)| {
+                let end = rest.find(['.', ',', ';']).unwrap_or(rest.len());
+                rest[..end].to_owned()
+            });
+            let real = field.get("default").map(|value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            let explained = key == "context" || said == real;
+            assert!(explained, "{name:?} {key} says {said:?}, it is {real:?}");
+        }
+    }
+}
+
+#[test]
+fn every_tool_can_be_named_in_a_rule_and_is_told_of() {
+    let known = Name::ALL.map(Name::as_str).into_iter();
+    let in_rules = iris_domain::policy::IRIS_TOOLS.into_iter();
+    assert_eq!(
+        known.collect::<BTreeSet<_>>(),
+        in_rules.collect::<BTreeSet<_>>(),
+        "a rule may name each of them"
+    );
+    let page = include_str!("../../../../../docs/TOOLS.md");
+    for name in Name::ALL {
+        let row = format!("\n| `{}`", name.as_str());
+        assert!(page.contains(&row), "docs/TOOLS.md tells of {name:?}");
+    }
 }
 
 #[test]

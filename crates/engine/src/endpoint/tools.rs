@@ -301,4 +301,6 @@ fn failed(name: Name, problem: &Problem) -> CallToolResult {
 }
 
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 use iris_domain::{
     Problem,
     approval::Together,
-    config::{RuleMistake, RulesView},
+    config::{PolicyTemplate, RuleMistake, RulesView},
     connection_test::TestStep,
     decision::{Answer, Surface},
     freeze::FrozenView,
@@ -59,8 +59,10 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         wake,
         sleep,
         send,
-        interrupt,
         sessions::list_sessions,
+        sessions::interrupt,
+        sessions::messages,
+        sessions::cancel_message,
         sessions::fork_session,
         sessions::reboot_session,
         sessions::delete_session,
@@ -72,6 +74,7 @@ pub(crate) fn register(builder: Builder<Wry>) -> Builder<Wry> {
         remove_team,
         team_settings,
         team_rules,
+        policy_templates,
         common_rules,
         check_rules,
         preview_team,
@@ -213,16 +216,6 @@ async fn send(
         .await)
 }
 
-/// Interrupts what the user's conversation with a team is doing.
-#[tauri::command]
-async fn interrupt(shell: State<'_, Shell>, team: Value) -> Answered<()> {
-    shell
-        .engine
-        .interrupt(parsed("team", team)?, human(Surface::Window))
-        .await
-        .map(drop)
-}
-
 /// Stops the agents of a team, or all, where they stand; what the process tables show then.
 #[tauri::command]
 async fn freeze(shell: State<'_, Shell>, team: Option<TeamName>) -> Answered<FrozenView> {
@@ -275,6 +268,12 @@ fn team_settings(shell: State<'_, Shell>, name: Value) -> Answered<TeamEdit> {
 fn team_rules(shell: State<'_, Shell>, name: Option<Value>) -> Answered<RulesView> {
     let name: Option<TeamName> = name.map(|name| parsed("name", name)).transpose()?;
     shell.engine.config.rules_of(name.as_ref())
+}
+
+/// The ready-made policies.
+#[tauri::command]
+fn policy_templates() -> [PolicyTemplate; 3] {
+    PolicyTemplate::all()
 }
 
 /// The rules that hold for all teams.
@@ -497,7 +496,7 @@ mod tests {
             .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
             .map(|name| format!("allow-{}", name.replace('_', "-")))
             .collect();
-        assert_eq!(commands.len(), 55, "build.rs lists the commands one a line");
+        assert_eq!(commands.len(), 58, "build.rs lists the commands one a line");
         let mut expected: Vec<&str> = vec!["core:event:allow-listen", "core:event:allow-unlisten"];
         expected.extend(commands.iter().map(String::as_str));
         assert_eq!(

@@ -18,6 +18,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Between two looks at a file.
+const A_MOMENT: Duration = Duration::from_millis(2);
 
 fn main() -> Outcome<()> {
     let mut fake = Fake::start()?;
@@ -41,10 +43,9 @@ fn fail(why: &str) -> Outcome<()> {
 struct Fake {
     words: HashSet<String>,
     session: String,
-    /// Where it keeps that the conversation exists.
+    /// Its record of the conversation, as the real one keeps it: what it took, and what it answered.
     file: PathBuf,
-    /// Where it keeps which messages it answered, and which it began with.
-    done: PathBuf,
+    /// Where it keeps which messages it began with.
     ran: PathBuf,
     reconnected: bool,
     /// The message of a turn that hangs.
@@ -73,7 +74,6 @@ impl Fake {
         let file = dir.join(format!("{session}.jsonl"));
         let fake = Self {
             words,
-            done: dir.join(format!("{session}.done")),
             ran: dir.join(format!("{session}.ran")),
             session,
             file,
@@ -181,16 +181,28 @@ impl Fake {
         if self.running.is_some() {
             fail("fake: a message came while a turn ran")?;
         }
-        std::fs::write(&self.file, "")?;
-        if lines(&self.done)?.any(|done| done == message) {
-            // As the real one: what it answered is not answered twice.
+        let id = format!(r#""uuid":"{message}""#);
+        if lines(&self.file)?.any(|line| line.contains(&id)) {
+            // As the real one: what it took is not taken twice, be it answered or cut short.
             return lifecycle(message, "completed");
         }
+        let content = json!([{"type": "text", "text": text}]);
+        self.keep(
+            "user",
+            message,
+            None,
+            &json!({"role": "user", "content": content}),
+        )?;
         append(&self.ran, message)?;
         lifecycle(message, "queued")?;
         lifecycle(message, "started")?;
         say(&json!({"type": "system", "subtype": "init", "session_id": self.session}))?;
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        // Of a note before the message it takes none.
+        let task = match text.strip_prefix("[Iris: ") {
+            Some(noted) => noted.split_once("]\n\n").map_or("", |(_, task)| task),
+            None => text,
+        };
+        let (word, rest) = task.split_once(' ').unwrap_or((task, ""));
         let answer = match word {
             "crash" => return fail("fake: crashed in a turn"),
             "hang" => {
@@ -223,6 +235,14 @@ impl Fake {
                 }
                 write_raw(b"\n")?;
                 "after it".to_owned()
+            }
+            // Answers when that file is there: the test says when the turn ends.
+            "when" => {
+                let (gate, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                while !Path::new(gate).exists() {
+                    sleep(A_MOMENT);
+                }
+                rest.to_owned()
             }
             "session" => self.session.clone(),
             "args" => std::env::args().collect::<Vec<_>>().join("\n"),
@@ -261,11 +281,20 @@ impl Fake {
             _ => text.to_owned(),
         };
         say(&assistant("let me see"))?;
-        append(&self.done, message)?;
+        let content = json!([{"type": "text", "text": answer}]);
+        let said = json!({"id": "m", "stop_reason": "end_turn", "content": content});
+        let id = uuid::Uuid::new_v4().to_string();
+        self.keep("assistant", &id, Some(message), &said)?;
         if word == "answer-lost" {
             sleep(FOR_EVER);
         }
         end(message, &answer, false)
+    }
+
+    /// Keeps an entry of the conversation.
+    fn keep(&self, kind: &str, id: &str, before: Option<&str>, message: &Value) -> Outcome<()> {
+        let entry = json!({"type": kind, "uuid": id, "parentUuid": before, "message": message});
+        append(&self.file, &entry.to_string())
     }
 }
 

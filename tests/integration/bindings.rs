@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fs, path::Path};
 use iris_domain::{
     approval::Together,
     audit::{Filter, Row},
-    config::{RuleMistake, RulesView},
+    config::{PolicyTemplate, RuleMistake, RulesView},
     connection_test::TestStep,
     conversation::{Deleted, Forked, Listed, Rebooted},
     decision::{Answer, Surface},
     grant::Scope,
-    message::SendOutcome,
+    message::{Message, SendOutcome},
     replay::{Consequences, Explained, Preview, Replay},
     snapshot::Snapshot,
     target::TargetMistakes,
@@ -37,6 +37,7 @@ fn typescript_types_are_up_to_date() {
     Consequences::export_all(&config).unwrap();
     RulesView::export_all(&config).unwrap();
     RuleMistake::export_all(&config).unwrap();
+    PolicyTemplate::export_all(&config).unwrap();
     Explained::export_all(&config).unwrap();
     Surface::export_all(&config).unwrap();
     Query::export_all(&config).unwrap();
@@ -45,6 +46,7 @@ fn typescript_types_are_up_to_date() {
     Rebooted::export_all(&config).unwrap();
     Deleted::export_all(&config).unwrap();
     Forked::export_all(&config).unwrap();
+    Message::export_all(&config).unwrap();
 
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/bindings"));
     let fresh = files(fresh.path());

@@ -20,6 +20,7 @@ pub use verbs::{Pending, Row, Sending};
 
 use crate::{
     desktop::WebDriver,
+    dying::Dying,
     model::FakeModel,
     network::Inside,
     processes::{self, Process},
@@ -159,6 +160,41 @@ impl Iris {
         let (program, endpoint) = setup::serve(self.dir.path(), &self.env, &self.inside).await;
         self.runner = Runner::Serve(program);
         self.endpoint = endpoint;
+    }
+
+    /// Starts `iris serve` again on the same home, so that it dies where `dying` says; returns when
+    /// it is ready, or has died.
+    pub async fn restart_dying(&mut self, dying: &Dying) {
+        drop(std::mem::replace(&mut self.runner, Runner::Gone));
+        let mut env = self.env.clone();
+        for (name, value) in dying.variables() {
+            env.insert(name.into(), value.into());
+        }
+        let program = setup::begin(self.dir.path(), &env, &self.inside);
+        self.runner = Runner::Serve(program);
+        let endpoint = wait::eventually("Iris is ready or has died", async || {
+            let said = self.stdout();
+            let ready = said
+                .lines()
+                .find_map(|line| line.strip_prefix(setup::READY));
+            match ready {
+                Some(endpoint) => Some(Some(endpoint.trim().to_owned())),
+                None => self.has_died().then_some(None),
+            }
+        })
+        .await;
+        if let Some(endpoint) = endpoint {
+            self.endpoint = endpoint;
+        }
+    }
+
+    /// Whether it ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        match &mut self.runner {
+            Runner::Serve(program) | Runner::Desktop(program) => program.ended().is_some(),
+            Runner::Driven(_) => self.desktop_process().is_none(),
+            Runner::Gone => true,
+        }
     }
 
     /// Ends Iris as its user does, and checks that it ends well and leaves nothing running.

@@ -13,6 +13,7 @@
 )]
 
 pub mod desktop;
+pub mod dying;
 pub mod iris;
 pub mod model;
 pub mod network;
@@ -25,7 +26,8 @@ pub mod sshd;
 pub mod wait;
 
 pub use desktop::Desktop;
-pub use iris::{Iris, Setup};
+pub use dying::Dying;
+pub use iris::{Bridge, Iris, Setup};
 pub use model::FakeModel;
 pub use network::Network;
 pub use receiver::Receiver;

@@ -9,7 +9,7 @@ const SLACK = { channel: 'C1', approvers: ['U1', 'U2'], appToken: 'app', botToke
 
 async function settings(prepare: (api: FakeApi) => void = () => undefined) {
   const opened = await open({ teams: [aTeam('api')] }, prepare);
-  await press('5');
+  await press('6');
   await settle();
   return opened;
 }

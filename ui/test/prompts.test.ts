@@ -209,7 +209,7 @@ describe('settings', () => {
 
   test('name what is remembered, where, and forget it when asked twice', async () => {
     const { api } = await open({ teams: [aTeam('api')] }, (api) => (api.secrets = secrets));
-    await press('5');
+    await press('6');
     const rows = () => [...document.querySelectorAll('[data-testid="secret-row"]')].map((r) => r.textContent?.replace(/\s+/g, ' '));
     expect(rows()[0]).toContain('Passphrase of the key /k');
     expect(rows()[0]).toContain('in the keychain');

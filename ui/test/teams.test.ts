@@ -199,7 +199,7 @@ test('keys switch views and move through a list, but not while typing', async ()
   expect(iris.teamName).toBe('b');
   await press('1', {}, get('team-send-text'));
   expect(iris.view, 'a digit in a text is text').toBe('teams');
-  await press('4');
+  await press('5');
   expect(iris.view).toBe('activity');
 });
 

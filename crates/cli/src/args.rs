@@ -3,6 +3,8 @@
 mod agent;
 mod audit;
 mod log;
+mod messages;
+mod policy;
 mod session;
 
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use iris_domain::ids::TeamName;
 pub use agent::Agent;
 pub use audit::{Audit, AuditCommand, Filters};
 pub use log::Log;
+pub use messages::{Messages, MessagesCommand};
+pub use policy::{Explain, Policy, Template};
 pub use session::{Pair, Session};
 
 /// Lets Claude Code teams work while you answer their permission requests.
@@ -140,11 +144,10 @@ pub enum Command {
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
-    /// Interrupt what a team does for you
-    Interrupt {
-        /// Which.
-        team: TeamName,
-    },
+    /// Interrupt what a team does for you, or with --from for another team
+    Interrupt(Pair),
+    /// Show the latest messages and what became of them; take one back
+    Messages(Messages),
     /// List the kinds of agents, or print what one is told
     #[command(subcommand)]
     Agent(Agent),
@@ -163,7 +166,7 @@ pub enum Command {
     /// The verdict is allow, deny or ask. What was granted to the whole team counts while Iris runs;
     /// without a running Iris the config file tells.
     Explain(Explain),
-    /// Try other rules on the requests of the past
+    /// Try other rules on the requests of the past; show ready-made ones
     #[command(subcommand)]
     Policy(Policy),
     /// Print the headers for Iris's MCP server, for Claude Code's headersHelper
@@ -305,6 +308,14 @@ pub struct Add {
     /// What happens to a request that no rule decides.
     #[arg(long, value_enum)]
     pub grant_permission: Option<Grant>,
+    /// Begin with these rules: `iris policy templates` shows them.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TEMPLATE",
+        conflicts_with = "grant_permission"
+    )]
+    pub policy: Option<Template>,
     /// The host: `user@host`, a name of ~/.ssh/config, or what you type after `ssh`.
     #[arg(long, value_name = "DESTINATION")]
     pub remote: Option<String>,
@@ -419,34 +430,6 @@ pub enum Config {
     Schema,
 }
 
-/// A request that nobody makes.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// Whose agents.
-    pub team: TeamName,
-    /// The tool: `Bash`, `Edit`, `mcp__github__create_issue`, …
-    pub tool: String,
-    /// The tool's input, a JSON object; `-` reads it from stdin.
-    #[arg(value_name = "INPUT_JSON")]
-    pub input: String,
-}
-
-/// Commands on rules.
-#[derive(Debug, Subcommand)]
-pub enum Policy {
-    /// Say what a draft of the config would newly allow, ask and deny of what was asked
-    Replay {
-        /// The draft: a whole config file.
-        file: PathBuf,
-        /// The requests of this team only.
-        #[arg(long)]
-        team: Option<TeamName>,
-        /// The last so many requests; 0 is all.
-        #[arg(long, default_value_t = 500)]
-        limit: u32,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -493,6 +476,10 @@ mod tests {
             "team remove api",
             "send api hello --timeout 5",
             "interrupt api",
+            "interrupt api --from web --json",
+            "messages",
+            "messages --team api --from console --limit 5 --json",
+            "messages cancel 6f1c2c8e-3f0b-4a55-9f3e-1d1b6b7f0a11",
             "audit",
             "audit --team api --limit 3 --json",
             "audit --kind auth --decision deny --tool Bash --by human:cli --since 7d --until 2026-11-26 --search git",
@@ -505,6 +492,9 @@ mod tests {
             "config schema",
             "explain api Bash {}",
             "explain api Bash - --json",
+            "team add api . --policy balanced",
+            "policy templates",
+            "policy templates balanced --json",
             "policy replay draft.json",
             "policy replay draft.json --team api --limit 0 --json",
             "headers",
@@ -544,9 +534,12 @@ mod tests {
             "approve k3 --what tool",
             "approve k3 --rule Read",
             "grants revoke",
+            "messages cancel k3",
             "secrets set npm value",
             "explain api Bash",
             "policy replay",
+            "policy templates yolo",
+            "team add api . --policy balanced --grant-permission yes",
             "team start console",
             "team start a/b",
             "audit --limit x",

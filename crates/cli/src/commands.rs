@@ -4,6 +4,7 @@ use std::{io::Read as _, time::Duration};
 
 use iris_domain::{
     Problem,
+    config::PolicyTemplate,
     decision::Verb,
     display::visible,
     ids::TeamName,
@@ -13,7 +14,7 @@ use iris_domain::{
 };
 use iris_engine::{
     clock,
-    config_file::{RemoteOptionsEdit, TeamEdit},
+    config_file::{RemoteOptionsEdit, RulesEdit, TeamEdit},
     control::{Command, PendingItem, StatusReply},
 };
 use jiff::Timestamp;
@@ -243,11 +244,16 @@ fn new_team(add: args::Add) -> Result<TeamEdit, Problem> {
         identity: add.identity,
         ..RemoteOptionsEdit::default()
     };
+    let template = add.policy.map(PolicyTemplate::from);
     Ok(TeamEdit {
         path: Some(path),
         description: add.description,
         color: add.color,
-        grant_permission: add.grant_permission.map(Into::into),
+        grant_permission: match &template {
+            Some(template) => Some(template.grant_permission),
+            None => add.grant_permission.map(Into::into),
+        },
+        approval_policy: template.as_ref().map(RulesEdit::from),
         remote: add.remote,
         remote_options: (options != RemoteOptionsEdit::default()).then_some(options),
         enable_reverse_mcp: add.tunnel.then_some(true),
@@ -391,17 +397,6 @@ fn from_stdin() -> Result<String, Problem> {
     Ok(text)
 }
 
-pub fn interrupt(context: &Context, team: TeamName) -> Result<u8, Problem> {
-    let reply = context
-        .client()
-        .call(&Command::Interrupt { team: team.clone() })?;
-    context.out.show(&reply, || match reply["interrupted"] {
-        Value::Bool(true) => format!("{team} was interrupted."),
-        _ => format!("{team} was doing nothing for you."),
-    })?;
-    Ok(DONE)
-}
-
 pub fn headers(context: &Context) -> Result<u8, Problem> {
     // One line and nothing else, with and without --json: Claude Code reads it.
     context
@@ -470,6 +465,7 @@ mod tests {
             port: Some(2222),
             identity: None,
             tunnel: true,
+            policy: None,
             tunnel_port: None,
             claude: None,
         };

@@ -10,6 +10,7 @@ mod install;
 mod links;
 mod log;
 mod mcp;
+mod messages;
 mod output;
 mod outside;
 mod policy;
@@ -116,7 +117,8 @@ fn run(cli: Cli, env: Environment) -> Result<u8, Problem> {
             text,
             timeout,
         } => commands::send(&context, team, text, timeout),
-        Command::Interrupt { team } => commands::interrupt(&context, team),
+        Command::Interrupt(pair) => sessions::interrupt(&context, pair),
+        Command::Messages(args) => messages::messages(&context, args),
         Command::Agent(command) => agents::agent(&context, command),
         Command::Session(command) => sessions::session(&context, command),
         Command::Audit(audit) => records::audit(&context, *audit),

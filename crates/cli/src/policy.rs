@@ -5,7 +5,7 @@ use std::{io::Read as _, path::Path};
 
 use iris_domain::{
     Problem,
-    config::Config,
+    config::{Config, PolicyTemplate},
     decision::who,
     display::visible,
     ids::TeamName,
@@ -90,12 +90,79 @@ fn invalid(message: String, hint: &str) -> Problem {
 }
 
 pub fn policy(context: &Context, command: Policy) -> Result<u8, Problem> {
-    let Policy::Replay { file, team, limit } = command;
-    let Some(replay) = replay(context, &file, team, limit)? else {
-        return Ok(FAILED);
-    };
-    context.out.show(&replay, || replay_text(&replay))?;
+    match command {
+        Policy::Replay { file, team, limit } => {
+            let Some(replay) = replay(context, &file, team, limit)? else {
+                return Ok(FAILED);
+            };
+            context.out.show(&replay, || replay_text(&replay))?;
+        }
+        Policy::Templates { template: None } => {
+            let all = PolicyTemplate::all();
+            let texts = || all.iter().map(in_words).collect::<Vec<_>>().join("\n");
+            context.out.show(&all, || {
+                format!(
+                    "{}\n`iris policy templates NAME` shows the rules, `iris team add … --policy NAME` begins with them.",
+                    texts()
+                )
+            })?;
+        }
+        Policy::Templates {
+            template: Some(template),
+        } => {
+            let template = PolicyTemplate::from(template);
+            let text = || format!("{}\n{}", in_words(&template), in_config(&template));
+            context.out.show(&template, text)?;
+        }
+    }
     Ok(DONE)
+}
+
+/// What a template does, for people.
+fn in_words(template: &PolicyTemplate) -> String {
+    let mut text = format!("{}: {}\n", template.name, template.says);
+    for (head, items) in [
+        ("by itself", template.allows),
+        ("asks you", template.asks),
+        ("never", template.denies),
+    ] {
+        for (at, item) in items.iter().enumerate() {
+            let head = if at == 0 { head } else { "" };
+            text.push_str(&format!("  {head:<10}{item}\n"));
+        }
+    }
+    if let Some(mind) = template.mind {
+        text.push_str(&format!("  {:<10}{mind}\n", "mind"));
+    }
+    text
+}
+
+/// The fields of a team that say the same.
+fn in_config(template: &PolicyTemplate) -> String {
+    let mut text = format!(
+        "\"grantPermission\": \"{}\",\n\"approvalPolicy\": {{\n",
+        template.grant_permission.as_str()
+    );
+    for (at, (list, rules)) in [
+        ("deny", &template.deny),
+        ("requireApproval", &template.require_approval),
+        ("autoApprove", &template.auto_approve),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let rules: Vec<String> = rules
+            .iter()
+            .map(|rule| format!("    {}", Value::from(*rule)))
+            .collect();
+        let comma = if at < 2 { "," } else { "" };
+        text.push_str(&format!(
+            "  \"{list}\": [\n{}\n  ]{comma}\n",
+            rules.join(",\n")
+        ));
+    }
+    text.push('}');
+    text
 }
 
 /// `None`: a config has errors, which are told.
@@ -200,6 +267,26 @@ mod tests {
             let problem = input_of(text).unwrap_err();
             assert_eq!(problem.code, Code::InvalidInput, "{text}");
             assert!(problem.hint.contains("JSON object"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_shown_as_it_stands_in_the_config() {
+        for template in PolicyTemplate::all() {
+            let text = format!(
+                "{{ \"teams\": {{ \"a\": {{ \"path\": \"/p\", {} }} }} }}",
+                in_config(&template)
+            );
+            let parsed = iris_domain::config::parse(&text, |_| None);
+            assert_eq!(parsed.problems, [], "{text}");
+            let config = parsed.config.unwrap();
+            let policy = &config.teams.values().next().unwrap().approval_policy;
+            assert_eq!(policy.auto_approve, template.auto_approve);
+            assert_eq!(policy.require_approval, template.require_approval);
+            assert_eq!(policy.deny, template.deny);
+            for word in template.allows.iter().chain(template.asks) {
+                assert!(in_words(&template).contains(word));
+            }
         }
     }
 

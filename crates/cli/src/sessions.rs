@@ -70,6 +70,22 @@ pub fn session(context: &Context, command: Session) -> Result<u8, Problem> {
     Ok(DONE)
 }
 
+pub fn interrupt(context: &Context, Pair { team, from }: Pair) -> Result<u8, Problem> {
+    let reply = context.client().call(&Command::Interrupt {
+        team: team.clone(),
+        from: from.clone(),
+    })?;
+    let whom = match &from {
+        Party::Console => "you".to_owned(),
+        Party::Team(from) => from.to_string(),
+    };
+    context.out.show(&reply, || match reply["interrupted"] {
+        Value::Bool(true) => format!("{team} was interrupted."),
+        _ => format!("{team} was doing nothing for {whom}."),
+    })?;
+    Ok(DONE)
+}
+
 fn whose(from: &Party) -> String {
     match from {
         Party::Console => "Your".to_owned(),
@@ -90,13 +106,27 @@ fn sessions_text(sessions: &[Listed]) -> String {
         return "No conversation yet. `iris send TEAM TEXT` begins one.".to_owned();
     }
     table(
-        ["FROM", "TEAM", "STATE", "QUEUED", "LAST USED", "SESSION"],
+        [
+            "FROM",
+            "TEAM",
+            "STATE",
+            "QUEUED",
+            "MESSAGES",
+            "COST",
+            "LAST USED",
+            "SESSION",
+        ],
         sessions.iter().map(|session| {
             [
                 session.from.to_string(),
                 session.to.to_string(),
                 session.state.as_str().to_owned(),
                 session.queued.to_string(),
+                session.messages.to_string(),
+                match session.spent {
+                    Some(spent) => format!("${:.2}", spent.cost_usd),
+                    None => "-".to_owned(),
+                },
                 session.last_used.strftime("%F %H:%M UTC").to_string(),
                 session.id.to_string(),
             ]

@@ -21,6 +21,7 @@ mod schema;
 mod shape;
 mod shown;
 mod sources;
+mod templates;
 mod text;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use self::{
     schema::schema,
     shown::shown,
     sources::{RuleSource, RuleSources},
+    templates::PolicyTemplate,
 };
 use crate::ids::TeamName;
 

@@ -8,6 +8,7 @@ use crate::{
     Problem,
     ids::{Party, SessionId, TeamName},
     snapshot::TeamState,
+    transcript::Spent,
 };
 
 /// A conversation as listed, whether or not it was used since Iris started.
@@ -34,6 +35,13 @@ pub struct Listed {
     /// When it was last used.
     #[cfg_attr(feature = "bindings", ts(type = "string"))]
     pub last_used: Timestamp,
+    /// How many messages went this way, of those that are still known of.
+    #[cfg_attr(feature = "bindings", ts(type = "number"))]
+    pub messages: u64,
+    /// What it cost; absent: nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub spent: Option<Spent>,
 }
 
 /// What became of Claude Code's own record of a conversation, on the disk of the team's host.

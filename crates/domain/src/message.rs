@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem,
+    display::shortened,
     ids::{MessageId, Party, SessionId, TeamName},
     problem::Code,
     session::Settled,
@@ -31,6 +32,11 @@ pub const TTL_DAYS_MAX: u32 = 365;
 /// How long what became of a message is kept, days: a sender that asks later is told that nothing
 /// is known.
 pub const KEPT_DAYS: u32 = 30;
+
+/// Messages that are listed at once, at most.
+pub const LISTED_MAX: u32 = 200;
+/// What a list tells of a text, characters.
+const LISTED_TEXT_MAX: usize = 2000;
 
 /// How far a message is. Kept in the database under these words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -165,6 +171,16 @@ impl Message {
         }
     }
 
+    /// As it is listed: of long texts the head and the tail.
+    pub fn listed(self) -> Self {
+        let short = |text: String| shortened(&text, LISTED_TEXT_MAX);
+        Self {
+            text: short(self.text),
+            response: self.response.map(short),
+            ..self
+        }
+    }
+
     /// Whether its time to be delivered is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
@@ -174,7 +190,7 @@ impl Message {
 /// What becomes of a message that an earlier Iris left.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AtStart {
-    /// It is delivered, or delivered again under its own id: Claude Code takes no message twice.
+    /// It is delivered, or delivered again: Claude Code says which messages it took before.
     GoesOn,
     /// It ends so.
     Ends(MessageState, Problem),
@@ -188,6 +204,13 @@ pub fn expiry(created_at: Timestamp, ttl_days: u32) -> Timestamp {
     created_at
         .checked_add(SignedDuration::from_hours(i64::from(days) * 24))
         .unwrap_or(Timestamp::MAX)
+}
+
+/// The id under which a message is given to an agent. Claude Code takes each once, and one whose turn
+/// was cut short by an end of Iris not again either (measured): what is to go on then goes under the
+/// next one. It follows from the message's own, so that no further end can make it two.
+pub fn given_as(id: MessageId, times_before: u32) -> MessageId {
+    MessageId::from_u128(id.as_u128().wrapping_add(times_before.into()))
 }
 
 /// The state, the answer and the error of a message that ended so.

@@ -16,7 +16,7 @@ pub use failure::{ended, not_signed_in, not_started, turn_problem};
 pub use find::find;
 pub use invocation::{Invocation, SESSION_VAR, TOKEN_VAR, fork_args, mark, started_with};
 pub use permission::permission_answer;
-pub use record::{CONFIG_VARS, config_dir, forget};
+pub use record::{CONFIG_VARS, answer, config_dir, forget};
 pub use stream::{
     Event, MessageState, Refused, TurnResult, Unreadable, answer_permission, answer_request,
     decode, initialize, interrupt, is_signed_out, mcp_reconnect, mcp_state, mcp_status,

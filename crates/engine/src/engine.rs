@@ -411,15 +411,6 @@ impl Engine {
         self.teams.send(Party::Console, team, text, at_most).await
     }
 
-    /// Interrupts the console's running turn because a human said so. `Ok(false)`: nothing ran.
-    ///
-    /// # Errors
-    /// `NotFound`: there is no such team.
-    pub async fn interrupt(&self, team: TeamName, human: Human) -> Result<bool, Problem> {
-        self.note_operation("team.interrupt", &team, human).await;
-        self.teams.interrupt(Party::Console, team).await
-    }
-
     /// Tries everything that Slack is needed for once, because a human said so: a line appears in the channel.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use iris_domain::{
     conversation::{Deleted, Forked, Listed, Rebooted},
     decision::Surface,
+    message::{LISTED_MAX, Message},
 };
 use iris_engine::human;
 use serde_json::Value;
@@ -15,6 +16,35 @@ use crate::shell::Shell;
 #[tauri::command]
 pub(super) async fn list_sessions(shell: State<'_, Shell>) -> Answered<Vec<Listed>> {
     shell.engine.sessions(None).await
+}
+
+/// Interrupts what a pair's conversation is doing; says whether something ran.
+#[tauri::command]
+pub(super) async fn interrupt(shell: State<'_, Shell>, from: Value, to: Value) -> Answered<bool> {
+    let (from, to) = (parsed("from", from)?, parsed("to", to)?);
+    let human = human(Surface::Window);
+    shell.engine.interrupt(from, to, human).await
+}
+
+/// The latest messages of a pair, newest first.
+#[tauri::command]
+pub(super) async fn messages(
+    shell: State<'_, Shell>,
+    from: Value,
+    to: Value,
+) -> Answered<Vec<Message>> {
+    let (from, to) = (parsed("from", from)?, parsed("to", to)?);
+    shell
+        .engine
+        .messages(Some(from), Some(to), LISTED_MAX)
+        .await
+}
+
+/// Takes a message back that waits, or interrupts its turn; says whether it had not ended.
+#[tauri::command]
+pub(super) async fn cancel_message(shell: State<'_, Shell>, id: Value) -> Answered<bool> {
+    let human = human(Surface::Window);
+    shell.engine.cancel_message(parsed("id", id)?, human).await
 }
 
 /// Opens a copy of a pair's conversation in the user's terminal.

@@ -238,7 +238,7 @@ impl House {
     /// What the agents began with, in order.
     pub fn ran(&self) -> Vec<String> {
         let dir = self.dir.path().join("home/.claude/projects/-fake");
-        let files = std::fs::read_dir(dir).unwrap().flatten();
+        let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
         let ran = files.filter(|file| file.file_name().to_string_lossy().ends_with(".ran"));
         ran.flat_map(|file| {
             let text = std::fs::read_to_string(file.path()).unwrap();

@@ -270,10 +270,19 @@ impl Setup {
     }
 }
 
-/// Starts `iris serve` on any port and waits until it is ready; its endpoint. Signals for a file
-/// that grew too large are ignored, so that a test can fill the disk (`prlimit --fsize`) and see an
-/// error where a full disk would give one.
+/// Starts `iris serve` on any port and waits until it is ready; its endpoint.
 pub(super) async fn serve(dir: &Path, env: &Variables, inside: &Inside) -> (Program, String) {
+    let mut program = begin(dir, env, inside);
+    let endpoint = program.line(READY).await;
+    (program, endpoint)
+}
+
+/// What `iris serve` says when it is ready, before its endpoint.
+pub(super) const READY: &str = "ready ";
+
+/// Starts `iris serve` on any port. Signals for a file that grew too large are ignored, so that a
+/// test can fill the disk (`prlimit --fsize`) and see an error where a full disk would give one.
+pub(super) fn begin(dir: &Path, env: &Variables, inside: &Inside) -> Program {
     let mut command = inside.command("sh");
     command
         .args(["-c", "trap '' XFSZ; exec \"$0\" serve --port 0"])
@@ -286,7 +295,5 @@ pub(super) async fn serve(dir: &Path, env: &Variables, inside: &Inside) -> (Prog
             fs::rename(&path, logs.join(format!("{old}.before"))).expect("a log can be moved");
         }
     }
-    let mut program = Program::start("iris", &mut command, env, &logs, None);
-    let endpoint = program.line("ready ").await;
-    (program, endpoint)
+    Program::start("iris", &mut command, env, &logs, None)
 }

@@ -13,7 +13,9 @@ import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { GrantPermission } from '../bindings/GrantPermission';
 import type { ListedSession } from '../bindings/ListedSession';
+import type { Message } from '../bindings/Message';
 import type { Party } from '../bindings/Party';
+import type { PolicyTemplate } from '../bindings/PolicyTemplate';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
@@ -212,10 +214,14 @@ export interface Api {
   sleep(team: TeamName): Promise<void>;
   /** Gives a team a task and waits for the answer, at most `timeoutMs` milliseconds. */
   send(team: TeamName, text: string, timeoutMs: number): Promise<SendOutcome>;
-  /** Stops the running turn; the agent stays. */
-  interrupt(team: TeamName): Promise<void>;
   /** The conversations of all pairs, those that rest included. */
   listSessions(): Promise<ListedSession[]>;
+  /** Stops the running turn of a pair's conversation; the agent stays. Whether something ran. */
+  interrupt(from: Party, to: TeamName): Promise<boolean>;
+  /** The latest messages of a pair, newest first; of long texts the head and the tail. */
+  messages(from: Party, to: TeamName): Promise<Message[]>;
+  /** Takes a message back that waits, or stops the turn that answers it. Whether it had not ended. */
+  cancelMessage(id: string): Promise<boolean>;
   /** Opens a copy of a pair's conversation in the person's terminal. */
   forkSession(from: Party, to: TeamName): Promise<Forked>;
   /** Begins a new conversation for a pair; the old one stays until the new one is ready. */
@@ -235,6 +241,8 @@ export interface Api {
   teamSettings(name: TeamName): Promise<TeamEdit>;
   /** The rules of a team and those that hold besides; no name: of a new team. */
   teamRules(name?: TeamName): Promise<RulesView>;
+  /** The ready-made policies, the strictest first. */
+  policyTemplates(): Promise<PolicyTemplate[]>;
   /** The rules for all teams. */
   commonRules(): Promise<RulesView>;
   /** What is wrong with rules that are being typed, each; `null`: nothing. */
@@ -316,8 +324,10 @@ export const desktop: Api = {
   wake: (team) => invoke('wake', { team }),
   sleep: (team) => invoke('sleep', { team }),
   send: (team, text, timeoutMs) => invoke('send', { team, text, timeoutMs }),
-  interrupt: (team) => invoke('interrupt', { team }),
   listSessions: () => invoke('list_sessions'),
+  interrupt: (from, to) => invoke('interrupt', { from, to }),
+  messages: (from, to) => invoke('messages', { from, to }),
+  cancelMessage: (id) => invoke('cancel_message', { id }),
   forkSession: (from, to) => invoke('fork_session', { from, to }),
   rebootSession: (from, to) => invoke('reboot_session', { from, to }),
   deleteSession: (from, to) => invoke('delete_session', { from, to }),
@@ -329,6 +339,7 @@ export const desktop: Api = {
   removeTeam: (name) => invoke('remove_team', { name }),
   teamSettings: async (name) => withoutNulls(await invoke('team_settings', { name })),
   teamRules: (name) => invoke('team_rules', { name }),
+  policyTemplates: () => invoke('policy_templates'),
   commonRules: () => invoke('common_rules'),
   checkRules: (rules) => invoke('check_rules', { rules }),
   previewTeam: (name, edit) => invoke('preview_team', { name, edit }),

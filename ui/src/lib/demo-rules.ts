@@ -27,6 +27,15 @@ export function demoRules(api: FakeApi, types: boolean): void {
       config: { before: file(now), after: file({ ...now, ...edit.approvalPolicy }) },
     });
   };
+  if (location.hash.startsWith('#policy')) {
+    setTimeout(() => {
+      const select = document.querySelector<HTMLSelectElement>('[data-testid="team-policy-select"]');
+      if (!select) return;
+      select.value = 'balanced';
+      select.dispatchEvent(new Event('change', { bubbles: true }));
+      select.scrollIntoView();
+    }, 3500);
+  }
   if (!types) return;
   setTimeout(() => {
     document.querySelector<HTMLElement>('[data-testid="rule-list-autoApprove"] [data-testid="rule-add"]')?.click();

@@ -1,10 +1,11 @@
 // Made-up data for looking at the window in a browser (`npm run dev`). The address chooses the
-// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, `#pruned`, `#badrecord`, `#edited`, or a kind of question
-// of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
+// state (`#empty`, `#broken`, `#loading`, `#problem`, `#busy`, `#alike`, `#flood`, `#ended`, `#long`, `#task`, `#frozen`, `#badtest`, `#badslack`, `#pruned`, `#badrecord`, `#edited`, those of `demo-sessions.ts`, or a kind of question
+// of ssh: `#hostKey`; `#rules,2,team-edit,team-rules` types a rule, `#policy,2,team-edit` chooses a template) and, after a comma, keys to press, then test ids to click: `#,2j,team-edit` edits the second team.
 import type { PromptView } from '../bindings/PromptView';
 import type { Row } from '../bindings/Row';
 import type { Api } from './api';
 import { demoRules } from './demo-rules';
+import { demoSessions } from './demo-sessions';
 import { FakeApi, aPrompt, aTeam, anApproval, emptySnapshot, GOOD_TEST, problem } from './fake';
 
 const MIGRATE = `set -euo pipefail
@@ -151,6 +152,7 @@ export function demo(): Api {
     api.state.slack = { state: 'needsYou', channel: 'C0429OPS7', approvers: 2, problem: problem('forbidden', "Slack does not take the bot's token (`botToken`): invalid_auth.", "Install the app with the scope `chat:write`, and put the bot's token away with `iris secrets set`.") };
   }
   demoRules(api, wanted === 'rules');
+  demoSessions(api, wanted);
   if (wanted === 'badtest') {
     api.test = [
       ...GOOD_TEST.slice(0, 6),

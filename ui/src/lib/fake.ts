@@ -10,7 +10,9 @@ import type { FrozenView } from '../bindings/FrozenView';
 import type { GrantId } from '../bindings/GrantId';
 import type { Line } from '../bindings/Line';
 import type { ListedSession } from '../bindings/ListedSession';
+import type { Message } from '../bindings/Message';
 import type { Party } from '../bindings/Party';
+import type { PolicyTemplate } from '../bindings/PolicyTemplate';
 import type { Preview } from '../bindings/Preview';
 import type { Problem } from '../bindings/Problem';
 import type { PromptId } from '../bindings/PromptId';
@@ -30,6 +32,7 @@ import type { TranscriptQuery } from '../bindings/TranscriptQuery';
 import type { Api, Attention, AuditQuery, ChainCheck, CommonEdit, ExportFormat, OutsideSettings, Place, RemoteOptionsEdit, ResolvedHost, SecretItem, SlackEdit, TeamEdit, TestStep, WebhookItem, WebhookTest } from './api';
 import { asProblem } from './problem';
 import { problem, emptySnapshot, aTeam, aPreview, aRulesView, someConsequences, GOOD_TEST } from './samples';
+import { TEMPLATES } from './templates';
 
 export * from './samples';
 
@@ -45,10 +48,14 @@ export class FakeApi implements Api {
   rows: Row[] = [];
   /** What `verifyAudit` finds, beside the rows. */
   check: Partial<ChainCheck> = {};
-  /** Which file is picked for an export. */
   /** What happened in sessions. */
   lines: Line[] = [];
   #heard: (() => void)[] = [];
+  /** The messages, oldest first. */
+  posted: Message[] = [];
+  /** Conversations that were not used since the start. */
+  resting: ListedSession[] = [];
+  /** Which file is picked for an export. */
   file: string | null = '/home/you/Documents/iris-audit';
   /** What the teams are set to, beyond what their views show. */
   readonly settings = new Map<TeamName, TeamEdit>();
@@ -179,18 +186,33 @@ export class FakeApi implements Api {
     return { id: crypto.randomUUID(), from: 'console', to: team, status: 'answered', duration: 14_200, ...this.outcome };
   }
 
-  async interrupt(team: TeamName): Promise<void> {
-    await this.#call('interrupt', team);
-    this.#change(team, { state: 'idle' });
-  }
-
   async listSessions(): Promise<ListedSession[]> {
     await this.#call('listSessions');
-    return this.state.teams.flatMap((team) =>
-      team.sessions.map(({ id, from, state, pid, queued, lastActivity }) => ({
-        id, from, to: team.name, begun: true, state, pid, queued, lastUsed: lastActivity,
+    const used = this.state.teams.flatMap((team) =>
+      team.sessions.map(({ id, from, state, pid, queued, lastActivity, spent }) => ({
+        id, from, to: team.name, begun: true, state, pid, queued, lastUsed: lastActivity, spent,
+        messages: this.posted.filter((m) => m.from === from && m.to === team.name).length,
       })),
     );
+    return [...used, ...this.resting];
+  }
+
+  async interrupt(from: Party, to: TeamName): Promise<boolean> {
+    await this.#call('interrupt', from, to);
+    this.#change(to, { state: 'idle' });
+    return true;
+  }
+
+  async messages(from: Party, to: TeamName): Promise<Message[]> {
+    await this.#call('messages', from, to);
+    return this.posted.filter((m) => m.from === from && m.to === to).reverse();
+  }
+
+  async cancelMessage(id: string): Promise<boolean> {
+    await this.#call('cancelMessage', id);
+    const settledAt = new Date().toISOString();
+    this.posted = this.posted.map((m) => (m.id === id && m.settledAt === undefined ? { ...m, state: 'cancelled', settledAt } : m));
+    return true;
   }
 
   async forkSession(from: Party, to: TeamName): Promise<Forked> {
@@ -267,6 +289,10 @@ export class FakeApi implements Api {
   async teamRules(name?: TeamName): Promise<RulesView> {
     await this.#call('teamRules', name);
     return this.rules.get(name ?? '') ?? aRulesView();
+  }
+
+  async policyTemplates(): Promise<PolicyTemplate[]> {
+    return TEMPLATES;
   }
 
   async commonRules(): Promise<RulesView> {

@@ -17,10 +17,11 @@ import type { TeamName } from '../bindings/TeamName';
 import type { TeamView } from '../bindings/TeamView';
 import type { Api, TestStep } from './api';
 import { asProblem } from './problem';
+import { Sessions } from './sessions.svelte';
 import { promptTitle, STATUSES } from './words';
 
 /** The views, in the order in which the sidebar has them. */
-export const VIEWS = ['approvals', 'teams', 'grants', 'activity', 'settings'] as const;
+export const VIEWS = ['approvals', 'teams', 'sessions', 'grants', 'activity', 'settings'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** A task given to a team from this window, and what became of it. */
@@ -44,6 +45,9 @@ export interface ConnectionTest {
 
 /** How many tasks of a team stay on show. */
 const TASKS_KEPT = 5;
+
+/** How long the window waits for the end of what was said in a session, milliseconds. */
+const TELL_MS = 24 * 3_600_000;
 
 /** How often relative times are drawn anew, milliseconds: they show seconds. */
 const TICK_MS = 1000;
@@ -77,6 +81,8 @@ export class Iris {
   readonly starting = new SvelteSet<TeamName>();
   /** Teams being stopped. */
   readonly stopping = new SvelteSet<TeamName>();
+  /** The conversations. */
+  readonly sessions = new Sessions(this);
 
   /** What a global shortcut does: set by the request on show. */
   onpress: ((button: string) => void) | null = null;
@@ -116,6 +122,7 @@ export class Iris {
   /** Stops listening. */
   disconnect(): void {
     for (const stop of this.#stop.splice(0)) stop();
+    this.sessions.end();
   }
 
   get approvals(): ApprovalView[] {
@@ -222,24 +229,37 @@ export class Iris {
     await this.#once(this.stopping, team, () => this.api.sleep(team));
   }
 
-  async send(team: TeamName, text: string, timeoutMs: number): Promise<void> {
+  /** Says something in the person's session with a team: what becomes of it stands there, but for what Iris
+   * did not even take. */
+  async tell(team: TeamName, text: string): Promise<void> {
+    const { outcome, failure } = await this.send(team, text, TELL_MS);
+    if (failure) this.notify(failure);
+    if (outcome?.status !== 'failed' || !outcome.error) return;
+    const kept = await this.attempt(() => this.api.messages('console', team));
+    if (kept && !kept.value.some((message) => message.id === outcome.id)) this.notify(outcome.error);
+  }
+
+  async send(team: TeamName, text: string, timeoutMs: number): Promise<Task> {
     this.#sent += 1;
     const task: Task = { id: this.#sent, text, startedAt: Date.now() };
     const tasks = () => this.tasks.get(team) ?? [];
-    const end = (how: Partial<Task>) =>
+    const end = (how: Partial<Task>): Task => {
+      const ended = { ...task, ...how };
       this.tasks.set(
         team,
-        tasks().map((t) => (t.id === task.id ? { ...task, ...how } : t)),
+        tasks().map((t) => (t.id === task.id ? ended : t)),
       );
+      return ended;
+    };
     this.tasks.set(team, [task, ...tasks()].slice(0, TASKS_KEPT));
     this.drafts.delete(team);
     try {
       const outcome = await this.api.send(team, text, timeoutMs);
-      end({ outcome });
       this.announcement = `${team}: ${STATUSES[outcome.status].title}.`;
+      return end({ outcome });
     } catch (thrown) {
-      end({ failure: asProblem(thrown) });
       this.announcement = `${team}: the task failed.`;
+      return end({ failure: asProblem(thrown) });
     }
   }
 

@@ -93,6 +93,7 @@ const EVENTS: Record<string, string> = {
   'iris.stopped': 'Iris ended',
   'key.revoked': 'Keys of a team were taken',
   'key.rotated': 'A team got new keys',
+  'message.cancel': 'A message was cancelled',
   'missed.allowed': 'A missed request was allowed',
   'missed.dismissed': 'A missed request was dismissed',
   'prompt.answered': 'A question of ssh was answered',

@@ -1,5 +1,6 @@
 // Rules while they are edited: rows, the edit that they make, and what would come of it.
 import type { Consequences } from '../bindings/Consequences';
+import type { PolicyTemplate } from '../bindings/PolicyTemplate';
 import type { Problem } from '../bindings/Problem';
 import type { RuleMistake } from '../bindings/RuleMistake';
 import type { RulesView } from '../bindings/RulesView';
@@ -32,7 +33,31 @@ export class Rules {
     readonly api: Api,
     readonly view: RulesView,
   ) {
-    for (const { key } of RULE_LISTS) this.rows[key] = view[key].own?.map((rule) => ({ ...rule })) ?? null;
+    this.reset();
+  }
+
+  /** As they are written now. */
+  reset(): void {
+    for (const { key } of RULE_LISTS) this.rows[key] = this.view[key].own?.map((rule) => ({ ...rule })) ?? null;
+  }
+
+  /** Those of a template, to be looked at, changed and saved. */
+  take(template: PolicyTemplate): void {
+    for (const { key } of RULE_LISTS) this.rows[key] = template[key].map((text) => ({ text }));
+  }
+
+  /** They are just those of the template. */
+  are(template: PolicyTemplate): boolean {
+    return RULE_LISTS.every(({ key }) => JSON.stringify(this.#texts(key)) === JSON.stringify(template[key]));
+  }
+
+  /** The lists as a text, to compare; `written`: as they are in the config. */
+  asText(written = false): string {
+    const lists = RULE_LISTS.map(({ key, title }) => {
+      const own = written ? this.view[key].own?.map((r) => r.text) : this.#texts(key);
+      return [title, ...(own ?? this.view[key].builtIn).map((text) => `  ${text}`)];
+    });
+    return `${lists.flat().join('\n')}\n`;
   }
 
   /** Only the lists that differ from what they were. */

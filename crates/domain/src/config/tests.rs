@@ -4,6 +4,7 @@ mod mistakes;
 mod outside;
 mod reading;
 mod rules;
+mod templates;
 
 use super::*;
 

@@ -13,6 +13,9 @@ use std::{
 
 use iris_domain::{Problem, conversation::Removal, ids::SessionId, problem::Code};
 
+mod answer;
+pub use answer::answer;
+
 use super::clean;
 use crate::{environment::Environment, secrets::Secret};
 

@@ -1,6 +1,6 @@
 //! What a surface changes of the rules of a team, or of all teams.
 
-use iris_domain::config::{GrantPermission, Set};
+use iris_domain::config::{GrantPermission, PolicyTemplate, Set};
 use serde::{Deserialize, Serialize};
 
 use super::team_edit::{Removable, removable};
@@ -53,6 +53,17 @@ impl CommonEdit {
         });
         let rules = self.approval_policy.fields("defaults.");
         mode.into_iter().chain(rules).collect()
+    }
+}
+
+impl From<&PolicyTemplate> for RulesEdit {
+    fn from(template: &PolicyTemplate) -> Self {
+        let list = |rules: &[&str]| Some(Some(rules.iter().map(|rule| (*rule).into()).collect()));
+        Self {
+            deny: list(&template.deny),
+            require_approval: list(&template.require_approval),
+            auto_approve: list(&template.auto_approve),
+        }
     }
 }
 

@@ -244,9 +244,15 @@ impl Commands for EngineCommands {
                 let timeout = timeout_ms.map(Duration::from_millis);
                 to_json(&engine.send_task(team, text, timeout, cli()).await)
             }
-            Command::Interrupt { team } => {
-                let interrupted = engine.interrupt(team, cli()).await?;
+            Command::Interrupt { team, from } => {
+                let interrupted = engine.interrupt(from, team, cli()).await?;
                 Ok(json!({ "interrupted": interrupted }))
+            }
+            Command::Messages { team, from, limit } => {
+                to_json(&engine.messages(from, team, limit).await?)
+            }
+            Command::MessageCancel { id } => {
+                Ok(json!({ "cancelled": engine.cancel_message(id, cli()).await? }))
             }
             Command::Sessions { team } => to_json(&engine.sessions(team.as_ref()).await?),
             Command::Session { act, team, from } => act.run(engine, from, team, cli()).await,

@@ -7,7 +7,7 @@ use iris_domain::{
     decision::Answer,
     freeze::FrozenView,
     grant::{Offers, Remember},
-    ids::{ApprovalId, Party, SessionId, TeamName},
+    ids::{ApprovalId, MessageId, Party, SessionId, TeamName},
     request::Circumstances,
     snapshot::{ApprovalView, LinkView, SlackView, Snapshot, TeamState, TeamView, WebhookView},
     transcript::Query,
@@ -185,10 +185,28 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout_ms: Option<u64>,
     },
-    /// Interrupts the console's running turn; answers `{"interrupted": bool}`.
+    /// Interrupts the running turn of a conversation; answers `{"interrupted": bool}`.
     Interrupt {
-        /// Whose.
+        /// The team it is with.
         team: TeamName,
+        /// Whose it is.
+        from: Party,
+    },
+    /// The latest messages, newest first: a list of [`iris_domain::message::Message`], as listed.
+    Messages {
+        /// To this team only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<TeamName>,
+        /// Of this sender only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Party>,
+        /// So many at most.
+        limit: u32,
+    },
+    /// Cancels a message; answers `{"cancelled": bool}`.
+    MessageCancel {
+        /// Which.
+        id: MessageId,
     },
     /// The conversations, of one team or all: a list of [`iris_domain::conversation::Listed`].
     Sessions {
@@ -292,6 +310,8 @@ impl Command {
             Self::TunnelKill { .. } => "tunnelKill",
             Self::Send { .. } => "send",
             Self::Interrupt { .. } => "interrupt",
+            Self::Messages { .. } => "messages",
+            Self::MessageCancel { .. } => "messageCancel",
             Self::Sessions { .. } => "sessions",
             Self::Session { act, .. } => act.name(),
             Self::Audit { .. } => "audit",
@@ -331,6 +351,8 @@ impl Command {
             | Self::TeamList {}
             | Self::TeamRemove { .. }
             | Self::Interrupt { .. }
+            | Self::Messages { .. }
+            | Self::MessageCancel { .. }
             | Self::Sessions { .. }
             | Self::Explain { .. }
             | Self::Headers {}

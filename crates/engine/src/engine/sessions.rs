@@ -4,7 +4,9 @@ use iris_domain::{
     Problem,
     conversation::{Deleted, Forked, Listed, Rebooted},
     decision::Human,
-    ids::{Party, TeamName},
+    ids::{MessageId, Party, TeamName},
+    message::{LISTED_MAX, Message},
+    problem::Code,
     snapshot::TeamState,
 };
 use serde_json::json;
@@ -35,6 +37,8 @@ impl Engine {
                 pid: None,
                 queued: 0,
                 last_used: record.last_used_at,
+                messages: 0,
+                spent: None,
             })
             .collect();
         for (to, view) in views
@@ -56,11 +60,22 @@ impl Engine {
                 pid: view.pid,
                 queued: view.queued,
                 last_used: view.last_activity,
+                messages: 0,
+                spent: None,
             };
             match known {
                 Some(known) => *known = live,
                 None => listed.push(live),
             }
+        }
+        let sums = self.transcripts.sums().borrow().clone();
+        let counts = self.store.message_counts().await?;
+        for it in &mut listed {
+            it.spent = sums.sessions.get(&it.id).copied();
+            it.messages = counts
+                .iter()
+                .find(|(from, to, _)| *from == it.from && *to == it.to)
+                .map_or(0, |(_, _, count)| *count);
         }
         listed.retain(|it| team.is_none_or(|team| it.to == *team));
         listed.sort_by_key(|it| (it.to.to_string(), it.from.to_string()));
@@ -121,5 +136,54 @@ impl Engine {
         self.note_operation_with("session.sleep", &to, human, details)
             .await;
         self.teams.sleep(Some(from), to).await
+    }
+
+    /// Interrupts the running turn of a pair's conversation. `Ok(false)`: nothing ran.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such team.
+    pub async fn interrupt(
+        &self,
+        from: Party,
+        to: TeamName,
+        human: Human,
+    ) -> Result<bool, Problem> {
+        let details = json!({ "from": from });
+        self.note_operation_with("team.interrupt", &to, human, details)
+            .await;
+        self.teams.interrupt(from, to).await
+    }
+
+    /// The latest messages, newest first, as they are listed: all, or those of a sender, to a team.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn messages(
+        &self,
+        from: Option<Party>,
+        to: Option<TeamName>,
+        limit: u32,
+    ) -> Result<Vec<Message>, Problem> {
+        let messages = self.teams.messages(from, to, limit.min(LISTED_MAX)).await?;
+        Ok(messages.into_iter().map(Message::listed).collect())
+    }
+
+    /// Cancels a message, of whatever pair: one that waits is taken back, one that is being answered is
+    /// interrupted. `Ok(false)`: it had ended.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such message; or its team is not there any more.
+    pub async fn cancel_message(&self, id: MessageId, human: Human) -> Result<bool, Problem> {
+        let Some(message) = self.teams.message(id).await? else {
+            return Err(Problem::new(
+                Code::NotFound,
+                format!("there is no message {id}"),
+                "`iris messages` lists the messages with their ids.",
+            ));
+        };
+        let details = json!({ "from": message.from, "message": id });
+        self.note_operation_with("message.cancel", &message.to, human, details)
+            .await;
+        self.teams.cancel(id, message.from, message.to).await
     }
 }

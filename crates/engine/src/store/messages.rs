@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Store, StoreError,
-    read::{conversion, parse},
+    read::{conversion, parse, unsigned},
     writer::{self, Op, Outcome},
 };
 
@@ -134,23 +134,47 @@ impl Store {
         .await
     }
 
-    /// The latest messages to a team, newest first; with `from`, only that sender's.
+    /// The latest messages, newest first; with `from`, only that sender's, with `to`, only those to that
+    /// team.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub async fn messages(
         &self,
         from: Option<Party>,
-        to: TeamName,
+        to: Option<TeamName>,
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
         self.read(move |connection| {
+            // The index is by team: a condition that may not hold would keep it from being used.
+            let meant = match to {
+                Some(_) => "to_team = ?1",
+                None => "?1 IS NULL",
+            };
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM message
-                 WHERE to_team = ?1 AND (?2 IS NULL OR from_party = ?2) ORDER BY seq DESC LIMIT ?3"
+                 WHERE {meant} AND (?2 IS NULL OR from_party = ?2) ORDER BY seq DESC LIMIT ?3"
             ))?;
+            let to = to.as_ref().map(TeamName::as_str);
             let from = from.map(|party| party.to_string());
-            let rows = statement.query_map(params![to.as_str(), from, limit], message)?;
+            let rows = statement.query_map(params![to, from, limit], message)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// How many messages of each pair are known of.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn message_counts(&self) -> Result<Vec<(Party, TeamName, u64)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT from_party, to_team, count(*) FROM message GROUP BY to_team, from_party",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok((parse(row, 0)?, parse(row, 1)?, unsigned(row, 2)?))
+            })?;
             rows.collect()
         })
         .await

@@ -44,6 +44,8 @@ pub(super) enum Heard {
     Event(Event),
     /// The conversation is on disk.
     Started,
+    /// The agent took the message before, and says nothing more of it.
+    TakenBefore,
     /// The process is gone.
     Ended(Ended),
     /// Nothing to act on.
@@ -361,9 +363,10 @@ impl Agent {
             MessageState::Started => Heard::Started,
             // Usually the result came before; a message that was folded into a turn of the agent's
             // own has no result of its own.
-            MessageState::Completed if running == Some(id) => {
-                Heard::Event(Event::TurnEnded(TurnEnd::Answer(self.text.answer())))
-            }
+            MessageState::Completed if running == Some(id) => match self.text.answer() {
+                nothing if nothing.is_empty() => Heard::TakenBefore,
+                text => Heard::Event(Event::TurnEnded(TurnEnd::Answer(text))),
+            },
             MessageState::Cancelled if running == Some(id) => Heard::Event(Event::TurnEnded(
                 TurnEnd::Error(claude::turn_problem("Claude Code dropped the message")),
             )),

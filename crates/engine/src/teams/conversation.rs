@@ -1,6 +1,6 @@
 //! What is done with a whole conversation: begun anew, deleted, opened in a terminal.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use iris_domain::{
     Problem,
@@ -14,7 +14,7 @@ use iris_domain::{
 use serde_json::json;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{Teams, owner::Question, shutting_down, start::values, supervisor::Command};
+use super::{Teams, TeamsDeps, owner::Question, shutting_down, start::values, supervisor::Command};
 use crate::{claude, clock, config_file::expand, remote, secrets::Secret, tokens::Caller};
 
 /// How long a host may take to be reached and to remove a record.
@@ -173,10 +173,7 @@ impl Teams {
     }
 
     async fn forget_here(&self, team: &Team, session: SessionId) -> Result<Removal, Problem> {
-        let (env, secrets) = self.whereabouts(team).await?;
-        let home = self.deps.env.home_dir();
-        let folder = expand(&team.path, home.as_deref(), self.deps.home.root())?;
-        let Some(dir) = claude::config_dir(&self.deps.env, &env, &secrets, &folder)? else {
+        let Some(dir) = self.deps.records(team).await? else {
             return Ok(Removal::default());
         };
         tokio::task::spawn_blocking(move || claude::forget(&dir, session))
@@ -190,7 +187,7 @@ impl Teams {
         team: &Team,
         session: SessionId,
     ) -> Result<Removal, Problem> {
-        let (env, secrets) = self.whereabouts(team).await?;
+        let (env, secrets) = self.deps.whereabouts(team).await?;
         let nonce = remote::Nonce::random();
         let line = remote::Forget {
             session,
@@ -222,12 +219,25 @@ impl Teams {
             )),
         }
     }
+}
+
+impl TeamsDeps {
+    /// Where Claude Code keeps the records of a team on this computer; `None` without a home.
+    ///
+    /// # Errors
+    /// The team's path or `env` cannot be used.
+    pub(super) async fn records(&self, team: &Team) -> Result<Option<PathBuf>, Problem> {
+        let (env, secrets) = self.whereabouts(team).await?;
+        let home = self.env.home_dir();
+        let folder = expand(&team.path, home.as_deref(), self.home.root())?;
+        claude::config_dir(&self.env, &env, &secrets, &folder)
+    }
 
     /// What the team's `env` says of where Claude Code keeps its records.
     async fn whereabouts(&self, team: &Team) -> Result<(Env, BTreeMap<String, Secret>), Problem> {
         let mut env = team.env.clone();
         env.retain(|name, _| claude::CONFIG_VARS.contains(&name.as_str()));
-        let secrets = self.deps.secrets.of_env(&env).await?;
+        let secrets = self.secrets.of_env(&env).await?;
         Ok((env, secrets))
     }
 }

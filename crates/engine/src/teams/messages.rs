@@ -323,14 +323,15 @@ impl Teams {
         Ok(self.deps.store.message(id).await?)
     }
 
-    /// The latest messages to a team, newest first; with `from`, only that sender's.
+    /// The latest messages, newest first; with `from`, only that sender's, with `to`, only those to that
+    /// team.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn messages(
         &self,
         from: Option<Party>,
-        to: TeamName,
+        to: Option<TeamName>,
         limit: u32,
     ) -> Result<Vec<Message>, Problem> {
         Ok(self.deps.store.messages(from, to, limit).await?)

@@ -338,7 +338,7 @@ impl Supervisor {
     }
 
     async fn output(&mut self, output: crate::process::Output) {
-        let running = self.session.running();
+        let running = self.running_as();
         let Some(agent) = &mut self.agent else { return };
         let heard = agent.hear(output, running);
         self.note_said();
@@ -351,6 +351,11 @@ impl Supervisor {
                 self.step(event);
             }
             Heard::Started => self.mark_started().await,
+            Heard::TakenBefore => {
+                if let Some(event) = self.taken_before().await {
+                    self.step(event);
+                }
+            }
             Heard::Ended(ended) => {
                 let event = self.ended(ended).await;
                 self.step(event);

@@ -236,7 +236,7 @@ async fn ready(agent: &mut Agent, team: &Team) -> Result<(), Unready> {
                 };
                 return Err(Unready::Ended(failure.problem));
             }
-            Heard::Event(_) | Heard::Started | Heard::Nothing => {}
+            Heard::Event(_) | Heard::Started | Heard::TakenBefore | Heard::Nothing => {}
         }
     }
 }

@@ -61,6 +61,28 @@ fn every_key_is_in_the_docs() {
     }
 }
 
+#[test]
+fn the_policy_templates_are_explained_in_their_own_words() {
+    let text = fs::read_to_string(docs("CONFIG.md")).expect("docs/CONFIG.md is there");
+    let (_, section) = text
+        .split_once("### Policy templates")
+        .expect("the page has them");
+    for template in PolicyTemplate::all() {
+        let words = template
+            .allows
+            .iter()
+            .chain(template.asks)
+            .chain(template.denies);
+        for word in words.copied().chain(template.mind) {
+            assert!(
+                section.contains(word),
+                "docs/CONFIG.md explains {}: {word}",
+                template.name
+            );
+        }
+    }
+}
+
 fn collect(shape: &Shape, keys: &mut Vec<&'static str>) {
     match shape {
         Shape::Object(object) => {

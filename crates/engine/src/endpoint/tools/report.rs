@@ -136,7 +136,7 @@ impl Tools {
         self.teams.known(&team)?;
         let mut latest = self
             .teams
-            .messages(Some(me.clone()), team.clone(), REPORTED_MAX)
+            .messages(Some(me.clone()), Some(team.clone()), REPORTED_MAX)
             .await?;
         latest.reverse();
         let session = self.teams.view(&me, &team);

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use iris_domain::{
     Problem,
-    ids::MessageId,
+    config::Team,
+    ids::{MessageId, SessionId},
     message::{self, Message},
     problem::Code,
-    session::{Event, QUEUE_MAX, Settled, queue_full},
+    session::{Event, QUEUE_MAX, Settled, TurnEnd, queue_full},
 };
 use tokio::{sync::oneshot, time::Instant};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use super::{Supervisor, freeze::cut_short};
+use super::Supervisor;
 use crate::{
-    clock,
+    claude, clock,
     store::Queued,
-    teams::messages::{Far, Told},
+    teams::{
+        TeamsDeps,
+        messages::{Far, Told},
+    },
 };
 
 /// When a message is tried again that waits because every agent that may run was at work.
@@ -33,11 +37,23 @@ pub(super) struct Open {
     reply: Option<oneshot::Sender<Told>>,
     /// It was written to an agent in this run.
     written: bool,
+    /// An earlier Iris had accepted it, and may have given it to the agent.
+    earlier: bool,
+    /// How often the agent had taken it before.
+    taken: u32,
     /// It waits until its team can take it, in the order in which it came.
     parked: Option<u64>,
 }
 
+/// Told to the agent with a message that it had taken before.
+const TAKEN_BEFORE: &str = "[Iris: you had this message before, and Iris ended before your answer arrived. Permission requests that waited were withdrawn. What you did is done: see how things are, do nothing twice, and answer it now.]";
+
 impl Open {
+    /// The id by which the agent knows it.
+    fn given_as(&self) -> MessageId {
+        message::given_as(self.message.id, self.taken)
+    }
+
     /// What is said.
     pub(super) fn text(&self) -> &str {
         &self.message.text
@@ -60,6 +76,8 @@ impl Supervisor {
             message,
             reply,
             written: false,
+            earlier: !fresh,
+            taken: 0,
             parked: None,
         };
         self.open.insert(id, open);
@@ -147,21 +165,48 @@ impl Supervisor {
             return;
         };
         let session = self.record.id;
-        let again = open
-            .message
-            .delivered_at
-            .is_some()
-            .then(|| cut_short("Iris ended while you answered this message."));
-        let text = &open.message.text;
+        let again = (open.taken > 0).then(|| TAKEN_BEFORE.to_owned());
+        let (given_as, text) = (open.given_as(), &open.message.text);
         match self.cut_short.take().or(again) {
-            Some(note) => agent.deliver(id, &format!("{note}\n\n{text}")),
-            None => agent.deliver(id, text),
+            Some(note) => agent.deliver(given_as, &format!("{note}\n\n{text}")),
+            None => agent.deliver(given_as, text),
         }
         agent.slot.busy();
         open.written = true;
         let depth = open.message.depth;
         self.circling.with(|flow| flow.begins(session, id, depth));
         self.write_down(id, self.deps.store.delivered(id, session, clock::now()));
+    }
+
+    /// The id by which the agent knows the message that it answers.
+    pub(super) fn running_as(&self) -> Option<MessageId> {
+        let id = self.session.running()?;
+        Some(self.open.get(&id).map_or(id, Open::given_as))
+    }
+
+    /// The agent had taken the message when an Iris ended, and does not take it again. If it had
+    /// answered, its own record has the answer; if not, or if that cannot be known, it is asked to go
+    /// on.
+    pub(super) async fn taken_before(&mut self) -> Option<Event> {
+        let id = self.session.running()?;
+        let open = self.open.get(&id)?;
+        let given_as = open.given_as();
+        let answer = match (open.earlier, self.started_with.clone()) {
+            (true, Some(team)) => {
+                recorded(&self.deps.clone(), team, self.record.id, given_as).await
+            }
+            (true, None) => None,
+            // A turn without a word.
+            (false, _) => Some(String::new()),
+        };
+        if let Some(answer) = answer {
+            info!(message = %id, "the agent had answered before Iris ended");
+            return Some(Event::TurnEnded(TurnEnd::Answer(answer)));
+        }
+        info!(message = %id, "the agent is asked to go on with a message that it was cut short in");
+        self.open.get_mut(&id)?.taken += 1;
+        self.deliver(id);
+        None
     }
 
     /// A message ended so; or it waits, if it is one that does.
@@ -187,13 +232,6 @@ impl Supervisor {
         };
         let session = self.record.id;
         self.circling.with(|flow| flow.ended(session, id));
-        let settled = match settled {
-            // Claude Code had answered it before, and says so without saying it again.
-            Settled::Answered(text) if text.is_empty() && open.message.delivered_at.is_some() => {
-                Settled::Failed(answered_before())
-            }
-            settled => settled,
-        };
         let end = message::settled(settled.clone());
         let kept = self.deps.store.settled(id, clock::now(), end);
         let (ends, reply) = (self.ends.clone(), open.reply);
@@ -273,6 +311,34 @@ impl Supervisor {
     }
 }
 
+/// What Claude Code's own record says was the answer to what was given under this id; of another host
+/// it is not read.
+async fn recorded(
+    deps: &TeamsDeps,
+    team: Team,
+    session: SessionId,
+    given_as: MessageId,
+) -> Option<String> {
+    if team.remote.is_some() {
+        return None;
+    }
+    let dir = match deps.records(&team).await {
+        Ok(dir) => dir?,
+        Err(problem) => {
+            warn!(%problem, %session, "the record of Claude Code is not found");
+            return None;
+        }
+    };
+    let read = tokio::task::spawn_blocking(move || claude::answer(&dir, session, given_as));
+    match read.await.map_err(std::io::Error::other).flatten() {
+        Ok(answer) => answer,
+        Err(error) => {
+            warn!(%error, %session, "the record of Claude Code cannot be read");
+            None
+        }
+    }
+}
+
 fn waits(why: &Problem) -> Problem {
     Problem::new(
         why.code,
@@ -289,13 +355,5 @@ fn begun_elsewhere() -> Problem {
         Code::Agent,
         "The message was begun in a conversation that is over; what it asks for may be partly done.",
         "See how things are, and send it again if it still holds.",
-    )
-}
-
-fn answered_before() -> Problem {
-    Problem::new(
-        Code::Agent,
-        "The team had answered when Iris ended, and the answer did not get here.",
-        "Ask the team for it; the message itself is not to be sent again.",
     )
 }

@@ -28,6 +28,8 @@ const RATE: usize = 200;
 const STEADY: Duration = Duration::from_secs(30);
 /// And how many in all.
 const ALL: usize = 100_000;
+/// After how many parts of these the memory is looked at.
+const PARTS: usize = 5;
 
 /// Prints the figures.
 pub async fn measure() {
@@ -143,17 +145,20 @@ async fn many() {
         ms(at_rate.quantile(0.5)),
         ms(at_rate.quantile(0.99)),
     );
-    // A tenth of them first: what grows only once (caches, the log's pages) is grown then.
-    let part = ALL / 10;
-    let first = run(2_000_000, 16, part, Duration::ZERO).await;
-    let tenth = programs::own_pss(iris.pid());
-    let rest = run(3_000_000, 16, ALL - part, Duration::ZERO).await;
+    // What grows only once (caches, the files' own pages) is grown after the first of them.
+    let part = ALL / PARTS;
+    let mut grown = Vec::new();
+    let mut rates = Vec::new();
+    for n in 1..=PARTS {
+        let measured = run((1 + n) * 1_000_000, 16, part, Duration::ZERO).await;
+        rates.push(measured.rate());
+        grown.push(format!("{:.1}", mib(programs::own_pss(iris.pid()))));
+    }
     println!(
-        "after {part} messages {:.1} MiB, after {ALL} {:.1} MiB; {:.0} and {:.0} a second as fast as they go",
-        mib(tenth),
-        mib(programs::own_pss(iris.pid())),
-        first.rate(),
-        rest.rate(),
+        "MiB PSS after each {part} of {ALL} messages: {}; {:.0} a second at first and {:.0} in the end, as fast as they go",
+        grown.join(", "),
+        rates[0],
+        rates[PARTS - 1],
     );
 }
 

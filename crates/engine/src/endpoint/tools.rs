@@ -301,6 +301,4 @@ fn failed(name: Name, problem: &Problem) -> CallToolResult {
 }
 
 #[cfg(test)]
-mod docs;
-#[cfg(test)]
 mod tests;

@@ -16,11 +16,11 @@ RUN_PACKAGES=(
   openssh-client
 )
 # To test: a private desktop, a keyring, a WebDriver, pictures of the screen, a linter for scripts, a
-# remote host with the login shells that it may have, and with one-time codes.
+# remote host with the login shells that it may have, and with one-time codes, an MCP client in Python.
 TEST_PACKAGES=(
-  xvfb dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
+  xvfb xterm dbus gnome-keyring libsecret-tools libglib2.0-bin webkit2gtk-driver imagemagick
   shellcheck util-linux fonts-dejavu-core openssh-server iproute2 zsh fish tcsh busybox
-  libpam-google-authenticator
+  libpam-google-authenticator python3-venv
 )
 # To measure the tray application beside a real panel.
 BENCH_PACKAGES=(xfce4-panel xfconf)
@@ -29,6 +29,10 @@ BENCH_PACKAGES=(xfce4-panel xfconf)
 # on was measured with this version. It may not be redistributed, so it is fetched here.
 CLAUDE_VERSION=2.1.330
 CLAUDE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/iris-test/claude-$CLAUDE_VERSION
+
+# MCP clients that the tests put before Iris, with a Node that runs them. The directory's name says
+# which versions are in it.
+CLIENTS_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/iris-test/clients
 
 say() {
   printf '[%3ds] %s\n' "$((SECONDS - STARTED))" "$*"
@@ -145,4 +149,21 @@ claude_code() {
       "@anthropic-ai/$name@$CLAUDE_VERSION" &&
     "$IRIS_TEST_CLAUDE" --version &&
     touch "$CLAUDE_CACHE/complete"
+}
+
+# The MCP clients of others and the conformance suite, as tests/clients names them: fetched once, and
+# said to the tests where they are.
+mcp_clients() {
+  local sources=tests/clients names sum
+  names=("$sources/package-lock.json" "$sources/requirements.txt")
+  sum=$(cat "${names[@]}" | sha256sum | cut -c 1-12) || return
+  export IRIS_TEST_CLIENTS=$CLIENTS_CACHE-$sum
+  [[ -f $IRIS_TEST_CLIENTS/complete ]] && return
+  mkdir -p "$IRIS_TEST_CLIENTS" &&
+    cp "$sources"/{package.json,package-lock.json,.npmrc} "$IRIS_TEST_CLIENTS" &&
+    npm ci --prefix "$IRIS_TEST_CLIENTS" --ignore-scripts --loglevel=error &&
+    python3 -m venv "$IRIS_TEST_CLIENTS/python" &&
+    "$IRIS_TEST_CLIENTS/python/bin/pip" install --quiet --disable-pip-version-check --no-input \
+      --only-binary :all: --no-deps --requirement "$sources/requirements.txt" &&
+    touch "$IRIS_TEST_CLIENTS/complete"
 }

@@ -28,6 +28,7 @@ need_rust_components
 step "Scripts: shellcheck" shellcheck -x scripts/*.sh .ci/run crates/engine/src/remote/*.sh
 step "Format" cargo fmt --all --check
 step "Claude Code $CLAUDE_VERSION for tests" claude_code
+step "MCP clients for tests" mcp_clients
 step "User interface: packages" ui_packages
 step "User interface: checks and tests" ui_checks
 step "User interface: build" ui_build

@@ -252,6 +252,39 @@ impl Fake {
                 say(&assistant("part two"))?;
                 return lifecycle(message, "completed");
             }
+            // Every kind of block there is, and two texts among them.
+            "blocks" | "blocks-folded" => {
+                let image =
+                    json!({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="});
+                say(&blocks(
+                    "assistant",
+                    json!([
+                        {"type": "thinking", "thinking": "not for you", "signature": "s"},
+                        {"type": "text", "text": "part one"},
+                        {"type": "tool_use", "id": "t", "name": "Read", "input": {"file_path": "a.png"}},
+                    ]),
+                ))?;
+                say(&blocks(
+                    "user",
+                    json!([{"type": "tool_result", "tool_use_id": "t", "content": [
+                        {"type": "image", "source": image}, {"type": "text", "text": "nor this"},
+                    ]}]),
+                ))?;
+                say(&blocks(
+                    "assistant",
+                    json!([
+                        {"type": "redacted_thinking", "data": "x"},
+                        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+                        {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+                        {"type": "a_kind_of_tomorrow", "text": "unknown"},
+                        {"type": "text", "text": rest},
+                    ]),
+                ))?;
+                if word == "blocks-folded" {
+                    return lifecycle(message, "completed");
+                }
+                rest.to_owned()
+            }
             "own-turn" => {
                 // A background task's result comes in between.
                 say(
@@ -319,8 +352,11 @@ fn append(path: &Path, line: &str) -> Outcome<()> {
 }
 
 fn assistant(text: &str) -> Value {
-    json!({"type": "assistant", "parent_tool_use_id": null,
-        "message": {"content": [{"type": "text", "text": text}]}})
+    blocks("assistant", json!([{"type": "text", "text": text}]))
+}
+
+fn blocks(kind: &str, content: Value) -> Value {
+    json!({"type": kind, "parent_tool_use_id": null, "message": {"content": content}})
 }
 
 /// As the real one: an error of the model's API is a "success" with `is_error`.

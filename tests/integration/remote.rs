@@ -1,10 +1,12 @@
 //! Teams on another host: a real `sshd`, the real `ssh`, the real Claude Code at the far end.
 
+mod ci;
 mod connection_test;
 mod credentials;
 mod desktop;
 mod faults;
 mod flaps;
+mod forks;
 mod freeze;
 mod hostile;
 mod limits;
@@ -12,6 +14,7 @@ mod network;
 mod replay;
 mod restarts;
 mod sign_in;
+mod three_teams;
 
 use std::{fs, path::PathBuf};
 

@@ -13,9 +13,11 @@ use iris_domain::{
 use iris_engine::process;
 
 // `cfg(test)` says to the lints that these are tests' means, outside of a test function.
+mod crowd;
 #[cfg(test)]
 pub(crate) mod house;
 mod messages;
+mod pairs;
 
 use house::{House, is_alive, name, within};
 

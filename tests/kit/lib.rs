@@ -12,6 +12,7 @@
     reason = "a test kit starts programs, reads the environment and fails by panicking"
 )]
 
+pub mod clients;
 pub mod desktop;
 pub mod dying;
 pub mod iris;
@@ -25,6 +26,7 @@ pub mod slack;
 pub mod sshd;
 pub mod wait;
 
+pub use clients::{Doorman, Sdk, Way};
 pub use desktop::Desktop;
 pub use dying::Dying;
 pub use iris::{Bridge, Iris, Setup};

@@ -9,6 +9,7 @@
 //! | `FAKE:write PATH TEXT` | calls Write (no spaces in PATH) |
 //! | `FAKE:read PATH` | calls Read |
 //! | `FAKE:parallel bash A \|\|\| read B` | makes these calls in one turn |
+//! | `FAKE:steps` and lines | does what each line says, one after the other |
 //! | `FAKE:question Q? \| A \| B` | asks the user with AskUserQuestion |
 //! | `FAKE:mcp TOOL JSON` | calls an MCP tool; a bare name means Iris's |
 //! | `FAKE:slow N` | streams N words, one every [`SLOW_PACE`] |

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 const STRICT: &str = "IRIS_TEST_STRICT";
 /// Names the real Claude Code binary; set by `scripts/test.sh`.
 const CLAUDE: &str = "IRIS_TEST_CLAUDE";
+/// Names the directory of the MCP clients; set by `scripts/test.sh`.
+const CLIENTS: &str = "IRIS_TEST_CLIENTS";
 
 /// Needs programs by name; returns from the test when one is missing. `claude` is the real Claude
-/// Code that `IRIS_TEST_CLAUDE` names; `pam` is what an `sshd` needs that asks for passwords.
+/// Code that `IRIS_TEST_CLAUDE` names; `mcp clients` are those of `tests/clients`; `pam` is what an
+/// `sshd` needs that asks for passwords.
 #[macro_export]
 macro_rules! require {
     ($($program:expr),+ $(,)?) => {
@@ -25,6 +28,7 @@ macro_rules! require {
 pub fn has(program: &str) -> bool {
     match program {
         "claude" => claude().is_some(),
+        "mcp clients" => clients().is_some(),
         // No user's program: not on every PATH.
         "sshd" => Path::new(crate::sshd::SSHD).is_file(),
         "pam" => crate::sshd::missing_for_pam().is_none() && crate::sshd::pam_is_allowed(),
@@ -37,6 +41,13 @@ pub fn claude() -> Option<PathBuf> {
     std::env::var_os(CLAUDE)
         .map(PathBuf::from)
         .filter(|path| path.is_file())
+}
+
+/// Where the MCP clients of others are installed.
+pub fn clients() -> Option<PathBuf> {
+    std::env::var_os(CLIENTS)
+        .map(PathBuf::from)
+        .filter(|path| path.join("complete").is_file())
 }
 
 /// Where a program lies on the PATH.

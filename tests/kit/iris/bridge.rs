@@ -18,6 +18,7 @@ pub struct Bridge {
     child: Child,
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
+    called: i64,
 }
 
 impl Iris {
@@ -52,6 +53,7 @@ impl Bridge {
             child,
             stdin,
             stdout: BufReader::new(stdout).lines(),
+            called: 1_000_000,
         }
     }
 
@@ -81,6 +83,20 @@ impl Bridge {
         let answer = self.hear().await;
         assert_eq!(answer["id"], id, "{answer}");
         answer
+    }
+
+    /// Calls a tool: what it gives, or the error in place of that.
+    ///
+    /// # Errors
+    /// The JSON-RPC error, or the text of a result that has nothing else.
+    pub async fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, Value> {
+        self.called += 1;
+        let params = json!({"name": tool, "arguments": arguments});
+        let mut answer = self.ask(self.called, "tools/call", params).await;
+        match answer.pointer_mut("/result/structuredContent") {
+            Some(given) => Ok(given.take()),
+            None => Err(answer),
+        }
     }
 
     /// Closes its stdin: how it ends, what it still says, and its stderr.

@@ -1,6 +1,6 @@
 //! The `iris` command, as a program.
 
-use std::{fmt, process::Stdio};
+use std::{fmt, path::Path, process::Stdio};
 
 use serde_json::Value;
 use tokio::{
@@ -65,12 +65,24 @@ pub(super) async fn run(env: &Variables, args: &[&str]) -> Cli {
     run_with(env, args, "").await
 }
 
+/// Runs the real Claude Code as the user of that environment does.
+async fn run_claude(env: &Variables, dir: &Path, args: &[&str]) -> Cli {
+    let claude = require::claude().expect("the test requires it");
+    let mut command = Command::new(claude);
+    command.args(args).current_dir(dir);
+    ended(command, env, format!("claude {}", args.join(" ")), "").await
+}
+
 /// [`run`], with something on its standard input.
 async fn run_with(env: &Variables, args: &[&str], input: &str) -> Cli {
-    let command = format!("iris {}", args.join(" "));
+    let mut command = Command::new(require::built("iris"));
+    command.args(args);
+    ended(command, env, format!("iris {}", args.join(" ")), input).await
+}
+
+async fn ended(mut program: Command, env: &Variables, command: String, input: &str) -> Cli {
     let output = async {
-        let mut child = Command::new(require::built("iris"))
-            .args(args)
+        let mut child = program
             .env_clear()
             .envs(env)
             .stdin(Stdio::piped())
@@ -102,7 +114,12 @@ impl Iris {
         run(&self.env, args).await
     }
 
-    /// The same, with something on its standard input.
+    /// Runs Claude Code as the user's own, in that directory.
+    pub async fn claude(&self, dir: &Path, args: &[&str]) -> Cli {
+        run_claude(&self.env, dir, args).await
+    }
+
+    /// The same as [`Self::cli`], with something on its standard input.
     pub async fn cli_with(&self, args: &[&str], input: &str) -> Cli {
         run_with(&self.env, args, input).await
     }
@@ -124,7 +141,7 @@ impl Iris {
     }
 
     /// The environment of a command of this Iris, for a program that a test starts itself.
-    pub(super) fn variables(&self) -> &Variables {
+    pub(crate) fn variables(&self) -> &Variables {
         &self.env
     }
 }

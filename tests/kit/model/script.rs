@@ -38,10 +38,46 @@ pub(super) fn read(body: &Value) -> (String, Turn) {
         }
     }
     results.reverse();
+    if let Some(next) = next_step(body) {
+        return ("next step".into(), next);
+    }
     (
         "tool results".into(),
         Turn::Say(format!("done: {}", results.join(" ||| "))),
     )
+}
+
+/// What is next of a script that has steps, after the results of some.
+fn next_step(body: &Value) -> Option<Turn> {
+    let messages = body["messages"].as_array()?;
+    let text_of = |message: &Value| {
+        if message["role"] != "user" {
+            return None;
+        }
+        let blocks = last_user_blocks(&json!({ "messages": [message] }));
+        let mut texts = blocks
+            .iter()
+            .filter(|block| block["type"] == "text")
+            .map(|block| without_reminders(block["text"].as_str().unwrap_or_default()));
+        texts.rfind(|text| !text.is_empty())
+    };
+    let (at, text) = messages
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(|(at, message)| Some((at, text_of(message)?)))?;
+    let done = messages[at..]
+        .iter()
+        .filter(|message| message["role"] == "assistant")
+        .count();
+    Some(Turn::Call(vec![call(steps(&text)?.get(done)?)]))
+}
+
+/// The steps of a script that has some, one a line.
+fn steps(text: &str) -> Option<Vec<&str>> {
+    let (_, script) = text.split_once("FAKE:")?;
+    let (verb, rest) = word(script);
+    (verb == "steps").then(|| rest.lines().map(str::trim).collect())
 }
 
 fn last_user_blocks(body: &Value) -> Vec<Value> {
@@ -100,6 +136,11 @@ fn turn(text: &str) -> Turn {
     let script = text[at + "FAKE:".len()..].trim();
     let (verb, rest) = word(script);
     match verb {
+        "steps" => Turn::Call(
+            steps(text)
+                .and_then(|steps| Some(vec![call(steps.first()?)]))
+                .unwrap_or_default(),
+        ),
         "slow" => Turn::Slow(rest.parse().unwrap_or(20)),
         "parallel" => Turn::Call(rest.split("|||").map(|part| call(part.trim())).collect()),
         _ => Turn::Call(vec![call(script)]),
@@ -204,6 +245,32 @@ mod tests {
             {"type": "text", "text": "hello"},
         ]));
         assert_eq!(read(&body).1, Turn::Say("echo: hello".into()));
+    }
+
+    #[test]
+    fn steps_are_done_one_after_the_other() {
+        let prompt = json!({"role": "user", "content": [
+            {"type": "text", "text": "Do it.\nFAKE:steps\nbash a\nmcp get_date {\"x\":\"FAKE:steps\\nbash c\"}"},
+        ]});
+        let called = json!({"role": "assistant", "content": [{"type": "tool_use"}]});
+        let result = json!({"role": "user", "content": [
+            {"type": "tool_result", "content": "fine"},
+            {"type": "text", "text": "<system-reminder>x</system-reminder>"},
+        ]});
+        let after = |messages: &[&Value]| read(&json!({ "messages": messages })).1;
+        let Turn::Call(first) = after(&[&prompt]) else {
+            panic!("a call was asked for")
+        };
+        assert_eq!(first[0].input["command"], "a");
+        let Turn::Call(second) = after(&[&prompt, &called, &result]) else {
+            panic!("another call was asked for")
+        };
+        assert_eq!(second[0].tool, "mcp__iris__get_date");
+        assert_eq!(second[0].input["x"], "FAKE:steps\nbash c");
+        assert_eq!(
+            after(&[&prompt, &called, &result, &called, &result]),
+            Turn::Say("done: OK fine".into())
+        );
     }
 
     #[test]

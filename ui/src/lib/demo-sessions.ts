@@ -92,7 +92,7 @@ export function demoSessions(api: FakeApi, wanted: string): void {
   ];
   const say = (text: string) => api.say({ time: before(0), session: id(1), from: 'console', to: 'api', entry: { kind: 'text', text } });
   if (wanted === 'talklong') {
-    const old = Array.from({ length: 900 }, (_, i): Line => ({ id: 0, time: before(90_000_000 - i * 1000), session: id(1), from: 'console', to: 'api', entry: { kind: 'text', text: `Step ${i} of the migration is done.` } }));
+    const old = Array.from({ length: 900 }, (_, i): Line => ({ id: 0, time: before(3_600_000 * 27 - i * 1000), session: id(1), from: 'console', to: 'api', entry: { kind: 'text', text: `Step ${i} of the migration is done.` } }));
     api.lines = [...old, ...api.lines].map((line, i) => ({ ...line, id: i + 1 }));
   }
   let n = 0;

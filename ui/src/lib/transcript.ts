@@ -62,12 +62,14 @@ export function fold(lines: readonly Line[]): (ToolItem | EntryItem)[] {
 export function withUndelivered(items: readonly Item[], messages: readonly Message[], fromTheBegin: boolean): Item[] {
   const [first] = items;
   const since = first && !fromTheBegin ? Date.parse(timeOf(first)) : -Infinity;
-  const more = messages
-    .filter((message) => isUndelivered(message) && Date.parse(message.createdAt) >= since)
-    .map((message): Item => ({ kind: 'undelivered', message }));
-  if (more.length === 0) return [...items];
-  // Both are in their order already, and a sort keeps it where the times are the same.
-  return [...items, ...more.reverse()].sort((a, b) => Date.parse(timeOf(a)) - Date.parse(timeOf(b)));
+  const oldestFirst = messages.filter((message) => isUndelivered(message) && Date.parse(message.createdAt) >= since).reverse();
+  const all: Item[] = [];
+  // What happened keeps its order, whatever a clock did meanwhile.
+  for (const item of items) {
+    while (oldestFirst[0] && Date.parse(oldestFirst[0].createdAt) < Date.parse(timeOf(item))) all.push({ kind: 'undelivered', message: oldestFirst.shift() as Message });
+    all.push(item);
+  }
+  return [...all, ...oldestFirst.map((message): Item => ({ kind: 'undelivered', message }))];
 }
 
 /** Whether an item stands on another day than the one before it. */

@@ -9,10 +9,11 @@ use super::{
 };
 
 /// The published names of Iris's own tools. As a rule, the bare name means `mcp__iris__NAME`.
-pub const IRIS_TOOLS: [&str; 20] = [
+pub const IRIS_TOOLS: [&str; 21] = [
     "send_message",
     "ask_message",
     "quick_message",
+    "message_status",
     "session_reboot",
     "session_delete",
     "session_fork",

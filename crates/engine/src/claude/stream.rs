@@ -216,10 +216,15 @@ pub(super) fn result(value: &Value) -> TurnResult {
             .into_iter()
             .flatten()
     };
-    let messages = ids("user_message_uuids")
-        .chain(value.get("user_message_uuid"))
-        .filter_map(|id| id.as_str()?.parse().ok())
-        .collect();
+    // The one stands among the many, too.
+    let mut messages = Vec::new();
+    for id in ids("user_message_uuids").chain(value.get("user_message_uuid")) {
+        if let Some(id) = id.as_str().and_then(|id| id.parse().ok())
+            && !messages.contains(&id)
+        {
+            messages.push(id);
+        }
+    }
     let errors: Vec<&str> = ids("errors").filter_map(Value::as_str).collect();
     let text = match value.get("result").and_then(Value::as_str) {
         Some(text) => text.to_owned(),
@@ -378,7 +383,7 @@ mod tests {
         for (line, text, is_error) in [
             (
                 format!(
-                    r#"{{"type":"result","subtype":"success","is_error":false,"result":"done","user_message_uuids":["{ID}"]}}"#
+                    r#"{{"type":"result","subtype":"success","is_error":false,"result":"done","user_message_uuid":"{ID}","user_message_uuids":["{ID}"]}}"#
                 ),
                 "done",
                 false,

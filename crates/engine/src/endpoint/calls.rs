@@ -12,7 +12,9 @@ use super::envelope::Id;
 ///
 /// Only agents' calls: one process has one token, so a session and an id name one call. The
 /// console's token is shared by all of the human's clients, which count their ids from the same
-/// start: there a client ends its call by hanging up, as every client does anyway.
+/// start: there only hanging up ends a call. A client that does not (the TypeScript SDK 1.32 says
+/// it and keeps the stream, measured) holds its call until its timeout; the message it sent was never
+/// the call's to end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls(Arc<Mutex<Vec<Running>>>);
 

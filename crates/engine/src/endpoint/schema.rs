@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
-/// The schema of `T`: one object without references.
+/// The schema of `T`: one object without references, and with what a model needs to read only.
 pub(super) fn of<T: JsonSchema>() -> Arc<Map<String, Value>> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -15,10 +15,12 @@ pub(super) fn of<T: JsonSchema>() -> Arc<Map<String, Value>> {
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value();
-    without_number_formats(&mut schema);
+    tidy(&mut schema);
     match schema {
         Value::Object(mut schema) => {
             schema.remove("title");
+            // The tool's own description says it.
+            schema.remove("description");
             // MCP wants an object here, also where there is nothing to say.
             schema
                 .entry("properties")
@@ -32,8 +34,9 @@ pub(super) fn of<T: JsonSchema>() -> Arc<Map<String, Value>> {
     }
 }
 
-/// `"format": "int64"` and its like mean nothing to JSON Schema, and clients warn about them.
-fn without_number_formats(schema: &mut Value) {
+/// `"format": "int64"` and its like mean nothing to JSON Schema, and clients warn about them. A
+/// default of null is none. Where a line of the source ends means nothing.
+fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             let of_number = map
@@ -47,9 +50,15 @@ fn without_number_formats(schema: &mut Value) {
             if of_number {
                 map.remove("format");
             }
-            map.values_mut().for_each(without_number_formats);
+            if map.get("default").is_some_and(Value::is_null) {
+                map.remove("default");
+            }
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            map.values_mut().for_each(tidy);
         }
-        Value::Array(items) => items.iter_mut().for_each(without_number_formats),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => (),
     }
 }

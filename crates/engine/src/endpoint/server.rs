@@ -54,7 +54,7 @@ impl ServerHandler for Server {
             .with_instructions(
                 "Iris runs teams: Claude Code agents in project directories. list_teams says which \
                  there are, team_status how they are, and send_message gives one a task and waits \
-                 for its answer.",
+                 for its answer. A team may have to wait until the user allows what it wants to do.",
             )
     }
 

@@ -32,7 +32,8 @@ fn the_schema_in_docs_is_the_generated_one() {
 
 #[test]
 fn every_example_in_docs_is_a_config() {
-    let text = fs::read_to_string(docs("CONFIG.md")).expect("docs/CONFIG.md is there");
+    let pages = ["CONFIG.md", "CI.md"].map(|page| fs::read_to_string(docs(page)));
+    let text = pages.map(|page| page.expect("it is there")).join("\n");
     let mut examples = 0;
     for block in text.split("```jsonc\n").skip(1) {
         let (example, _) = block.split_once("```").expect("a code block ends");

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// default; the user's own client any local team's.
     #[serde(default)]
     project_path: Option<String>,
-    /// Whether the prompt has what is changed in the project and not committed.
+    /// Whether the prompt has what is changed in the project and not committed. Default: false.
     #[serde(default)]
     include_git_diff: bool,
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.

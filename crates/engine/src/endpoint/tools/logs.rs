@@ -20,23 +20,25 @@ const STORE: &str = "iris";
 /// How callers know it from elsewhere.
 const PUBLISHED_STORE: &str = "iris-mcp";
 
-/// What is wanted.
+/// Of `get_logs`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// Only lines from then on, milliseconds since 1970; not in the future.
+    /// Only lines from then on, milliseconds since 1970. Left out: the newest.
     #[serde(default)]
     #[schemars(range(min = 0))]
     logs_since: Option<i64>,
-    /// Which log: `iris` (also called `iris-mcp`). Default: iris.
+    /// Which log; there is one, which is also called `iris-mcp`. Default: iris.
     #[serde(default, rename = "storeName")]
+    #[schemars(extend("default" = STORE))]
     store_name: Option<String>,
-    /// `parsed`: each line as an object. `raw`: each as the text that it is in the file. Default:
-    /// parsed.
+    /// `parsed`: each line as an object. `raw`: each as a text of JSON. Default: parsed.
     #[serde(default)]
     format: Format,
-    /// Only lines of this level, or of one of these. Default: every level.
+    /// Only lines of this level, or of one of these; `fatal` is the same as `error`. Left out: all
+    /// that is logged, which `debug` and `trace` are only when the user's settings say so.
     #[serde(default)]
+    #[schemars(with = "Levels")]
     level: Option<Levels>,
     /// Only tell which logs there are, without lines. Default: false.
     #[serde(default, rename = "getAllStores")]
@@ -85,7 +87,7 @@ impl Level {
     }
 }
 
-/// The lines.
+/// Of `get_logs`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Logs {

@@ -31,20 +31,21 @@ const ECHO_MAX: usize = 1000;
 pub(super) struct SendArguments {
     /// The team to send to.
     to_team: TeamName,
-    /// The task or question.
+    /// The task or question, 1 MiB at most. The team reads this and nothing else of what you know;
+    /// your conversation with it goes on where it was.
     message: String,
     /// How long to wait for the answer, milliseconds, the team's start-up included. Default:
     /// 30000. 0 waits for ever; -1 returns at once. After a timeout the team goes on with its work.
     #[serde(default)]
-    #[schemars(range(min = -1, max = 3_600_000))]
+    #[schemars(range(min = -1, max = 3_600_000), extend("default" = SEND_TIMEOUT_DEFAULT))]
     timeout: Option<i64>,
     /// Whether the message waits for a team that is stopped, full or unreachable, also across
     /// restarts of Iris. Default: false; such a message fails then.
     #[serde(default)]
     persist: bool,
-    /// With `persist`: for how many days it may wait. Default: 30.
+    /// With `persist` only: for how many days it may wait. Default: 30.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 365))]
+    #[schemars(range(min = 1, max = 365), extend("default" = TTL_DAYS_DEFAULT))]
     ttl_days: Option<u32>,
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.
     #[serde(default)]
@@ -57,14 +58,16 @@ pub(super) struct SendArguments {
 pub(super) struct QuickArguments {
     /// The team to send to.
     to_team: TeamName,
-    /// The task or question.
+    /// The task or question, 1 MiB at most. The team reads this and nothing else of what you know;
+    /// your conversation with it goes on where it was.
     message: String,
-    /// As of `send_message`. Default: false.
+    /// Whether the message waits for a team that is stopped, full or unreachable, also across
+    /// restarts of Iris. Default: false; such a message fails then.
     #[serde(default)]
     persist: bool,
-    /// With `persist`: for how many days it may wait. Default: 30.
+    /// With `persist` only: for how many days it may wait. Default: 30.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 365))]
+    #[schemars(range(min = 1, max = 365), extend("default" = TTL_DAYS_DEFAULT))]
     ttl_days: Option<u32>,
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.
     #[serde(default)]
@@ -95,12 +98,12 @@ impl From<QuickArguments> for SendArguments {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StatusArguments {
-    /// What sending it gave.
+    /// The `messageId` that sending it gave.
     #[schemars(with = "String")]
     message_id: MessageId,
     /// How long to wait for its end, milliseconds. Default: 0, tells how it is now.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 3_600_000))]
+    #[schemars(range(min = 0, max = 3_600_000), extend("default" = 0))]
     timeout: Option<u32>,
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.
     #[serde(default)]

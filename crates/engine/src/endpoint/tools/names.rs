@@ -163,15 +163,16 @@ impl Name {
             .with_annotations(acts("Decide a permission", true, false, false)),
             Self::ListTeams => Tool::new(
                 self.as_str(),
-                "Lists every configured team.",
+                "Lists the teams that you can send messages to, and your own: their names, what each \
+                 is for, and where its project is.",
                 schema::of::<Nothing>(),
             )
             .with_raw_output_schema(schema::of::<wire::TeamList>())
             .with_annotations(reads("List teams")),
             Self::TeamStatus => Tool::new(
                 self.as_str(),
-                "Tells how the teams are: awake or asleep, what state, how many permission \
-                 requests wait for the human.",
+                "Tells how the teams are: awake or asleep, what they do, how many of their permission \
+                 requests wait for the human. A team that does not answer may wait for that.",
                 schema::of::<wire::StatusArguments>(),
             )
             .with_raw_output_schema(schema::of::<wire::Status>())
@@ -210,7 +211,8 @@ impl Name {
             Self::SendMessage => Tool::new(
                 self.as_str(),
                 "Sends a task or question to a team, waking it if need be, and waits for its \
-                 answer. If it does not come in time, the team goes on: message_status has it later.",
+                 answer. Work takes minutes: give a longer timeout, or take the answer later with \
+                 message_status, as the team goes on when you no longer wait.",
                 schema::of::<messages::SendArguments>(),
             )
             .with_raw_output_schema(schema::of::<messages::Sent>())
@@ -248,8 +250,9 @@ impl Name {
             .with_annotations(reads("Report a conversation")),
             Self::SessionCancel => Tool::new(
                 self.as_str(),
-                "Ends the turn that runs in your conversation with a team; with messageId, takes that \
-                 message back if it still waits. The conversation goes on with the next message.",
+                "Ends the turn that runs in your conversation with a team. With messageId, only that \
+                 message: if it waits it is taken back, if it is at work its turn is ended. The \
+                 conversation goes on with the next message.",
                 schema::of::<report::CancelArguments>(),
             )
             .with_raw_output_schema(schema::of::<report::Cancelled>())
@@ -257,8 +260,8 @@ impl Name {
             Self::SessionFork => Tool::new(
                 self.as_str(),
                 "Opens a copy of your conversation with a team in a terminal on the user's desktop, \
-                 for the user to go on in it; your own conversation is not changed. The user is \
-                 asked first, unless a rule of theirs allows it.",
+                 for the user to go on in it; your own conversation is not changed. When an agent \
+                 calls this, the user is asked first, unless a rule of theirs allows it.",
                 schema::of::<session::Arguments>(),
             )
             .with_raw_output_schema(schema::of::<session::ForkedOut>())

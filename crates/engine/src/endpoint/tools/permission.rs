@@ -19,8 +19,10 @@ pub(super) struct Arguments {
     input: Map<String, Value>,
     /// Claude's id of the tool call. The same id asked again joins the same request.
     tool_use_id: String,
-    /// Why the agent asks. No decision depends on it.
+    /// Why the agent asks. Taken and not advertised: what an agent says for its own call is shown to
+    /// nobody who decides.
     #[serde(default)]
+    #[schemars(skip)]
     reason: Option<String>,
 }
 

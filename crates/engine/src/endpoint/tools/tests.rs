@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _};
 use iris_domain::{
@@ -373,7 +373,14 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
             "{name:?} takes nothing else"
         );
         let all = serde_json::to_string(&tool).unwrap();
-        for odd in ["\"format\":\"int", "\"format\":\"uint", "$ref", "$schema"] {
+        for odd in [
+            "\"format\":\"int",
+            "\"format\":\"uint",
+            "$ref",
+            "$schema",
+            "\"default\":null",
+            "Of `",
+        ] {
             assert!(!all.contains(odd), "{name:?} has {odd}: {all}");
         }
         let hints = tool.annotations.unwrap();
@@ -390,6 +397,43 @@ fn definitions_are_closed_annotated_and_free_of_number_formats() {
         !Name::PermissionsApprove.is_for_console(),
         "the console asks nobody"
     );
+}
+
+#[test]
+fn a_documented_default_is_the_real_one() {
+    for name in Name::ALL {
+        let input = name.definition().input_schema;
+        for (key, field) in input["properties"].as_object().unwrap() {
+            let text = field["description"].as_str().unwrap();
+            assert!(!text.contains('\n'), "{name:?} {key}: {text}");
+            let said = text.split_once("Default: ").map(|(_, rest)| {
+                let end = rest.find(['.', ',', ';']).unwrap_or(rest.len());
+                rest[..end].to_owned()
+            });
+            let real = field.get("default").map(|value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            let explained = key == "context" || said == real;
+            assert!(explained, "{name:?} {key} says {said:?}, it is {real:?}");
+        }
+    }
+}
+
+#[test]
+fn every_tool_can_be_named_in_a_rule_and_is_told_of() {
+    let known = Name::ALL.map(Name::as_str).into_iter();
+    let in_rules = iris_domain::policy::IRIS_TOOLS.into_iter();
+    assert_eq!(
+        known.collect::<BTreeSet<_>>(),
+        in_rules.collect::<BTreeSet<_>>(),
+        "a rule may name each of them"
+    );
+    let page = include_str!("../../../../../docs/TOOLS.md");
+    for name in Name::ALL {
+        let row = format!("\n| `{}`", name.as_str());
+        assert!(page.contains(&row), "docs/TOOLS.md tells of {name:?}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(super) struct StatusArguments {
     pub(super) team: Option<TeamName>,
     /// Whether to count the permission requests that wait for the human. Default: true.
     #[serde(default)]
+    #[schemars(extend("default" = true))]
     pub(super) include_notifications: Option<bool>,
     /// Your own team. May be left out: Iris knows who calls, and refuses another name.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub(super) struct SleepArguments {
 /// A team as configured.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct TeamConfig {
-    /// The project directory.
+    /// The project directory, on the team's host.
     pub(super) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,
@@ -61,6 +62,7 @@ pub(super) struct TeamConfig {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Listed {
+    /// What `toTeam` and `team` of the other tools take.
     pub(super) name: String,
     pub(super) config: TeamConfig,
 }
@@ -80,7 +82,7 @@ pub(super) struct TeamList {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TeamNow {
     pub(super) name: String,
-    /// `awake`: it has an agent process.
+    /// `awake`: it has an agent process, yours or another's; `asleep`: it has none.
     pub(super) status: &'static str,
     /// `asleep`, `waking`, `idle`, `working`, `waiting` (for the human) or `trouble`.
     pub(super) state: &'static str,
@@ -106,7 +108,9 @@ pub(super) struct TeamNow {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Pool {
+    /// Agents that run, of all teams.
     pub(super) active_processes: i64,
+    /// Messages that wait for their turn, of all teams.
     pub(super) queued_messages: i64,
 }
 

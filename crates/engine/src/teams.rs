@@ -236,11 +236,15 @@ impl Teams {
         Ok(record.map(|record| record.id))
     }
 
+    /// How many agents may run at the same time.
+    pub fn places(&self) -> usize {
+        let max = self.deps.config.borrow().settings.max_processes;
+        usize::try_from(max).unwrap_or(usize::MAX).max(1)
+    }
+
     /// How many agents may be started before one must give way.
     pub fn free_places(&self) -> usize {
-        let max = self.deps.config.borrow().settings.max_processes;
-        self.slots
-            .free(usize::try_from(max).unwrap_or(usize::MAX).max(1))
+        self.slots.free(self.places())
     }
 
     /// The sessions.

@@ -38,7 +38,14 @@ impl Tools {
         }
         let snapshot = self.snapshot.borrow().clone();
         let notifications = include_notifications.unwrap_or(true);
-        result(&status(&snapshot, &me, team.as_ref(), notifications)?)
+        let places = self.teams.places();
+        result(&status(
+            &snapshot,
+            &me,
+            team.as_ref(),
+            notifications,
+            places,
+        )?)
     }
 
     /// `team_wake` and `team_launch`.
@@ -121,6 +128,7 @@ pub(super) fn status(
     me: &Party,
     only: Option<&TeamName>,
     notifications: bool,
+    places: usize,
 ) -> Result<Status, Problem> {
     if let Some(team) = only {
         find(snapshot, team)?;
@@ -134,6 +142,7 @@ pub(super) fn status(
         teams: teams.map(|team| now_of(team, me)).collect(),
         pool: Pool {
             active_processes: count(sessions().filter(|session| session.pid.is_some()).count()),
+            max_processes: count(places),
             queued_messages: sessions().map(|session| i64::from(session.queued)).sum(),
         },
         notifications: notifications.then(|| Notifications {

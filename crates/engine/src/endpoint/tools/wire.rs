@@ -110,6 +110,8 @@ pub(super) struct TeamNow {
 pub(super) struct Pool {
     /// Agents that run, of all teams.
     pub(super) active_processes: i64,
+    /// How many may run at the same time.
+    pub(super) max_processes: i64,
     /// Messages that wait for their turn, of all teams.
     pub(super) queued_messages: i64,
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures Iris beside its yardsticks, in one run, on release builds. Quote ratios: machines differ.
-# Arguments (`policy`, `calls`, `record`, `transcript`, `pending`, `programs`, `freeze`, `remote`) name the parts to measure; none: all.
+# Arguments (`policy`, `calls`, `record`, `messages`, `transcript`, `pending`, `programs`, `freeze`, `remote`) name the parts to measure; none: all.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh

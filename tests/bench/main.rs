@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 mod freeze;
 mod load;
+mod messages;
 mod pending;
 mod policy;
 mod programs;
@@ -59,6 +60,9 @@ fn main() {
         }
         if wanted("pending") {
             pending::measure().await;
+        }
+        if wanted("messages") {
+            messages::measure().await;
         }
         if wanted("transcript") {
             transcript::measure().await;
@@ -111,7 +115,8 @@ async fn calls() {
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut approve_rates = Vec::new();
     for connections in [1, 16] {
-        let each = 4000 / connections;
+        // Alone, a call waits for the disk each time.
+        let each = if connections == 1 { 4000 } else { 1000 };
         let (mut lists, mut approves, mut bares) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             bares.push(load::run(bare, "/mcp", "none", connections, each, list_teams).await);
@@ -128,7 +133,7 @@ async fn calls() {
             );
             approves.push(
                 load::run(iris, &path, token.expose(), connections, each, move |n| {
-                    approve(round * 4000 + n + connections * 1_000_000)
+                    approve(round * 100_000 + n + connections * 1_000_000)
                 })
                 .await,
             );

@@ -75,18 +75,22 @@ async fn watch(pid: u32) -> String {
 
 /// Proportional set size of a process and its children, KiB.
 fn pss(pid: u32) -> u64 {
-    let own = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
+    own_pss(pid) + children(pid).into_iter().map(pss).sum::<u64>()
+}
+
+/// Proportional set size of a process alone, KiB.
+pub fn own_pss(pid: u32) -> u64 {
+    fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
         .ok()
         .and_then(|text| {
             let line = text.lines().find(|line| line.starts_with("Pss:"))?;
             line.split_whitespace().nth(1)?.parse::<u64>().ok()
         })
-        .expect("the process lives");
-    own + children(pid).into_iter().map(pss).sum::<u64>()
+        .expect("the process lives")
 }
 
 /// Processor time of a process, ticks.
-fn cpu(pid: u32) -> u64 {
+pub fn cpu(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
     let fields: Vec<&str> = stat[stat.rfind(')').expect("a name") + 2..]
         .split(' ')

@@ -144,6 +144,12 @@ async fn a_full_queue_says_so_and_what_it_holds_is_answered() {
             why.starts_with(&format!("{QUEUE_MAX} messages wait")),
             "{why}"
         );
+        let arguments = json!({"toTeam": "api", "message": "one too many", "persist": persist});
+        let full = desk.call("quick_message", arguments).await;
+        assert_eq!(
+            full["status"], "failed",
+            "who does not wait hears it too: {full}"
+        );
     }
     desk.open_the_gate();
     assert_eq!(desk.end(&first).await["response"], "opened");

@@ -25,9 +25,9 @@ export const TEMPLATES: PolicyTemplate[] = [
   }),
   template('autonomous', {
     says: 'The agent works a task through in the project, up to the commit, and asks for what is dangerous or leaves it.',
-    allows: ['Reading, searching and editing files in the project', 'The project’s own scripts, and the usual commands on its files: copying, moving, comparing', 'Branches and commits in the project’s own repository', 'Subagents, and messages to other teams'],
+    allows: ['Reading, searching and editing files in the project', 'The project’s own npm, pnpm and yarn scripts, and the usual commands on its files: copying, moving, comparing', 'Branches and commits in the project’s own repository', 'Subagents, and messages to other teams'],
     asks: ['Deleting, throwing work away, pushing, publishing, deploying, installing', 'The web, other hosts, other MCP servers, and what lies outside of the project', 'Files that look like secrets, and those that change what runs by itself (.git, .claude, CI)', 'Programs that are not on the list'],
     mind: RUNS,
-    autoApprove: [...LOOKING, 'mcp__iris__*', 'Edit(/**)', 'Bash(cargo test:*)', 'Bash(npm test:*)', 'Bash(make test)', 'Bash(git commit:*)', 'Bash(make:*)'],
+    autoApprove: [...LOOKING, 'mcp__iris__*', 'Edit(/**)', 'Bash(cargo test:*)', 'Bash(npm test:*)', 'Bash(make test)', 'Bash(git commit:*)', 'Bash(npm run:*)'],
   }),
 ];

@@ -89,7 +89,7 @@ impl PolicyTemplate {
             "The agent works a task through in the project, up to the commit, and asks for what is dangerous or leaves it.",
             &[
                 "Reading, searching and editing files in the project",
-                "The project’s own scripts, and the usual commands on its files: copying, moving, comparing",
+                "The project’s own npm, pnpm and yarn scripts, and the usual commands on its files: copying, moving, comparing",
                 "Branches and commits in the project’s own repository",
                 "Subagents, and messages to other teams",
             ],
@@ -135,7 +135,7 @@ const DENIED: [&str; 2] = ["Edit(~/.iris/**)", "Edit(~/.ssh/**)"];
 
 /// Stays with a human, whatever else allows it: wide rules below, grants, and the allow rules that Claude
 /// Code has of its own.
-const ASKED: [&str; 63] = [
+const ASKED: [&str; 74] = [
     "session_fork",
     "session_delete",
     "session_reboot",
@@ -176,6 +176,18 @@ const ASKED: [&str; 63] = [
     "Bash(docker:*)",
     "Bash(kubectl:*)",
     "Bash(terraform:*)",
+    "Bash(git * -f*)",
+    "Bash(git * --force*)",
+    "Bash(git * --discard-changes*)",
+    // What runs an argument, or installs.
+    "Bash(* --config*)",
+    "Bash(* --node-options*)",
+    "Bash(* --script-shell*)",
+    "Bash(go * -exec*)",
+    "Bash(go * --exec*)",
+    "Bash(go * -toolexec*)",
+    "Bash(go * --toolexec*)",
+    "Bash(*--install-types*)",
     // An agent that nobody watches.
     "Bash(claude:*)",
     // What looks like a secret.
@@ -263,10 +275,10 @@ const BUILDING: [&str; 52] = [
     "Bash(python3 -m pytest:*)",
     "Bash(ruff check:*)",
     "Bash(mypy:*)",
-    "Bash(mvn test:*)",
-    "Bash(mvn verify:*)",
-    "Bash(./gradlew build:*)",
-    "Bash(./gradlew test:*)",
+    "Bash(mvn test)",
+    "Bash(mvn verify)",
+    "Bash(./gradlew build)",
+    "Bash(./gradlew test)",
     "Bash(dotnet build:*)",
     "Bash(dotnet test:*)",
     "Bash(mix test:*)",
@@ -274,7 +286,7 @@ const BUILDING: [&str; 52] = [
 
 /// Programs that do one thing to what they are given: no interpreter is among them, nor one that runs
 /// what an argument says.
-const WORKING: [&str; 30] = [
+const WORKING: [&str; 29] = [
     "Bash(git add:*)",
     "Bash(git blame:*)",
     "Bash(git branch)",
@@ -287,7 +299,6 @@ const WORKING: [&str; 30] = [
     "Bash(git stash)",
     "Bash(git stash pop)",
     "Bash(git switch -c:*)",
-    "Bash(make:*)",
     "Bash(npm run:*)",
     "Bash(pnpm run:*)",
     "Bash(yarn run:*)",

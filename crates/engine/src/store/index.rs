@@ -92,8 +92,7 @@ pub(super) fn start(path: &Path, record: &Path) -> Result<(Filler, Connection), 
 fn opened(path: &Path) -> rusqlite::Result<Connection> {
     let unusable = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     open::only_for_the_user(path).map_err(unusable)?;
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(open::BUSY_TIMEOUT)?;
+    let mut connection = open::writable(path)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     // What a crash takes is added again.
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;

@@ -11,7 +11,7 @@ use iris_domain::{
     ids::{MessageId, Party, SessionId, TeamName},
     message::{self, AtStart, Flow, Message, MessageState, MessageStatus, SendOutcome},
     problem::Code,
-    session::Settled,
+    session::{QUEUE_MAX, Settled, queue_full},
 };
 use tokio::{
     sync::{broadcast, broadcast::error::RecvError, oneshot, watch},
@@ -238,6 +238,10 @@ impl Teams {
 
     async fn accept(&self, id: MessageId, letter: Letter) -> Result<Posted, Problem> {
         let session = self.session(letter.from.clone(), letter.to.clone()).await?;
+        // The session decides; but who does not wait for its word is to hear it too.
+        if self.is_full(&letter) {
+            return Err(queue_full());
+        }
         if letter.from == Party::Console {
             self.circling.seen(&letter.to);
         }
@@ -270,6 +274,11 @@ impl Teams {
             })
             .await?;
         Ok(Posted { session: id, told })
+    }
+
+    fn is_full(&self, letter: &Letter) -> bool {
+        self.view(&letter.from, &letter.to)
+            .is_some_and(|view| view.queued as usize >= QUEUE_MAX)
     }
 
     /// Goes on with what an earlier Iris had accepted: what was to persist is delivered, or waits on;

@@ -67,8 +67,7 @@ pub(super) struct Opened {
 pub(super) fn open(path: &Path) -> rusqlite::Result<Opened> {
     let unusable = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     files::only_for_the_user(path).map_err(unusable)?;
-    let mut writer = Connection::open(path)?;
-    writer.busy_timeout(files::BUSY_TIMEOUT)?;
+    let mut writer = files::writable(path)?;
     writer.set_prepared_statement_cache_capacity(STATEMENTS);
     writer.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     // A crash of the computer takes the last seconds; one of Iris nothing that was written.

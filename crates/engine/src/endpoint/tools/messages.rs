@@ -220,16 +220,22 @@ impl Tools {
         } = arguments?;
         let me = self.acting(caller, Name::MessageStatus, from_team.as_deref())?;
         let limit = Duration::from_millis(timeout.unwrap_or(0).into());
-        let message = self.teams.ended(message_id, limit).await?;
-        match message {
-            Some(message) if message.from == me => result(&status(message)),
-            // Another's message is as unknown as one that never was.
-            Some(_) | None => Err(Problem::new(
-                Code::NotFound,
-                format!("you sent no message {message_id}, or it ended long ago"),
-                "session_report lists your messages to a team.",
-            )),
-        }
+        // Another's message is as unknown as one that never was, and nobody waits for it.
+        let sent = self.teams.message(message_id).await?;
+        let now = match sent.filter(|message| message.from == me) {
+            Some(_) => self.teams.ended(message_id, limit).await?,
+            None => None,
+        };
+        now.map_or_else(
+            || {
+                Err(Problem::new(
+                    Code::NotFound,
+                    format!("you sent no message {message_id}, or it ended long ago"),
+                    "session_report lists your messages to a team.",
+                ))
+            },
+            |message| result(&status(message)),
+        )
     }
 }
 

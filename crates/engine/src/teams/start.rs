@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use iris_domain::{
     Problem,
     config::Team,
-    ids::SessionId,
+    ids::{Party, SessionId},
     session::{Cure, Failure},
 };
 use tokio::sync::mpsc;
@@ -25,6 +25,8 @@ pub(super) struct Start<'a> {
     pub deps: &'a TeamsDeps,
     pub team: &'a Team,
     pub session: SessionId,
+    /// Who talks to it.
+    pub from: &'a Party,
     /// Whether Claude Code has the conversation on disk.
     pub resume: bool,
     pub token: &'a Secret,
@@ -91,6 +93,7 @@ impl Start<'_> {
         Invocation {
             team: self.team,
             session: self.session,
+            from: self.from,
             resume: self.resume,
             endpoint,
             token: self.token,

@@ -142,6 +142,7 @@ impl Teams {
             deps,
             team,
             session,
+            from: &Party::Console,
             resume: false,
             token: &minted.token,
             secrets: &secrets,

@@ -110,6 +110,7 @@ impl Supervisor {
             deps: &self.deps,
             team: &team,
             session: self.record.id,
+            from: &self.record.from,
             resume: self.record.started,
             token: &token,
             secrets: &secrets,

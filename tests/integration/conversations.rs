@@ -464,7 +464,7 @@ async fn with_the_real_claude_code_a_record_is_gone_for_good() {
         "{gone}"
     );
     let none = iris.cli(&["session", "delete", "alpha"]).await.ok();
-    assert!(none.contains("had no conversation"), "{none}");
+    assert!(none.contains("no conversation of console with"), "{none}");
     let unknown = iris.cli(&["session", "reboot", "gamma"]).await;
     assert_eq!(unknown.code, 4, "{unknown}");
     let rows = iris.audit().await;

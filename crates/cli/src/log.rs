@@ -270,6 +270,9 @@ fn said(entry: &Entry) -> (Ink, String) {
                 model => format!(", {model}"),
             };
             match error {
+                Some(error) if error.is_empty() => {
+                    (Ink::Bad, format!("turn ended early: {cost}{model}"))
+                }
                 Some(error) => (Ink::Bad, format!("turn failed ({cost}{model}): {error}")),
                 None => (Ink::Faint, format!("turn ended: {cost}{model}")),
             }

@@ -53,7 +53,14 @@ pub fn session(context: &Context, command: Session) -> Result<u8, Problem> {
                 let whose = whose(&done.from);
                 let said = match done.session {
                     Some(id) => format!("{whose} conversation with {} is deleted ({id}).", done.to),
-                    None => format!("{} had no conversation with {}.", done.from, done.to),
+                    None if done.ended => format!(
+                        "{whose} conversation with {} is gone; nothing was said in it yet.",
+                        done.to
+                    ),
+                    None => format!(
+                        "There was no conversation of {} with {}.",
+                        done.from, done.to
+                    ),
                 };
                 with_record(said, &done.record)
             })?;

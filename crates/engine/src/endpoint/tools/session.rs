@@ -189,6 +189,10 @@ pub(super) fn deleted(done: Deleted) -> DeletedOut {
     DeletedOut {
         message: match done.session {
             Some(_) => format!("Your conversation with {} is deleted.", done.to),
+            None if done.ended => format!(
+                "Your conversation with {} is gone; nothing was said in it yet.",
+                done.to
+            ),
             None => format!("You had no conversation with {}.", done.to),
         },
         from: done.from.to_string(),

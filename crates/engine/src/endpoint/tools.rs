@@ -98,7 +98,7 @@ impl Tools {
             Name::PermissionsDecide => self.decide(caller, name, read(name, arguments)).await,
             Name::ListTeams => read(name, arguments)
                 .and_then(|Nothing {}| result(&teams::list(&self.snapshot.borrow()))),
-            Name::TeamStatus => self.status(caller, read(name, arguments)),
+            Name::TeamStatus => self.status(caller, read(name, arguments)).await,
             Name::TeamWake | Name::TeamLaunch => {
                 self.wake(caller, name, read(name, arguments)).await
             }

@@ -346,6 +346,14 @@ impl Teams {
         Ok(self.deps.store.messages(from, to, limit).await?)
     }
 
+    /// How many messages of each pair are kept.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn message_counts(&self) -> Result<Vec<(Party, TeamName, u64)>, Problem> {
+        Ok(self.deps.store.message_counts().await?)
+    }
+
     /// A message as soon as it has ended, or as it is when this time is over.
     ///
     /// # Errors

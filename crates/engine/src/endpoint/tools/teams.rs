@@ -22,7 +22,7 @@ use crate::{clock, tokens::Caller};
 
 impl Tools {
     /// `team_status`.
-    pub(super) fn status(
+    pub(super) async fn status(
         &self,
         caller: &Caller,
         arguments: Result<StatusArguments, Problem>,
@@ -39,12 +39,14 @@ impl Tools {
         let snapshot = self.snapshot.borrow().clone();
         let notifications = include_notifications.unwrap_or(true);
         let places = self.teams.places();
+        let messages = self.teams.message_counts().await?;
         result(&status(
             &snapshot,
             &me,
             team.as_ref(),
             notifications,
             places,
+            &messages,
         )?)
     }
 
@@ -129,6 +131,7 @@ pub(super) fn status(
     only: Option<&TeamName>,
     notifications: bool,
     places: usize,
+    messages: &[(Party, TeamName, u64)],
 ) -> Result<Status, Problem> {
     if let Some(team) = only {
         find(snapshot, team)?;
@@ -139,10 +142,11 @@ pub(super) fn status(
         .iter()
         .filter(|team| only.is_none_or(|only| team.name == *only));
     Ok(Status {
-        teams: teams.map(|team| now_of(team, me)).collect(),
+        teams: teams.map(|team| now_of(team, me, messages)).collect(),
         pool: Pool {
             active_processes: count(sessions().filter(|session| session.pid.is_some()).count()),
             max_processes: count(places),
+            total_messages: all(messages.iter()),
             queued_messages: sessions().map(|session| i64::from(session.queued)).sum(),
         },
         notifications: notifications.then(|| Notifications {
@@ -153,7 +157,12 @@ pub(super) fn status(
     })
 }
 
-fn now_of(team: &TeamView, me: &Party) -> TeamNow {
+/// All of these messages.
+fn all<'m>(of: impl Iterator<Item = &'m (Party, TeamName, u64)>) -> i64 {
+    i64::try_from(of.map(|(_, _, count)| count).sum::<u64>()).unwrap_or(i64::MAX)
+}
+
+fn now_of(team: &TeamView, me: &Party, messages: &[(Party, TeamName, u64)]) -> TeamNow {
     let mine = team.sessions.iter().find(|session| session.from == *me);
     let awake = team.sessions.iter().any(|session| session.pid.is_some());
     TeamNow {
@@ -164,6 +173,9 @@ fn now_of(team: &TeamView, me: &Party) -> TeamNow {
         waiting: team.waiting.into(),
         pid: mine.and_then(|session| session.pid).map(i64::from),
         session_id: mine.map(|session| session.id.to_string()),
+        message_count: all(messages
+            .iter()
+            .filter(|(from, to, _)| from == me && *to == team.name)),
         last_activity: mine.map(|session| session.last_activity.as_millisecond()),
         problem: team.problem.as_ref().map(Problem::in_one_text),
         config: config(team),

@@ -104,14 +104,21 @@ fn list_teams_has_the_published_fields() {
 
 #[test]
 fn team_status_tells_each_caller_of_its_own_conversation() {
-    let console = json_of(&teams::status(&snapshot(), &Party::Console, None, true, 10).unwrap());
+    let kept = [
+        (Party::Console, team("blue"), 3),
+        (Party::Team(team("red")), team("blue"), 4),
+    ];
+    let console =
+        json_of(&teams::status(&snapshot(), &Party::Console, None, true, 10, &kept).unwrap());
     assert_eq!(console["teams"][0]["status"], "awake");
     assert_eq!(console["teams"][0]["state"], "working");
     assert_eq!(console["teams"][0]["pid"], 42);
+    assert_eq!(console["teams"][0]["messageCount"], 3);
+    assert_eq!(console["teams"][1]["messageCount"], 0);
     assert_eq!(console["teams"][1]["status"], "asleep");
     assert_eq!(
         console["pool"],
-        json!({ "activeProcesses": 1, "maxProcesses": 10, "queuedMessages": 2 })
+        json!({ "activeProcesses": 1, "maxProcesses": 10, "totalMessages": 7, "queuedMessages": 2 })
     );
     assert_eq!(
         console["notifications"],
@@ -120,12 +127,13 @@ fn team_status_tells_each_caller_of_its_own_conversation() {
 
     let red = Party::Team(team("red"));
     let blue = team("blue");
-    let other = json_of(&teams::status(&snapshot(), &red, Some(&blue), false, 10).unwrap());
+    let other = json_of(&teams::status(&snapshot(), &red, Some(&blue), false, 10, &kept).unwrap());
     assert_eq!(
         other["teams"].as_array().unwrap().len(),
         1,
         "only the team that was asked for"
     );
+    assert_eq!(other["teams"][0]["messageCount"], 4, "its own only");
     assert_eq!(
         other["teams"][0]["status"], "awake",
         "the team is awake, for another caller"
@@ -137,7 +145,8 @@ fn team_status_tells_each_caller_of_its_own_conversation() {
     );
     assert_eq!(other.get("notifications"), None);
 
-    let missing = teams::status(&snapshot(), &red, Some(&team("green")), true, 10).unwrap_err();
+    let missing =
+        teams::status(&snapshot(), &red, Some(&team("green")), true, 10, &[]).unwrap_err();
     assert_eq!(missing.code, Code::NotFound);
 }
 

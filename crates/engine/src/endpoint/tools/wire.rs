@@ -96,6 +96,8 @@ pub(super) struct TeamNow {
     /// Your conversation with the team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) session_id: Option<String>,
+    /// Your messages to the team that Iris keeps.
+    pub(super) message_count: i64,
     /// When that conversation last did something, milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_activity: Option<i64>,
@@ -112,7 +114,9 @@ pub(super) struct Pool {
     pub(super) active_processes: i64,
     /// How many may run at the same time.
     pub(super) max_processes: i64,
-    /// Messages that wait for their turn, of all teams.
+    /// Messages that Iris keeps, of all teams.
+    pub(super) total_messages: i64,
+    /// Of these, messages that wait for their turn.
     pub(super) queued_messages: i64,
 }
 

@@ -233,7 +233,7 @@ impl Filling {
 
     fn catch_up(&mut self, nudged: &Receiver<()>) -> rusqlite::Result<()> {
         self.forget_pruned()?;
-        while self.batch()? == BATCH {
+        while self.batch_and_let_go()? == BATCH {
             if nudged.try_recv() == Err(TryRecvError::Disconnected) {
                 return Ok(());
             }
@@ -262,6 +262,17 @@ impl Filling {
         }
         transaction.execute("DELETE FROM span WHERE last < ?1", [first])?;
         transaction.commit()
+    }
+
+    /// A connection holds the memory of each part that it wrote to for good: a part that is full is
+    /// let go with its connection.
+    fn batch_and_let_go(&mut self) -> rusqlite::Result<u64> {
+        let before = mark(&self.index)?;
+        let count = self.batch()?;
+        if before >> PART_BITS != mark(&self.index)? >> PART_BITS {
+            self.index = opened(&self.path)?;
+        }
+        Ok(count)
     }
 
     /// Adds the next rows; says how many.

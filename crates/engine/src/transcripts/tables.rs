@@ -67,12 +67,7 @@ pub(super) struct Opened {
 pub(super) fn open(path: &Path) -> rusqlite::Result<Opened> {
     let unusable = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     files::only_for_the_user(path).map_err(unusable)?;
-    let mut writer = files::writable(path)?;
-    writer.set_prepared_statement_cache_capacity(STATEMENTS);
-    writer.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // A crash of the computer takes the last seconds; one of Iris nothing that was written.
-    // What is deleted is overwritten.
-    writer.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON")?;
+    let mut writer = writing(path)?;
     let transaction = writer.transaction()?;
     let format: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
@@ -94,6 +89,17 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Opened> {
         newest,
         sums,
     })
+}
+
+/// A connection that writes.
+pub(super) fn writing(path: &Path) -> rusqlite::Result<Connection> {
+    let writer = files::writable(path)?;
+    writer.set_prepared_statement_cache_capacity(STATEMENTS);
+    writer.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // A crash of the computer takes the last seconds; one of Iris nothing that was written.
+    // What is deleted is overwritten.
+    writer.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON")?;
+    Ok(writer)
 }
 
 /// The highest place that was ever given.

@@ -102,7 +102,10 @@ impl Writer {
         match self.transaction(&entries, &missing) {
             Ok((newest, spent)) => {
                 self.failed = false;
-                self.newest.send_replace(newest);
+                let before = self.newest.send_replace(newest);
+                if before >> PART_BITS != newest >> PART_BITS {
+                    self.let_go();
+                }
                 if spent {
                     self.publish_sums();
                 }
@@ -154,6 +157,20 @@ impl Writer {
         adding.note_span()?;
         transaction.commit()?;
         Ok((newest, spent))
+    }
+
+    /// A connection holds the memory of each part that it wrote to for good: a part that is full is let
+    /// go with its connection.
+    fn let_go(&mut self) {
+        let Some(path) = self.connection.path() else {
+            return;
+        };
+        match tables::writing(path.as_ref()) {
+            Ok(connection) => self.connection = connection,
+            Err(error) => {
+                tracing::warn!(%error, "The transcripts cannot be opened again; the old connection is kept.");
+            }
+        }
     }
 
     fn publish_sums(&self) {

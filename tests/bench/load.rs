@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -186,4 +187,11 @@ fn length(head: &[u8]) -> Option<usize> {
         name.eq_ignore_ascii_case(NAME).then_some(value)
     })?;
     std::str::from_utf8(value).ok()?.trim().parse().ok()
+}
+
+/// The body of a tool call.
+pub fn tool_call(n: usize, tool: &str, arguments: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call",
+           "params": {"name": tool, "arguments": arguments}})
+    .to_string()
 }

@@ -93,11 +93,7 @@ async fn calls() {
     std::fs::write(dir.path().join("config.json"), config.to_string()).expect("a config");
     let engine = on_its_own(dir.path(), Environment::default()).await;
     let endpoint = engine.snapshot().borrow().endpoint.clone();
-    let iris: SocketAddr = endpoint
-        .trim_start_matches("http://")
-        .trim_end_matches("/mcp")
-        .parse()
-        .expect("an address");
+    let iris = iris_tests::iris::address(&endpoint);
     let asker = Asker {
         team: "alpha".parse().expect("a name"),
         session: SessionId(uuid::Uuid::new_v4()),
@@ -180,17 +176,13 @@ pub async fn on_its_own(home: &Path, env: Environment) -> Engine {
 }
 
 fn list_teams(n: usize) -> String {
-    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call",
-           "params": {"name": "list_teams", "arguments": {}}})
-    .to_string()
+    load::tool_call(n, "list_teams", &json!({}))
 }
 
 fn approve(n: usize) -> String {
-    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {
-        "name": "permissions__approve",
-        "arguments": {"tool_name": "Bash", "input": {"command": "cargo test"},
-                      "tool_use_id": format!("toolu_{n}")}}})
-    .to_string()
+    let arguments = json!({"tool_name": "Bash", "input": {"command": "cargo test"},
+                           "tool_use_id": format!("toolu_{n}")});
+    load::tool_call(n, "permissions__approve", &arguments)
 }
 
 /// The yardstick: an axum handler that parses the call and answers with a value of the same size.

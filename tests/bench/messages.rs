@@ -2,16 +2,14 @@
 //! agents are fake ones, which answer at once: whatever takes time here is not the agent.
 
 use std::{
-    collections::HashMap,
     io::{BufRead as _, BufReader, Lines, Write as _},
-    net::SocketAddr,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use iris_engine::environment::Environment;
-use iris_tests::Iris;
+use iris_tests::{Iris, iris};
 use serde_json::{Value, json};
 
 use crate::{fsync, load, ms, on_its_own, programs};
@@ -53,10 +51,10 @@ async fn one() {
         .collect();
     let engine = on_its_own(dir.path(), env).await;
     let endpoint = engine.snapshot().borrow().endpoint.clone();
-    let address = address(&endpoint);
+    let address = iris::address(&endpoint);
     let console = engine.tokens.console();
     let call = async |n: usize, tool: &'static str, arguments: Value| {
-        let body = move |_| tool_call(n, tool, &arguments);
+        let body = move |_| load::tool_call(n, tool, &arguments);
         let measured = load::run(address, "/mcp", console.expose(), 1, 1, body).await;
         measured.quantile(0.5)
     };
@@ -109,12 +107,8 @@ async fn many() {
     }
     let iris = setup.serve().await;
     let idle = programs::own_pss(iris.pid());
-    let headers: HashMap<String, String> =
-        serde_json::from_value(iris.cli(&["--json", "headers"]).await.json()).expect("headers");
-    let token = headers["Authorization"]
-        .trim_start_matches("Bearer ")
-        .to_owned();
-    let address = address(iris.endpoint());
+    let token = iris.token().await;
+    let address = iris.address();
     let run = async |first: usize, connections: usize, count: usize, every| {
         let body = move |n| send_to(&team(n % SESSIONS), first + n);
         load::paced(
@@ -170,27 +164,13 @@ fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-fn address(endpoint: &str) -> SocketAddr {
-    let address = endpoint.trim_start_matches("http://");
-    address
-        .trim_end_matches("/mcp")
-        .parse()
-        .expect("an address")
-}
-
 fn send_to(team: &str, n: usize) -> String {
     let message = format!("message {n}");
-    tool_call(
+    load::tool_call(
         n,
         "send_message",
         &json!({"toTeam": team, "message": message, "timeout": 0}),
     )
-}
-
-fn tool_call(n: usize, tool: &str, arguments: &Value) -> String {
-    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call",
-           "params": {"name": tool, "arguments": arguments}})
-    .to_string()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -132,14 +132,8 @@ async fn notification() {
         .desktop(&desktop)
         .await;
     println!();
-    let near = iris
-        .endpoint()
-        .trim_start_matches("http://")
-        .trim_end_matches("/mcp")
-        .parse()
-        .expect("an address");
     iris.cli(&["team", "start", "near"]).await.ok();
-    requests("an agent here", &iris, &desktop, near).await;
+    requests("an agent here", &iris, &desktop, iris.address()).await;
     iris.cli(&["team", "stop", "near"]).await.ok();
     iris.cli(&["team", "start", "far"]).await.ok();
     let status = iris.status().await;
@@ -185,9 +179,7 @@ async fn requests(who: &str, iris: &Iris, desktop: &Desktop, address: SocketAddr
 }
 
 fn ask(n: usize) -> String {
-    json!({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {
-        "name": "permissions__approve",
-        "arguments": {"tool_name": "Bash", "input": {"command": format!("touch {n}")},
-                      "tool_use_id": format!("toolu_bench_{n}")}}})
-    .to_string()
+    let arguments = json!({"tool_name": "Bash", "input": {"command": format!("touch {n}")},
+                           "tool_use_id": format!("toolu_bench_{n}")});
+    load::tool_call(n, "permissions__approve", &arguments)
 }

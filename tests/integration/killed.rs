@@ -135,6 +135,10 @@ impl Lane {
         }
         self.send(&format!("second {round}")).await;
         fs::write(&self.gate, "").unwrap();
+        self.ends_or_dies().await;
+    }
+
+    async fn ends_or_dies(&mut self) {
         eventually("all has ended, or Iris dies", async || {
             self.all_settled()
                 .or_else(|| self.iris.has_died().then_some(()))
@@ -162,11 +166,7 @@ impl Lane {
             self.dying.at(again, torn);
             self.iris.restart_dying(&self.dying.clone()).await;
             fs::write(&self.gate, "").unwrap();
-            eventually("all has ended, or Iris dies", async || {
-                self.all_settled()
-                    .or_else(|| self.iris.has_died().then_some(()))
-            })
-            .await;
+            self.ends_or_dies().await;
             second = self.died_at(again);
         }
         self.iris.kill9();

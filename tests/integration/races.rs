@@ -170,8 +170,7 @@ async fn a_thousand_are_answered_at_once_by_the_window_a_notification_and_the_co
 
 /// A call of `permissions__approve` over the wire, whose answer is still to come.
 async fn ask(iris: &Iris, token: &str, session: &str, n: usize) -> TcpStream {
-    let authority = iris.endpoint().trim_start_matches("http://");
-    let authority = authority.trim_end_matches("/mcp");
+    let address = iris.address();
     let body = json!({
         "jsonrpc": "2.0", "id": n, "method": "tools/call",
         "params": { "name": "permissions__approve", "arguments": {
@@ -181,12 +180,12 @@ async fn ask(iris: &Iris, token: &str, session: &str, n: usize) -> TcpStream {
     })
     .to_string();
     let request = format!(
-        "POST /mcp/{session} HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer {token}\r\n\
+        "POST /mcp/{session} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut stream = TcpStream::connect(authority).await.unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }

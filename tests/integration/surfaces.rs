@@ -32,8 +32,7 @@ impl Agent {
 
     /// Asks for a command; who drops the connection withdraws it.
     async fn asks(&self, iris: &Iris, command: &str) -> TcpStream {
-        let authority = iris.endpoint().trim_start_matches("http://");
-        let authority = authority.trim_end_matches("/mcp");
+        let address = iris.address();
         let id = format!("toolu_{}_{}", self.team, command.replace(' ', "_"));
         let body = json!({
             "jsonrpc": "2.0", "id": 1, "method": "tools/call",
@@ -43,14 +42,14 @@ impl Agent {
         })
         .to_string();
         let request = format!(
-            "POST /mcp/{} HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer {}\r\n\
+            "POST /mcp/{} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
              content-length: {}\r\n\r\n{body}",
             self.session,
             self.token,
             body.len()
         );
-        let mut stream = TcpStream::connect(authority).await.unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         stream
     }

@@ -93,6 +93,13 @@ impl Iris {
         let said = headers["Authorization"].as_str();
         said.expect("`iris headers` has it").to_owned()
     }
+
+    /// The token of the console.
+    pub async fn token(&self) -> String {
+        let said = self.authorization().await;
+        let token = said.strip_prefix("Bearer ");
+        token.expect("a bearer token").to_owned()
+    }
 }
 
 /// Stands before an Iris for clients that cannot send a token, and adds it. Everything else goes
@@ -116,7 +123,7 @@ impl Doorman {
     /// Before that Iris.
     pub async fn start(iris: &Iris) -> Self {
         let endpoint: Uri = iris.endpoint().parse().expect("an address");
-        let address = endpoint.authority().expect("it has a port").to_string();
+        let address = iris.address().to_string();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let own = listener.local_addr().expect("it is bound").to_string();
         let authorization = iris.authorization().await;

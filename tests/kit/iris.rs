@@ -6,6 +6,7 @@ mod setup;
 mod verbs;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -86,6 +87,11 @@ impl Iris {
     /// `http://127.0.0.1:PORT/mcp`, as it was said at the start or by `status`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Where that is.
+    pub fn address(&self) -> SocketAddr {
+        address(&self.endpoint)
     }
 
     /// A project directory by name; made when it is not there.
@@ -282,4 +288,14 @@ impl Drop for Iris {
             );
         }
     }
+}
+
+/// Where `http://ADDRESS:PORT/mcp` is.
+pub fn address(endpoint: &str) -> SocketAddr {
+    let authority = endpoint
+        .strip_prefix("http://")
+        .and_then(|rest| rest.strip_suffix("/mcp"));
+    authority
+        .and_then(|authority| authority.parse().ok())
+        .unwrap_or_else(|| panic!("{endpoint} is an endpoint"))
 }

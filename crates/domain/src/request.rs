@@ -2,12 +2,14 @@
 
 mod circumstances;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    display,
+    audit, display,
     ids::{Party, SessionId, TeamName},
 };
 
@@ -122,22 +124,35 @@ impl ToolRequest {
 /// The heart of a tool's input in one line, safe to show: the command, the file, the URL, or the
 /// whole input as JSON.
 pub fn summary(tool: &str, input: &Value) -> String {
-    let text = |key: &str| input.get(key).and_then(Value::as_str).map(str::to_owned);
+    let heart = heart(tool, input).map_or_else(|| Cow::Owned(canonical(input)), Cow::Borrowed);
+    display::one_line(&heart, display::SUMMARY_MAX)
+}
+
+/// A call in one line, `TOOL: SUMMARY`, without the secrets that are known by their form. The tool's
+/// name may be anything: nobody has checked it.
+pub fn in_one_line(tool: &str, input: &Value) -> String {
+    let heart = match heart(tool, input) {
+        Some(heart) => audit::redact(heart),
+        None => Cow::Owned(canonical(&audit::redacted(input))),
+    };
+    let tool = display::one_line(tool, TOOL_NAME_MAX);
+    let heart = display::one_line(&heart, display::SUMMARY_MAX);
+    format!("{tool}: {heart}")
+}
+
+/// What a tool's input is about; `None`: all of it.
+fn heart<'a>(tool: &str, input: &'a Value) -> Option<&'a str> {
     let heart = match tool {
-        "Bash" => text("command"),
-        "Read" | "Write" | "Edit" | "MultiEdit" => text("file_path"),
-        "NotebookEdit" => text("notebook_path"),
-        "WebFetch" => text("url"),
-        "WebSearch" => text("query"),
-        "Task" | "Agent" => text("description"),
-        "AskUserQuestion" => input
-            .pointer("/questions/0/question")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        "Bash" => input.get("command"),
+        "Read" | "Write" | "Edit" | "MultiEdit" => input.get("file_path"),
+        "NotebookEdit" => input.get("notebook_path"),
+        "WebFetch" => input.get("url"),
+        "WebSearch" => input.get("query"),
+        "Task" | "Agent" => input.get("description"),
+        "AskUserQuestion" => input.pointer("/questions/0/question"),
         _ => None,
     };
-    let heart = heart.unwrap_or_else(|| canonical(input));
-    display::one_line(&heart, display::SUMMARY_MAX)
+    heart.and_then(Value::as_str)
 }
 
 /// SHA-256, hex, of a text that is no request.
@@ -249,6 +264,24 @@ mod tests {
             ),
         ] {
             assert_eq!(request(tool, input).summary(), expected);
+        }
+    }
+
+    #[test]
+    fn a_call_in_one_line_has_no_secret_and_nothing_invisible() {
+        for (tool, input, expected) in [
+            (
+                "Bash",
+                json!({"command": "curl -u me:hunter22 x\nrm y"}),
+                "Bash: curl -u me:[redacted] x⏎rm y",
+            ),
+            (
+                "mcp__db\nok",
+                json!({"password": "hunter22"}),
+                r#"mcp__db⏎ok: {"password":"[redacted]"}"#,
+            ),
+        ] {
+            assert_eq!(in_one_line(tool, &input), expected);
         }
     }
 }

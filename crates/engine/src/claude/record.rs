@@ -45,26 +45,16 @@ pub fn config_dir(
 
 /// Removes the record of a conversation, and nothing else: links are not followed.
 pub fn forget(config_dir: &Path, session: SessionId) -> Removal {
-    let projects = config_dir.join("projects");
+    let projects = projects(config_dir);
     let mut removal = Removal::default();
-    let folders = match fs::read_dir(&projects) {
+    let folders = match folders(&projects) {
         Ok(folders) => folders,
-        // Nothing was ever said there.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return removal,
         Err(error) => {
             removal.left = Some(left(&projects, &error));
             return removal;
         }
     };
     for folder in folders {
-        let folder = match folder.and_then(|entry| Ok((entry.file_type()?, entry.path()))) {
-            Ok((kind, path)) if kind.is_dir() => path,
-            Ok(_) => continue,
-            Err(error) => {
-                removal.left = Some(left(&projects, &error));
-                continue;
-            }
-        };
         for path in [
             folder.join(format!("{session}.jsonl")),
             folder.join(session.to_string()),
@@ -77,6 +67,27 @@ pub fn forget(config_dir: &Path, session: SessionId) -> Removal {
         }
     }
     removal
+}
+
+fn projects(config_dir: &Path) -> PathBuf {
+    config_dir.join("projects")
+}
+
+/// The folders of the records; those that are links lead out, and are none. No records: none.
+fn folders(projects: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(projects) {
+        // Nothing was ever said there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
 }
 
 /// Whether there was something.

@@ -163,9 +163,6 @@ impl Writer {
     fn gather(&self) -> Batch {
         let mut batch = Batch::default();
         batch.take(self.inbox.recv().ok());
-        // Whoever is about to write gets the processor first, where one is short: what comes now goes
-        // into the same commit. Without such callers this costs nothing.
-        std::thread::yield_now();
         while batch.takes_more() {
             match self.inbox.try_recv() {
                 Ok(message) => batch.take(Some(message)),

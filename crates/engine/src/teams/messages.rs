@@ -48,7 +48,7 @@ pub(super) enum Told {
 
 /// How far a message is that has not ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Far {
+pub(super) enum HowFar {
     /// It waits because its team is frozen.
     Frozen,
     /// It waits.
@@ -57,7 +57,7 @@ pub(super) enum Far {
     Said(String),
 }
 
-impl Far {
+impl HowFar {
     fn said(self) -> Option<String> {
         match self {
             Self::Said(text) if !text.is_empty() => Some(text),
@@ -206,9 +206,9 @@ impl Teams {
             Some(Ok(Told::Waits(why))) => sending.ends(MessageStatus::Queued, None, Some(why)),
             Some(Err(problem)) => sending.ends(MessageStatus::Failed, None, Some(problem)),
             None => match self.how_far(id, &from, &to).await {
-                Some(Far::Frozen) => sending.ends(MessageStatus::Queued, None, Some(waits(&to))),
+                Some(HowFar::Frozen) => sending.ends(MessageStatus::Queued, None, Some(waits(&to))),
                 far => SendOutcome {
-                    so_far: far.and_then(Far::said),
+                    so_far: far.and_then(HowFar::said),
                     ..sending.ends(MessageStatus::Timeout, None, Some(not_yet(&to)))
                 },
             },
@@ -407,7 +407,7 @@ impl Teams {
     }
 
     /// How far a message of this pair is; `None`: it ended, or Iris does.
-    async fn how_far(&self, id: MessageId, from: &Party, to: &TeamName) -> Option<Far> {
+    async fn how_far(&self, id: MessageId, from: &Party, to: &TeamName) -> Option<HowFar> {
         let session = self
             .existing(Some(from.clone()), to.clone())
             .await

@@ -30,7 +30,7 @@ use super::{
     SessionViews, Shared, TeamsDeps,
     agent::{Agent, Heard},
     halter::Halters,
-    messages::{Circling, Ends, Far, Told},
+    messages::{Circling, Ends, HowFar, Told},
     slots::Slots,
 };
 use crate::{approvals::ApprovalsView, clock, links::Lease, store::SessionRecord};
@@ -67,7 +67,7 @@ pub(super) enum Command {
     /// Take a message back, or end its turn.
     Cancel(MessageId, oneshot::Sender<bool>),
     /// How far a message is.
-    HowFar(MessageId, oneshot::Sender<Far>),
+    HowFar(MessageId, oneshot::Sender<HowFar>),
     /// End the running turn.
     Interrupt(oneshot::Sender<bool>),
     /// End the process.

@@ -12,6 +12,8 @@ use iris_domain::ids::{MessageId, SessionId};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::{folders, projects};
+
 /// A larger record is not read: the agent is asked instead.
 const READ_MAX: u64 = 256 << 20;
 
@@ -25,12 +27,8 @@ pub fn answer(
     session: SessionId,
     given_as: MessageId,
 ) -> io::Result<Option<String>> {
-    let folders = match fs::read_dir(config_dir.join("projects")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        folders => folders?,
-    };
-    for folder in folders {
-        let path = folder?.path().join(format!("{session}.jsonl"));
+    for folder in folders(&projects(config_dir))? {
+        let path = folder.join(format!("{session}.jsonl"));
         match fs::symlink_metadata(&path) {
             // Neither a link out nor a pipe that never ends.
             Ok(found) if found.is_file() && found.len() <= READ_MAX => {}

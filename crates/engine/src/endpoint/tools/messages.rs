@@ -226,16 +226,14 @@ impl Tools {
             Some(_) => self.teams.ended(message_id, limit).await?,
             None => None,
         };
-        now.map_or_else(
-            || {
-                Err(Problem::new(
-                    Code::NotFound,
-                    format!("you sent no message {message_id}, or it ended long ago"),
-                    "session_report lists your messages to a team.",
-                ))
-            },
-            |message| result(&status(message)),
-        )
+        let Some(message) = now else {
+            return Err(Problem::new(
+                Code::NotFound,
+                format!("you sent no message {message_id}, or it ended long ago"),
+                "session_report lists your messages to a team.",
+            ));
+        };
+        result(&status(message))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use iris_domain::{
-    audit, display,
+    display,
     ids::MessageId,
     message::Message,
     request,
@@ -95,13 +95,7 @@ fn heard(lines: &[Line]) -> BTreeMap<MessageId, Vec<Said>> {
                 continue;
             }
             Entry::Text { text } => (ASSISTANT, display::shortened(text, EACH_MAX)),
-            Entry::ToolCall { tool, input, .. } => {
-                let input = audit::redacted(input);
-                (
-                    "tool_use",
-                    format!("{tool}: {}", request::summary(tool, &input)),
-                )
-            }
+            Entry::ToolCall { tool, input, .. } => ("tool_use", request::in_one_line(tool, input)),
             Entry::TurnEnd { .. } | Entry::Ended { .. } | Entry::HostLost { .. } => {
                 answering = None;
                 continue;

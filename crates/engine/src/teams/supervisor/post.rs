@@ -19,7 +19,7 @@ use crate::{
     store::Queued,
     teams::{
         TeamsDeps,
-        messages::{Far, Told},
+        messages::{HowFar, Told},
     },
 };
 
@@ -111,13 +111,13 @@ impl Supervisor {
     }
 
     /// How far a message is.
-    pub(super) fn how_far(&self, id: MessageId) -> Far {
+    pub(super) fn how_far(&self, id: MessageId) -> HowFar {
         if self.session.is_held() && self.session.is_queued(id) {
-            return Far::Frozen;
+            return HowFar::Frozen;
         }
         match &self.agent {
-            Some(agent) if self.session.running() == Some(id) => Far::Said(agent.so_far()),
-            Some(_) | None => Far::Waits,
+            Some(agent) if self.session.running() == Some(id) => HowFar::Said(agent.so_far()),
+            Some(_) | None => HowFar::Waits,
         }
     }
 
@@ -198,9 +198,7 @@ impl Supervisor {
         let open = self.open.get(&id)?;
         let given_as = open.given_as();
         let answer = match (open.earlier, self.started_with.clone()) {
-            (true, Some(team)) => {
-                recorded(&self.deps.clone(), team, self.record.id, given_as).await
-            }
+            (true, Some(team)) => recorded(&self.deps, team, self.record.id, given_as).await,
             (true, None) => None,
             // A turn without a word.
             (false, _) => Some(String::new()),

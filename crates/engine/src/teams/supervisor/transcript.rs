@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use iris_domain::{
-    audit,
     ids::MessageId,
     request,
     session::{Cure, Failure, State},
@@ -42,11 +41,7 @@ impl Supervisor {
     fn see_doing(&mut self, entry: &Entry) {
         match entry {
             Entry::ToolCall { call, tool, input } => {
-                let what = format!(
-                    "{tool}: {}",
-                    request::summary(tool, &audit::redacted(input))
-                );
-                self.doing = Some((call.clone(), what));
+                self.doing = Some((call.clone(), request::in_one_line(tool, input)));
             }
             Entry::ToolResult { call, .. } => {
                 self.doing.take_if(|(at_work, _)| at_work == call);

@@ -21,6 +21,7 @@ pub mod logs;
 pub mod metrics;
 mod network;
 pub mod preview;
+mod priority;
 pub mod process;
 pub mod prompts;
 pub mod remote;

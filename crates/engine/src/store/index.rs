@@ -7,16 +7,20 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+    sync::mpsc::{
+        Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+    },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use iris_domain::audit::{Draft, FIRST_PREV, Term, terms_of};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{StoreError, open, read::unsigned};
+use crate::priority;
 
-/// How many rows may wait for the index: so many are also looked at one by one in a search.
+/// After so many rows the index is brought up: about so many are also looked at one by one in a search.
 pub(super) const LAG: u64 = 256;
 /// Rows that one transaction adds.
 const BATCH: u64 = 2_048;
@@ -25,9 +29,9 @@ const BATCH: u64 = 2_048;
 const PART_BITS: u32 = 15;
 /// The form of the file; one of another form is made anew.
 const FORMAT: i64 = 1;
-/// The niceness of whoever is never in a hurry.
-#[cfg(target_os = "linux")]
-const LEAST_PRIORITY: i32 = 19;
+/// What comes within this time goes into the same batch: a flood costs few large transactions, not many
+/// small ones, each of which FTS5 pays for again when it merges them.
+const GATHERED: Duration = Duration::from_millis(100);
 /// Statements kept ready: one for each part of a million rows, and some.
 const STATEMENTS: usize = 64;
 
@@ -196,17 +200,20 @@ pub(super) fn places(
     Ok(())
 }
 
-/// Decisions and searches go first: this thread takes the processor time that nobody else wants.
-/// Linux only: elsewhere the call means the whole program.
-#[cfg(target_os = "linux")]
-fn give_way() {
-    if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
-        tracing::debug!(%error, "The thread of the audit index has the priority of all others.");
+/// Waits until rows were committed, and what comes soon after them; `false`: nothing comes any more.
+fn gathered(nudged: &Receiver<()>) -> bool {
+    if nudged.recv().is_err() {
+        return false;
+    }
+    let until = Instant::now() + GATHERED;
+    loop {
+        match nudged.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn give_way() {}
 
 struct Filling {
     path: PathBuf,
@@ -216,7 +223,8 @@ struct Filling {
 
 impl Filling {
     fn run(mut self, nudged: &Receiver<()>) {
-        give_way();
+        // Decisions and searches go first.
+        priority::lower(priority::LEAST);
         loop {
             if let Err(error) = self.catch_up(nudged) {
                 tracing::error!(%error, "The audit index cannot be filled; searches look at each row. It is made anew at the next start.");
@@ -225,7 +233,7 @@ impl Filling {
                 }
                 return;
             }
-            if nudged.recv().is_err() {
+            if !gathered(nudged) {
                 return;
             }
         }

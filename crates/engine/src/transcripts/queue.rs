@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use iris_domain::{
@@ -18,6 +19,11 @@ pub const ENTRIES_MAX: usize = 16 * 1024;
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries that one transaction takes: some ten milliseconds.
 const BATCH_MAX: usize = 1024;
+
+/// What comes within this time of the first entry is written with it: a flood costs few large
+/// transactions, not many small ones, each of which FTS5 pays for again when it merges them. Who reads
+/// what was noted does not wait for it.
+const GATHERED: Duration = Duration::from_millis(50);
 
 /// An entry that waits.
 #[derive(Debug)]
@@ -82,8 +88,12 @@ impl Queue {
         if state.entries > ENTRIES_MAX || state.bytes > BYTES_MAX {
             state.thin();
         }
+        // The ones between change nothing for who gathers.
+        let wakes = state.items.len() == 1 || state.entries >= BATCH_MAX;
         drop(state);
-        self.filled.notify_one();
+        if wakes {
+            self.filled.notify_one();
+        }
     }
 
     /// Dropped, so that who waits hears of it, when nobody takes any more.
@@ -111,15 +121,10 @@ impl Queue {
         state.items.clear();
     }
 
-    /// Takes what there is, up to an order; waits for something only if `wait`.
+    /// Takes what there is, up to an order; waits for something, and for what comes soon after it, only
+    /// if `wait`.
     pub fn take(&self, wait: bool) -> Batch {
-        let mut state = self.lock();
-        while wait && state.items.is_empty() {
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = if wait { self.gathered() } else { self.lock() };
         let mut batch = Batch {
             missing: std::mem::take(&mut state.missing),
             ..Batch::default()
@@ -136,6 +141,20 @@ impl Queue {
             }
         }
         batch
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, State> {
+        let filled = self
+            .filled
+            .wait_while(self.lock(), |state| state.items.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        // An order ends it.
+        let more =
+            |state: &mut State| state.entries < BATCH_MAX && state.items.len() == state.entries;
+        self.filled
+            .wait_timeout_while(filled, GATHERED, more)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

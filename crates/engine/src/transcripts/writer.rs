@@ -18,7 +18,7 @@ use super::{
     read,
     tables::{self, Adding, PART_BITS},
 };
-use crate::clock;
+use crate::{clock, priority};
 
 /// The file's size, bytes: beyond it the oldest entries go, whatever their age.
 const SIZE_MAX: i64 = 1024 * 1024 * 1024;
@@ -73,6 +73,8 @@ impl Writer {
 
     /// Writes until it is told to close: each time what is queued by then.
     pub fn run(mut self) {
+        // Decisions go first.
+        priority::lower(priority::LOW);
         loop {
             let Batch {
                 entries,

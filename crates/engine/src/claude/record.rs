@@ -55,6 +55,13 @@ pub fn forget(config_dir: &Path, session: SessionId) -> Removal {
         }
     };
     for folder in folders {
+        let folder = match folder {
+            Ok(folder) => folder,
+            Err(error) => {
+                removal.left = Some(left(&projects, &error));
+                continue;
+            }
+        };
         for path in [
             folder.join(format!("{session}.jsonl")),
             folder.join(session.to_string()),
@@ -74,20 +81,18 @@ fn projects(config_dir: &Path) -> PathBuf {
 }
 
 /// The folders of the records; those that are links lead out, and are none. No records: none.
-fn folders(projects: &Path) -> io::Result<Vec<PathBuf>> {
+fn folders(projects: &Path) -> io::Result<impl Iterator<Item = io::Result<PathBuf>>> {
     let entries = match fs::read_dir(projects) {
         // Nothing was ever said there.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        entries => Some(entries?),
     };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            folders.push(entry.path());
-        }
-    }
-    Ok(folders)
+    let found = |entry: fs::DirEntry| Ok((entry.file_type()?, entry.path()));
+    let folder = move |entry: io::Result<fs::DirEntry>| match entry.and_then(found) {
+        Ok((kind, path)) => kind.is_dir().then_some(Ok(path)),
+        Err(error) => Some(Err(error)),
+    };
+    Ok(entries.into_iter().flatten().filter_map(folder))
 }
 
 /// Whether there was something.

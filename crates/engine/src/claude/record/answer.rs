@@ -28,7 +28,7 @@ pub fn answer(
     given_as: MessageId,
 ) -> io::Result<Option<String>> {
     for folder in folders(&projects(config_dir))? {
-        let path = folder.join(format!("{session}.jsonl"));
+        let path = folder?.join(format!("{session}.jsonl"));
         match fs::symlink_metadata(&path) {
             // Neither a link out nor a pipe that never ends.
             Ok(found) if found.is_file() && found.len() <= READ_MAX => {}

@@ -23,13 +23,14 @@ use iris_engine::{
     secrets::Secrets,
     store::AuditQuery,
 };
-use iris_tests::{Iris, eventually, iris::user, processes, require, wait::PATIENCE};
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    sync::Semaphore,
+use iris_tests::{
+    Iris, eventually,
+    iris::{Agent, user},
+    require,
+    wait::PATIENCE,
 };
+use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt as _, sync::Semaphore};
 
 const MANY: usize = 1000;
 /// A team may have 50 that wait.
@@ -168,44 +169,15 @@ async fn a_thousand_are_answered_at_once_by_the_window_a_notification_and_the_co
     engine.shutdown().await;
 }
 
-/// A call of `permissions__approve` over the wire, whose answer is still to come.
-async fn ask(iris: &Iris, token: &str, session: &str, n: usize) -> TcpStream {
-    let address = iris.address();
-    let body = json!({
-        "jsonrpc": "2.0", "id": n, "method": "tools/call",
-        "params": { "name": "permissions__approve", "arguments": {
-            "tool_name": "Bash", "input": { "command": format!("touch {n}") },
-            "tool_use_id": format!("toolu_{n}"),
-        }},
-    })
-    .to_string();
-    let request = format!(
-        "POST /mcp/{session} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-         content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_with_a_hundred_pending_all_are_lost_and_none_is_allowed() {
     require!("claude");
     let mut iris = Iris::start().await;
     let mut calls = Vec::new();
-    for (at, team) in ["alpha", "beta"].into_iter().enumerate() {
-        let project = iris.add_team(team).await;
-        iris.cli(&["team", "start", team]).await.ok();
-        let agents = processes::marked(&project);
-        let agent = agents.iter().find(|it| it.variable("IRIS_TOKEN").is_some());
-        let agent = agent.expect("the team runs");
-        let (token, session) = ("IRIS_TOKEN", "IRIS_SESSION");
-        let (token, session) = (agent.variable(token), agent.variable(session));
-        let (token, session) = (token.unwrap(), session.unwrap());
+    for team in ["alpha", "beta"] {
+        let agent = Agent::of(&iris, team).await;
         for n in 0..50 {
-            calls.push(ask(&iris, &token, &session, at * 50 + n).await);
+            calls.push(agent.asks(&iris, &format!("touch {team}{n}")).await);
         }
     }
     let pending = iris.pending_count(100).await;

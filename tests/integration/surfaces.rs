@@ -4,56 +4,11 @@
 use iris_tests::{
     Desktop, Iris,
     desktop::{Key, Window},
-    eventually, processes, require,
+    eventually,
+    iris::Agent,
+    require,
 };
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
-
-/// The agent of a team, whose calls a test makes.
-struct Agent {
-    team: String,
-    token: String,
-    session: String,
-}
-
-impl Agent {
-    async fn of(iris: &Iris, team: &str) -> Self {
-        let project = iris.add_team(team).await;
-        iris.cli(&["team", "start", team]).await.ok();
-        let agents = processes::marked(&project);
-        let agent = agents.iter().find(|it| it.variable("IRIS_TOKEN").is_some());
-        let agent = agent.expect("the team runs");
-        Self {
-            team: team.to_owned(),
-            token: agent.variable("IRIS_TOKEN").unwrap(),
-            session: agent.variable("IRIS_SESSION").unwrap(),
-        }
-    }
-
-    /// Asks for a command; who drops the connection withdraws it.
-    async fn asks(&self, iris: &Iris, command: &str) -> TcpStream {
-        let address = iris.address();
-        let id = format!("toolu_{}_{}", self.team, command.replace(' ', "_"));
-        let body = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-            "params": { "name": "permissions__approve", "arguments": {
-                "tool_name": "Bash", "input": { "command": command }, "tool_use_id": id,
-            }},
-        })
-        .to_string();
-        let request = format!(
-            "POST /mcp/{} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
-             content-length: {}\r\n\r\n{body}",
-            self.session,
-            self.token,
-            body.len()
-        );
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
-    }
-}
 
 /// Changes `settings` in the config.
 fn set(iris: &Iris, name: &str, value: Value) {

@@ -1,5 +1,6 @@
 //! A throw-away Iris: its own home, its own fake model, and verbs that read like its user's.
 
+mod agent;
 mod bridge;
 mod cli;
 mod setup;
@@ -14,6 +15,7 @@ use std::{
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+pub use agent::Agent;
 pub use bridge::Bridge;
 pub use cli::Cli;
 pub use setup::{API_KEY, Setup, user};

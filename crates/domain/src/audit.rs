@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use self::filter::{collect, cut, field, found, words};
 pub use self::{
     export::Format,
     filter::{Filter, Term, terms_of},
@@ -19,6 +18,9 @@ pub use self::{
     retention::{Anchor, PRUNED, Pruning, prune_before},
 };
 use crate::{decision::Verb, request::hex};
+
+/// Bytes of a row's text as it usually is: a command, and why it may run.
+const ROW_USUAL: usize = 1024;
 
 /// What stands for the hash of the row before the first one.
 pub const FIRST_PREV: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -145,7 +147,9 @@ impl Draft {
     /// anything on this row.
     pub fn canonical(&self) -> Result<String, serde_json::Error> {
         // As for `crate::request::canonical`: the fields are declared sorted, and so is every map.
-        serde_json::to_string(self)
+        let mut text = Vec::with_capacity(ROW_USUAL);
+        serde_json::to_writer(&mut text, self)?;
+        String::from_utf8(text).map_err(serde::ser::Error::custom)
     }
 }
 

@@ -11,6 +11,13 @@ const MARKS_MAX: usize = 2;
 /// bidi, zero-width and tag characters, blanks that are no space, private glyphs, and combining
 /// marks that pile up. Line breaks and tabs stay.
 pub fn visible(text: &str) -> String {
+    // Most texts: nothing in them hides.
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+    {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut marks = 0;
     for c in text.chars() {

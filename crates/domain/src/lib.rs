@@ -38,5 +38,6 @@ pub mod target;
 pub mod terminal;
 pub mod transcript;
 pub mod webhook;
+mod words;
 
 pub use problem::Problem;

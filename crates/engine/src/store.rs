@@ -232,7 +232,8 @@ impl Store {
     /// # Errors
     /// When it is not on disk: whatever it was to record must not happen.
     pub async fn append(&self, draft: Draft) -> Result<u64, StoreError> {
-        let seq = self.row(Op::Append(self.text(&draft)?)).await?;
+        let (draft, text) = self.text(draft)?;
+        let seq = self.row(Op::Append(text)).await?;
         self.metrics.recorded(&draft);
         Ok(seq)
     }
@@ -242,7 +243,7 @@ impl Store {
     /// # Errors
     /// When it is not on disk.
     pub async fn keep_waiting(&self, waiting: WaitingRecord) -> Result<(), StoreError> {
-        let text = self.text(&waiting.draft)?;
+        let (_, text) = self.text(waiting.draft)?;
         self.write(Op::Keep(waiting.id, text)).await.map(drop)
     }
 
@@ -257,10 +258,15 @@ impl Store {
         draft: Draft,
         more: Option<Draft>,
     ) -> Result<u64, StoreError> {
-        let rows = || [Some(&draft), more.as_ref()].into_iter().flatten();
-        let texts: Result<Vec<String>, _> = rows().map(|draft| self.text(draft)).collect();
-        let seq = self.row(Op::End(id, texts?)).await?;
-        rows().for_each(|row| self.metrics.recorded(row));
+        let (draft, text) = self.text(draft)?;
+        let more = more.map(|row| self.text(row)).transpose()?;
+        let (more, its_text) = more.unzip();
+        let texts = [Some(text), its_text].into_iter().flatten().collect();
+        let seq = self.row(Op::End(id, texts)).await?;
+        [Some(&draft), more.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|row| self.metrics.recorded(row));
         self.metrics.waited(&draft);
         Ok(seq)
     }
@@ -315,9 +321,8 @@ impl Store {
             .await?;
         let anchor = pruning.anchor(now);
         if let Some(anchor) = &anchor {
-            let row = anchor.row();
-            let op = Op::Anchor(anchor.clone(), self.text(&row)?);
-            self.row(op).await?;
+            let (row, text) = self.text(anchor.row())?;
+            self.row(Op::Anchor(anchor.clone(), text)).await?;
             self.metrics.recorded(&row);
         }
         while self.write(Op::Prune).await?.is_some_and(|gone| gone > 0) {}
@@ -447,15 +452,15 @@ impl Store {
         }
     }
 
-    /// A row's text, made by the caller: the thread that all wait for does not do what each can do
-    /// for itself. Nothing gets into the file but through here, so no secret is left in by a way that
-    /// was forgotten.
-    fn text(&self, draft: &Draft) -> Result<String, StoreError> {
-        draft
-            .clone()
-            .redacted()
+    /// The row as it may be kept, and its text, made by the caller: the thread that all wait for does
+    /// not do what each can do for itself. Nothing gets into the file but through here, so no secret is
+    /// left in by a way that was forgotten.
+    fn text(&self, draft: Draft) -> Result<(Draft, String), StoreError> {
+        let draft = draft.redacted();
+        let text = draft
             .canonical()
-            .map_err(|error| open::cannot_write(&self.path, error))
+            .map_err(|error| open::cannot_write(&self.path, error))?;
+        Ok((draft, text))
     }
 
     async fn row(&self, op: Op) -> Result<u64, StoreError> {

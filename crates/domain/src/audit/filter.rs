@@ -1,20 +1,14 @@
 //! Which rows of the record are meant, and the terms by which an index finds them.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{Draft, Kind};
 use crate::{
     decision::Verb,
     policy::{IRIS, IRIS_TOOLS},
+    words::{Terms, field, found, term, texts_of, words},
 };
-
-/// Terms of an index are cut to this many characters: what is longer is a digest or a key, and is
-/// compared whole with the row itself.
-const TERM_MAX: usize = 40;
 
 /// Which rows. What is absent does not matter; everything that is there must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +72,9 @@ impl Filter {
             && of(&self.by, &|by| decided(by, &row.decided_by))
             && self.since.is_none_or(|since| row.time >= since)
             && self.until.is_none_or(|until| row.time < until)
-            && of(&self.search, &|search| found(search, &words_of(row)))
+            && of(&self.search, &|search| {
+                found(search, |each| texts_in(row, each))
+            })
     }
 
     /// Terms that each row has which is meant: an index of [`terms_of`] finds them all, and at most
@@ -112,22 +108,39 @@ impl Filter {
         }
         let search = words(self.search.as_deref().unwrap_or_default());
         terms.extend(search.map(|word| Term {
-            text: cut(&word),
+            text: term(&word),
             begins: true,
         }));
         terms
     }
 }
 
-/// The terms by which an index finds this row: its words, and its fields as `team:api`.
-pub fn terms_of(row: &Draft) -> BTreeSet<String> {
-    let mut terms: BTreeSet<String> = words_of(row).iter().map(|word| cut(word)).collect();
-    terms.insert(field("team", &row.team));
-    terms.insert(field("kind", row.kind.as_str()));
-    terms.insert(field("decision", row.decision.as_str()));
-    terms.insert(field("tool", &row.tool));
-    terms.insert(field("by", first_part(&row.decided_by)));
-    terms
+/// The terms by which an index finds this row, between blanks: its words, and its fields as `team:api`.
+pub fn terms_of(row: &Draft) -> String {
+    let mut terms = Terms::default();
+    texts_in(row, &mut |text| terms.words(text));
+    terms.field("team", &row.team);
+    terms.field("kind", row.kind.as_str());
+    terms.field("decision", row.decision.as_str());
+    terms.field("tool", &row.tool);
+    terms.field("by", first_part(&row.decided_by));
+    terms.into()
+}
+
+/// The texts that are searched.
+fn texts_in(row: &Draft, each: &mut dyn FnMut(&str)) {
+    for text in [
+        &row.tool,
+        &row.why,
+        &row.decided_by,
+        &row.caller,
+        &row.team,
+        &row.host,
+        &row.session,
+    ] {
+        each(text);
+    }
+    texts_of(&row.input, each);
 }
 
 fn named(wanted: &str, tool: &str) -> bool {
@@ -164,67 +177,6 @@ fn first_part(by: &str) -> &str {
     by.split(':').next().unwrap_or(by)
 }
 
-/// Whether each word of the search begins one of these.
-pub(crate) fn found(search: &str, all: &BTreeSet<String>) -> bool {
-    words(search).all(|word| {
-        all.range(word.clone()..)
-            .next()
-            .is_some_and(|next| next.starts_with(&word))
-    })
-}
-
-/// No word has a colon, so that no text of an agent can pass for a field. Signs become `_`: what an
-/// index has are letters, digits, `_` and `:`.
-pub(crate) fn field(name: &str, value: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };
-    let value: String = value.to_lowercase().chars().map(plain).collect();
-    cut(&format!("{name}:{value}"))
-}
-
-pub(crate) fn cut(term: &str) -> String {
-    term.chars().take(TERM_MAX).collect()
-}
-
-/// Runs of letters and digits, in lower case.
-pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-}
-
-fn words_of(row: &Draft) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for text in [
-        &row.tool,
-        &row.why,
-        &row.decided_by,
-        &row.caller,
-        &row.team,
-        &row.host,
-        &row.session,
-    ] {
-        all.extend(words(text));
-    }
-    collect(&row.input, &mut all);
-    all
-}
-
-/// As deep as the limits of the endpoint let an input be.
-pub(crate) fn collect(value: &Value, all: &mut BTreeSet<String>) {
-    match value {
-        Value::Null => {}
-        Value::Bool(_) | Value::Number(_) => all.extend(words(&value.to_string())),
-        Value::String(text) => all.extend(words(text)),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, all)),
-        Value::Object(fields) => {
-            for (name, item) in fields {
-                all.extend(words(name));
-                collect(item, all);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -259,8 +211,8 @@ mod tests {
     fn indexed(filter: &Filter, row: &Draft) -> bool {
         let all = terms_of(row);
         filter.terms().iter().all(|term| {
-            all.contains(&term.text)
-                || term.begins && all.iter().any(|of| of.starts_with(&term.text))
+            all.split(' ')
+                .any(|of| of == term.text || term.begins && of.starts_with(&term.text))
         })
     }
 

@@ -1,14 +1,12 @@
 //! Which entries are meant, and the terms by which an index finds them.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, EntryKind, Line};
 use crate::{
-    audit::{collect, cut, field, found, words},
     ids::{Party, SessionId, TeamName},
+    words::{Terms, field, found, term, texts_of, words},
 };
 
 /// Entries of a page that does not say how many.
@@ -103,7 +101,7 @@ impl Query {
             && self
                 .search
                 .as_ref()
-                .is_none_or(|search| found(search, &words_of(&line.entry)))
+                .is_none_or(|search| found(search, |each| texts_in(&line.entry, each)))
     }
 
     /// What an index of [`terms_of`] is asked in the language of FTS5: it finds every entry that is meant,
@@ -130,31 +128,32 @@ impl Query {
             all.push(format!("({})", kinds.join(" OR ")));
         }
         let search = words(self.search.as_deref().unwrap_or_default());
-        all.extend(search.map(|word| format!("\"{}\"*", cut(&word))));
+        all.extend(search.map(|word| format!("\"{}\"*", term(&word))));
         all.join(" AND ")
     }
 }
 
-/// The terms by which an index finds this entry: its words, and its fields as `to:api`.
-pub fn terms_of(line: &Line) -> BTreeSet<String> {
-    let mut terms: BTreeSet<String> = words_of(&line.entry).iter().map(|word| cut(word)).collect();
-    terms.insert(field("to", line.to.as_str()));
-    terms.insert(field("from", &line.from.to_string()));
-    terms.insert(field("session", &line.session.to_string()));
-    terms.insert(field("kind", line.entry.kind().as_str()));
-    terms
+/// The terms by which an index finds this entry, between blanks: its words, and its fields as `to:api`.
+pub fn terms_of(line: &Line) -> String {
+    let mut terms = Terms::default();
+    texts_in(&line.entry, &mut |text| terms.words(text));
+    terms.field("to", line.to.as_str());
+    terms.field("from", &line.from.to_string());
+    terms.field("session", &line.session.to_string());
+    terms.field("kind", line.entry.kind().as_str());
+    terms.into()
 }
 
-fn words_of(entry: &Entry) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    let mut texts = |texts: &[&str]| texts.iter().for_each(|text| all.extend(words(text)));
+/// The texts that are searched.
+fn texts_in(entry: &Entry, each: &mut dyn FnMut(&str)) {
+    let mut texts = |texts: &[&str]| texts.iter().for_each(|text| each(text));
     match entry {
         Entry::Message { text, .. } | Entry::Text { text } | Entry::Thinking { text } => {
             texts(&[text]);
         }
         Entry::ToolCall { call, tool, input } => {
             texts(&[call, tool]);
-            collect(input, &mut all);
+            texts_of(input, each);
         }
         Entry::ToolResult { call, text, .. } => texts(&[call, text]),
         Entry::Decision {
@@ -170,5 +169,4 @@ fn words_of(entry: &Entry) -> BTreeSet<String> {
         Entry::Ended { why } => texts(&[why.as_deref().unwrap_or_default()]),
         Entry::Interrupted {} | Entry::Missing { .. } => {}
     }
-    all
 }

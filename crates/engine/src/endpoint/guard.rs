@@ -189,6 +189,9 @@ impl<H: ServerHandler + Answers> Guard<H> {
         };
         let answer: Answer = match plain {
             Some(plain) => {
+                // Not needed any more, and a human may take their time; the connection goes on with the
+                // buffer that they are parts of.
+                drop((parts, body));
                 let answer = plain.answer(self.tools.clone(), caller);
                 Box::pin(async move { json(StatusCode::OK, answer.await) })
             }

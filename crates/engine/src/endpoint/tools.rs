@@ -76,7 +76,9 @@ impl Tools {
         name: Name,
         arguments: JsonObject,
     ) -> CallToolResult {
-        let result = self.run(caller, name, arguments).await;
+        // Boxed here, and once: each layer above would have the size of the largest tool, twice that of
+        // the layer below it, and be copied from hand to hand.
+        let result = Box::pin(self.run(caller, name, arguments)).await;
         let worked = result.is_error != Some(true);
         self.metrics.called(name.as_str(), worked);
         result
@@ -88,10 +90,7 @@ impl Tools {
             Err(problem) => return failed(name, &problem),
         };
         let done = match name {
-            Name::PermissionsApprove => {
-                // Large: the other tools' calls need not carry its size.
-                return Box::pin(permission::approve(self, caller, arguments)).await;
-            }
+            Name::PermissionsApprove => return permission::approve(self, caller, arguments).await,
             Name::PermissionsPending => {
                 read(name, arguments).and_then(|Nothing {}| self.forwarded_to(caller, name))
             }

@@ -337,8 +337,7 @@ fn add(index: &Connection, seq: u64, draft: &Draft) -> rusqlite::Result<()> {
             index.prepare_cached(&insert)?
         }
     };
-    let terms: Vec<String> = terms_of(draft).into_iter().collect();
-    statement.execute(params![signed(seq), terms.join(" ")])?;
+    statement.execute(params![signed(seq), terms_of(draft)])?;
     Ok(())
 }
 

@@ -36,11 +36,12 @@ const CHECK_MAX: u64 = 16 * 1024 * 1024;
 const REASON_MAX: usize = 200;
 
 /// The tables, one step per format; `user_version` counts the steps that were made.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema1.sql"),
     include_str!("schema2.sql"),
     include_str!("schema3.sql"),
     include_str!("schema4.sql"),
+    include_str!("schema5.sql"),
 ];
 
 pub(super) struct Opening {

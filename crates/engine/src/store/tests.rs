@@ -1,6 +1,9 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use iris_domain::{audit::Kind, decision::Verb};
+use iris_domain::{
+    audit::{self, FIRST_PREV, Kind},
+    decision::Verb,
+};
 use serde_json::json;
 
 use super::*;
@@ -299,7 +302,7 @@ async fn one_bad_write_of_a_batch_harms_no_other() {
         let store = place.open().await.store;
         store
             .sql(&format!(
-                "CREATE TRIGGER t BEFORE INSERT ON audit WHEN NEW.team = 'bad' BEGIN SELECT {refuse}; END"
+                "CREATE TRIGGER t BEFORE INSERT ON audit WHEN NEW.draft ->> '$.team' = 'bad' BEGIN SELECT {refuse}; END"
             ))
             .await
             .unwrap();
@@ -460,9 +463,19 @@ async fn an_older_database_gets_what_is_new_and_keeps_what_it_has() {
         "INSERT INTO process_group (pgid, started) VALUES (7, 8); PRAGMA user_version = 1",
     )
     .unwrap();
+    let row = draft("alpha", 1).canonical().unwrap();
+    let hash = audit::hash(FIRST_PREV, 1, &row);
+    old.execute(
+        "INSERT INTO audit (seq, draft, prev, hash) VALUES (1, ?1, ?2, ?3)",
+        [row.as_str(), FIRST_PREV, hash.as_str()],
+    )
+    .unwrap();
     drop(old);
     let store = place.open().await.store;
     assert_eq!(store.noted_groups().await.unwrap(), [(7, 8)]);
+    assert_eq!(store.append(draft("alpha", 2)).await, Ok(2));
+    let check = store.verify().await.unwrap();
+    assert_eq!((check.rows, check.broken), (2, None));
     let (early, late) = (Timestamp::UNIX_EPOCH, crate::clock::now());
     for (name, at) in [("env npm", early), ("env api", early), ("env npm", late)] {
         store.note_secret(name.into(), at).await.unwrap();

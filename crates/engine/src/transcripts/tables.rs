@@ -276,10 +276,9 @@ pub(super) fn index(connection: &Connection, line: &Line) -> rusqlite::Result<()
             connection.prepare_cached(&insert)?
         }
     };
-    let terms: Vec<String> = terms_of(line).into_iter().collect();
     statement.execute(params![
         i64::try_from(line.id).unwrap_or(i64::MAX),
-        terms.join(" ")
+        terms_of(line)
     ])?;
     Ok(())
 }

@@ -101,7 +101,11 @@ impl Writer {
         if entries.is_empty() && missing.is_empty() {
             return;
         }
-        match self.transaction(&entries, &missing) {
+        let conversations: Vec<_> = entries
+            .iter()
+            .map(|noted| Arc::clone(&noted.conversation))
+            .collect();
+        match self.transaction(entries, &missing) {
             Ok((newest, spent)) => {
                 self.failed = false;
                 let before = self.newest.send_replace(newest);
@@ -124,8 +128,8 @@ impl Writer {
                 }
                 self.failed = true;
                 let mut missing = missing;
-                for noted in entries {
-                    *missing.entry(noted.conversation).or_default() += 1;
+                for conversation in conversations {
+                    *missing.entry(conversation).or_default() += 1;
                 }
                 self.queue.missed(missing);
             }
@@ -134,7 +138,7 @@ impl Writer {
 
     fn transaction(
         &mut self,
-        entries: &[Noted],
+        entries: Vec<Noted>,
         missing: &BTreeMap<Arc<Conversation>, u64>,
     ) -> rusqlite::Result<(u64, bool)> {
         let transaction = self.connection.transaction()?;
@@ -151,7 +155,7 @@ impl Writer {
         }
         let mut spent = false;
         for noted in entries {
-            let entry = noted.entry.clone().kept();
+            let entry = noted.entry.kept();
             spent |= matches!(entry, Entry::TurnEnd { .. });
             let within = noted.within.as_deref();
             newest = adding.add(&noted.conversation, noted.time, within, entry)?;

@@ -85,7 +85,7 @@ async fn a_prune_that_was_cut_short_goes_on() {
         rows: 10,
         time: day(30),
     };
-    let row = store.text(&anchor.row()).unwrap();
+    let (_, row) = store.text(anchor.row()).unwrap();
     store.row(Op::Anchor(anchor, row)).await.unwrap();
     let check = store.verify().await.unwrap();
     assert_eq!(

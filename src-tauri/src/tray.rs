@@ -7,6 +7,7 @@ use iris_domain::{decision::Surface, snapshot::Snapshot};
 use tauri::{
     AppHandle, Wry,
     image::Image,
+    include_image,
     menu::{IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu},
     tray::{TrayIcon, TrayIconBuilder},
 };
@@ -52,7 +53,7 @@ impl Tray {
         }
         let shell = shell.clone();
         let icon = TrayIconBuilder::with_id("iris")
-            .icon(image(shown.icon)?)
+            .icon(image(shown.icon))
             .tooltip(&shown.tooltip)
             .menu(&menu)
             .on_menu_event(move |app, event| match intent(event.id().as_ref()) {
@@ -75,7 +76,7 @@ impl Tray {
     pub(crate) fn show(&mut self, snapshot: &Snapshot) -> Result<(), TrayError> {
         let next = model(snapshot);
         if next.icon != self.shown.icon {
-            self.icon.set_icon(Some(image(next.icon)?))?;
+            self.icon.set_icon(Some(image(next.icon)))?;
         }
         if next.title != self.shown.title {
             self.icon.set_title(next.title.as_deref())?;
@@ -89,14 +90,15 @@ impl Tray {
     }
 }
 
-fn image(icon: Icon) -> tauri::Result<Image<'static>> {
-    Image::from_bytes(match icon {
-        Icon::Idle => include_bytes!("../../icons/tray-idle.png"),
-        Icon::Working => include_bytes!("../../icons/tray-working.png"),
-        Icon::Waiting => include_bytes!("../../icons/tray-waiting.png"),
-        Icon::Frozen => include_bytes!("../../icons/tray-frozen.png"),
-        Icon::Trouble => include_bytes!("../../icons/tray-trouble.png"),
-    })
+/// Their pixels, taken out of the files when Iris is built. Paths start at the package.
+fn image(icon: Icon) -> Image<'static> {
+    match icon {
+        Icon::Idle => include_image!("../icons/tray-idle.png"),
+        Icon::Working => include_image!("../icons/tray-working.png"),
+        Icon::Waiting => include_image!("../icons/tray-waiting.png"),
+        Icon::Frozen => include_image!("../icons/tray-frozen.png"),
+        Icon::Trouble => include_image!("../icons/tray-trouble.png"),
+    }
 }
 
 /// Where items stand: the menu, or a submenu of it.

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { clip, heart, oneLine, segments, visible } from '../src/lib/display';
 import { nameProblem, proposeName } from '../src/lib/names';
+import { inOneText } from '../src/lib/problem';
 import { ago, span } from '../src/lib/time';
 import { decider } from '../src/lib/words';
 
@@ -105,4 +106,14 @@ test('the heart of an input', () => {
   expect(heart({ asked: { questions }, ran: { questions, answers: { 'Which database?': 'SQLite' } } })).toBe('Which database?');
   expect(heart({ asked: { command: 'rm x' }, ran: { command: 'ls' } }), 'what ran, not what was asked').toBe('ls');
   expect(heart({})).toBe('');
+});
+
+describe('a problem in one text', () => {
+  const said = (message: string) => inOneText({ code: 'notFound', message, hint: 'Look.' });
+
+  test('has each full stop once', () => {
+    expect(said('It is gone.')).toBe('It is gone. Look.');
+    expect(said('no such file')).toBe('no such file. Look.');
+    expect(said('Is it?')).toBe('Is it? Look.');
+  });
 });

@@ -26,9 +26,12 @@ impl Problem {
         }
     }
 
-    /// What is wrong and what to do, for where there is one text.
+    /// What is wrong and what to do, for where there is one text. A message that is no whole sentence (it
+    /// ends with what somebody else said) gets its full stop.
     pub fn in_one_text(&self) -> String {
-        format!("{} {}", self.message, self.hint)
+        let ends = self.message.ends_with(['.', '!', '?', '…']);
+        let stop = if ends { "" } else { "." };
+        format!("{}{stop} {}", self.message, self.hint)
     }
 }
 
@@ -65,4 +68,21 @@ pub enum Code {
     Unavailable,
     /// A defect in Iris.
     Internal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_has_each_full_stop_once() {
+        for (message, text) in [
+            ("It is gone.", "It is gone. Look."),
+            ("no such file", "no such file. Look."),
+            ("is it?", "is it? Look."),
+        ] {
+            let problem = Problem::new(Code::NotFound, message, "Look.");
+            assert_eq!(problem.in_one_text(), text);
+        }
+    }
 }

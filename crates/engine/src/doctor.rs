@@ -7,7 +7,7 @@ mod programs;
 
 use std::time::Duration;
 
-use iris_domain::config;
+use iris_domain::config::{self, Config};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -82,9 +82,15 @@ pub async fn check(
     secrets: &Secrets,
     running: Option<&str>,
 ) -> Vec<Check> {
-    let (config, port) = config(home, env);
+    let (config, read) = config(home, env);
+    let port = port(read.as_ref(), env);
+    // One that cannot be read may have any team.
+    let needed = read.is_none_or(|read| {
+        let mut teams = read.teams.values();
+        read.teams.is_empty() || teams.any(|it| it.remote.is_none() && it.claude_path.is_none())
+    });
     let (claude, ssh, keychain, notifications, tray, port) = tokio::join!(
-        bounded("claude", programs::claude(home, env)),
+        bounded("claude", programs::claude(home, env, needed)),
         bounded("ssh", programs::ssh(env)),
         bounded("keychain", keychain(secrets)),
         bounded("notifications", desktop::notifications()),
@@ -132,12 +138,16 @@ fn home(home: &Home) -> Check {
     }
 }
 
-/// The config, and the port that holds with it.
-fn config(home: &Home, env: &Environment) -> (Check, u16) {
-    let default = config::Settings::default().http_port;
-    let given = env
-        .text("IRIS_HTTP_PORT")
-        .and_then(|text| text.parse().ok());
+/// The port that holds with this config.
+fn port(config: Option<&Config>, env: &Environment) -> u16 {
+    env.text("IRIS_HTTP_PORT")
+        .and_then(|text| text.parse().ok())
+        .or_else(|| config.map(|config| config.settings.http_port))
+        .unwrap_or_else(|| config::Settings::default().http_port)
+}
+
+/// The config, if it can be used.
+fn config(home: &Home, env: &Environment) -> (Check, Option<Config>) {
     let path = home.config();
     let shown = path.display();
     let text = match std::fs::read_to_string(&path) {
@@ -147,7 +157,7 @@ fn config(home: &Home, env: &Environment) -> (Check, u16) {
                 "config",
                 format!("{shown} is not there yet; the defaults hold"),
             );
-            return (check, given.unwrap_or(default));
+            return (check, Some(Config::default()));
         }
         Err(error) => {
             let check = Check::failed(
@@ -155,13 +165,10 @@ fn config(home: &Home, env: &Environment) -> (Check, u16) {
                 format!("cannot read {shown}: {error}"),
                 "Make the file readable for you.",
             );
-            return (check, given.unwrap_or(default));
+            return (check, None);
         }
     };
     let parsed = config::parse(&text, |name| env.text(name).map(str::to_owned));
-    let port = given
-        .or_else(|| parsed.config.as_ref().map(|c| c.settings.http_port))
-        .unwrap_or(default);
     let check = match (&parsed.config, &parsed.problems[..]) {
         (Some(config), []) => {
             Check::ok("config", format!("{shown}, {} team(s)", config.teams.len()))
@@ -180,7 +187,7 @@ fn config(home: &Home, env: &Environment) -> (Check, u16) {
             )
         }
     };
-    (check, port)
+    (check, parsed.config)
 }
 
 async fn keychain(secrets: &Secrets) -> Check {
@@ -229,13 +236,30 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_claude_that_no_team_needs_is_not_missed() {
+        let tmp = tempfile::tempdir().unwrap();
+        let home = Home::at(tmp.path());
+        for (team, health) in [
+            (r#""claudePath": "/opt/claude""#, Health::Ok),
+            (r#""remote": "me@box""#, Health::Ok),
+            (r#""description": "here""#, Health::Failed),
+        ] {
+            let config = format!(r#"{{"teams": {{"api": {{"path": "/srv/api", {team}}}}}}}"#);
+            std::fs::write(home.config(), config).unwrap();
+            let checks = check(&home, &Environment::default(), &Secrets::memory(), None).await;
+            assert_eq!(checks[0].health, health, "{team}: {:?}", checks[0]);
+        }
+    }
+
     #[test]
     fn a_broken_config_is_said_with_its_place() {
         let tmp = tempfile::tempdir().unwrap();
         let home = Home::at(tmp.path());
         std::fs::write(home.config(), "{ \"settings\": { \"httpPort\": true } }").unwrap();
-        let (check, port) = config(&home, &Environment::default());
-        assert_eq!((check.health, port), (Health::Failed, 1615));
+        let (check, read) = config(&home, &Environment::default());
+        assert_eq!(check.health, Health::Failed);
+        assert_eq!(port(read.as_ref(), &Environment::default()), 1615);
         assert!(check.found.contains("line 1"), "{check:?}");
     }
 }

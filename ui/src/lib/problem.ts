@@ -11,6 +11,12 @@ export function asProblem(thrown: unknown): Problem {
   };
 }
 
+/** What is wrong and what to do, where there is one text: as the core writes it. */
+export function inOneText(problem: Pick<Problem, 'message' | 'hint'>): string {
+  const stop = /[.!?…]$/.test(problem.message) ? '' : '.';
+  return `${problem.message}${stop} ${problem.hint}`;
+}
+
 function isProblem(value: unknown): value is Problem {
   return (
     typeof value === 'object' &&

@@ -7,7 +7,7 @@ import type { RulesView } from '../bindings/RulesView';
 import type { Api, RulesEdit } from './api';
 import { visible } from './display';
 import { DEBOUNCE_MS } from './granting.svelte';
-import { asProblem } from './problem';
+import { asProblem, inOneText } from './problem';
 
 /** The lists in the order in which they win. */
 export const RULE_LISTS = [
@@ -83,7 +83,7 @@ export class Rules {
   /** What is wrong with a rule, in the words of a config error. */
   mistake(row: RuleRow): string | null {
     const mistake = this.#mistakes.get(row.text.trim());
-    return mistake ? visible(`${mistake.message.charAt(0).toUpperCase()}${mistake.message.slice(1)}. ${mistake.hint}`) : null;
+    return mistake ? visible(inOneText({ message: `${mistake.message.charAt(0).toUpperCase()}${mistake.message.slice(1)}`, hint: mistake.hint })) : null;
   }
 
   /** Asks what is wrong with what is typed; to be called in an effect that reads it. */

@@ -99,8 +99,12 @@ pub(super) fn too_long() -> Vec<u8> {
 
 /// The answer to a request that Iris did not answer.
 pub(super) fn unanswered(id: &Value, problem: &Problem) -> Vec<u8> {
-    let why = format!("{}. {}", problem.message, problem.hint);
-    error_line(id, -32000, &why, Some(json!({ "code": problem.code })))
+    error_line(
+        id,
+        -32000,
+        &problem.in_one_text(),
+        Some(json!({ "code": problem.code })),
+    )
 }
 
 fn error_line(id: &Value, code: i32, message: &str, data: Option<Value>) -> Vec<u8> {

@@ -33,8 +33,8 @@ impl Version {
     }
 }
 
-/// Looks where teams look that have no `claudePath`.
-pub(super) async fn claude(home: &Home, env: &Environment) -> Check {
+/// Looks where teams look that have no `claudePath`; `needed`: there is one, or there is no team yet.
+pub(super) async fn claude(home: &Home, env: &Environment, needed: bool) -> Check {
     const NAME: &str = "claude";
     let found = claude::find(
         None,
@@ -44,6 +44,12 @@ pub(super) async fn claude(home: &Home, env: &Environment) -> Check {
     );
     let path = match found {
         Ok(path) => path,
+        Err(_) if !needed => {
+            return Check::ok(
+                NAME,
+                "it is not in your PATH, and no team needs it there: each names its own (claudePath), or runs on another host",
+            );
+        }
         Err(problem) => return Check::failed(NAME, problem.message, problem.hint),
     };
     let shown = path.display();
@@ -183,7 +189,7 @@ mod tests {
             std::fs::write(&fresh, script).unwrap();
             std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
             std::fs::rename(&fresh, &program).unwrap();
-            let check = super::claude(&home, &env).await;
+            let check = super::claude(&home, &env, true).await;
             assert_eq!(check.health, expected, "{check:?}");
         }
     }

@@ -109,7 +109,7 @@ test('the heart of an input', () => {
 });
 
 describe('a problem in one text', () => {
-  const said = (message: string) => inOneText({ code: 'notFound', message, hint: 'Look.' });
+  const said = (message: string) => inOneText({ message, hint: 'Look.' });
 
   test('has each full stop once', () => {
     expect(said('It is gone.')).toBe('It is gone. Look.');

@@ -16,7 +16,7 @@ fi
 
 need_packages "${RUN_PACKAGES[@]}"
 need_toolchains
-[[ -x target/release/iris-desktop ]] || say "The first build takes ten to twenty minutes on two cores."
+[[ -x target/release/iris-desktop ]] || say "The first build takes eight to fifteen minutes on two cores."
 step "User interface: packages" ui_packages
 step "User interface: build" ui_build
 step "Iris: release build" cargo build --release --locked -p iris-desktop -p iris-cli

@@ -259,15 +259,17 @@ impl Store {
         more: Option<Draft>,
     ) -> Result<u64, StoreError> {
         let (draft, text) = self.text(draft)?;
-        let more = more.map(|row| self.text(row)).transpose()?;
-        let (more, its_text) = more.unzip();
-        let texts = [Some(text), its_text].into_iter().flatten().collect();
+        let (more, mut texts) = (more.map(|row| self.text(row)).transpose()?, vec![text]);
+        let more = more.map(|(row, text)| {
+            texts.push(text);
+            row
+        });
         let seq = self.row(Op::End(id, texts)).await?;
-        [Some(&draft), more.as_ref()]
-            .into_iter()
-            .flatten()
-            .for_each(|row| self.metrics.recorded(row));
+        self.metrics.recorded(&draft);
         self.metrics.waited(&draft);
+        if let Some(row) = more {
+            self.metrics.recorded(&row);
+        }
         Ok(seq)
     }
 

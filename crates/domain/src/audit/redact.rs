@@ -4,7 +4,10 @@
 //! once can be found. It is a net with holes, not a promise: a password that looks like any other word
 //! passes. The digest is that of the original, so a row still stands for exactly what was asked.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, OnceLock},
+};
 
 use regex::{Captures, Regex, RegexSet};
 use serde_json::Value;
@@ -66,19 +69,37 @@ fn forms() -> Vec<String> {
     ]
 }
 
-/// The forms, and all at once: nearly every text has none.
+/// The forms, and all at once: nearly every text has none, so that each by itself is only made when it
+/// is needed. It takes memory.
 struct Forms {
     any: RegexSet,
-    each: Vec<Regex>,
+    each: Vec<Form>,
+}
+
+struct Form {
+    text: String,
+    read: OnceLock<Option<Regex>>,
+}
+
+impl Form {
+    /// `None` as for [`FORMS`].
+    fn read(&self) -> Option<&Regex> {
+        let read = || Regex::new(&self.text).ok();
+        self.read.get_or_init(read).as_ref()
+    }
 }
 
 /// `None` only if a form were no correct expression, which a test rules out; then all is taken out.
 static FORMS: LazyLock<Option<Forms>> = LazyLock::new(|| {
     let forms = forms();
-    let each: Result<Vec<Regex>, _> = forms.iter().map(|form| Regex::new(form)).collect();
+    let any = RegexSet::new(&forms).ok()?;
+    let each = forms.into_iter().map(|text| Form {
+        text,
+        read: OnceLock::new(),
+    });
     Some(Forms {
-        any: RegexSet::new(&forms).ok()?,
-        each: each.ok()?,
+        any,
+        each: each.collect(),
     })
 });
 
@@ -93,7 +114,10 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
     let mut redacted = Cow::Borrowed(text);
     for found in forms.any.matches(text) {
-        let next = forms.each[found].replace_all(&redacted, replacement);
+        let Some(form) = forms.each.get(found).and_then(Form::read) else {
+            return Cow::Borrowed(MARK);
+        };
+        let next = form.replace_all(&redacted, replacement);
         if let Cow::Owned(next) = next {
             redacted = Cow::Owned(next);
         }

@@ -6,7 +6,7 @@
     reason = "cargo tells a build script what it must know in the environment"
 )]
 
-use std::{env, process::Command};
+use std::{env, fs, io, path::Path, process::Command, time::SystemTime};
 
 /// The first glibc that knows packed relocations (its release notes, "DT_RELR").
 const PACKED_SINCE: (u32, u32) = (2, 36);
@@ -73,11 +73,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "quit",
     ]);
     tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest))?;
+    // Written just now, they would count as changed: the next build would do all of this again, and build
+    // the program anew.
+    date_back(
+        Path::new("permissions"),
+        fs::metadata("build.rs")?.modified()?,
+    )
+    .unwrap_or_else(|error| println!("cargo:warning=the next build is not quick: {error}"));
     if packs_relocations() {
         // Read once and resident for ever: packed, 1.5 MiB of them are some kilobytes.
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     Ok(())
+}
+
+/// Gives everything there this time.
+fn date_back(path: &Path, to: SystemTime) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            date_back(&entry?.path(), to)?;
+        }
+    }
+    fs::File::open(path)?.set_modified(to)
 }
 
 /// Whether the program is for this machine, whose C library starts programs that have them.

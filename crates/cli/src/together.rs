@@ -103,10 +103,7 @@ fn text(all: &Together) -> String {
         lines.push(format!("{verb} {id}: {tool} ({team}): {}", ended.summary));
     }
     for one in &all.not {
-        lines.push(format!(
-            "Not answered: {} {}",
-            one.problem.message, one.problem.hint
-        ));
+        lines.push(format!("Not answered: {}", one.problem.in_one_text()));
     }
     lines.push(match (all.answered.len(), all.not.len()) {
         (0, 0) => "Nothing of that waits.".to_owned(),

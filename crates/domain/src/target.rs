@@ -190,10 +190,7 @@ pub struct TargetMistakes {
 impl TargetMistakes {
     /// Of these two as typed. What a placeholder stands for is known when the config is read.
     pub fn of(remote: &str, extra_ssh_args: &[String]) -> Self {
-        let said = |error: TargetError| {
-            let problem = error.problem();
-            format!("{} {}", visible(&problem.message), problem.hint)
-        };
+        let said = |error: TargetError| visible(&error.problem().in_one_text());
         let remote = match remote.contains("${") {
             true => None,
             false => Target::of(remote, None).err(),

@@ -126,3 +126,8 @@ export function heart(input: unknown): string {
   }
   return typeof input === 'string' ? input : JSON.stringify(input);
 }
+
+/** The text with a capital at its beginning. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

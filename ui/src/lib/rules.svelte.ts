@@ -5,7 +5,7 @@ import type { Problem } from '../bindings/Problem';
 import type { RuleMistake } from '../bindings/RuleMistake';
 import type { RulesView } from '../bindings/RulesView';
 import type { Api, RulesEdit } from './api';
-import { visible } from './display';
+import { capital, visible } from './display';
 import { DEBOUNCE_MS } from './granting.svelte';
 import { asProblem, inOneText } from './problem';
 
@@ -83,7 +83,7 @@ export class Rules {
   /** What is wrong with a rule, in the words of a config error. */
   mistake(row: RuleRow): string | null {
     const mistake = this.#mistakes.get(row.text.trim());
-    return mistake ? visible(inOneText({ message: `${mistake.message.charAt(0).toUpperCase()}${mistake.message.slice(1)}`, hint: mistake.hint })) : null;
+    return mistake ? visible(inOneText({ message: capital(mistake.message), hint: mistake.hint })) : null;
   }
 
   /** Asks what is wrong with what is typed; to be called in an effect that reads it. */

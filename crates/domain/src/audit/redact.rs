@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn the_forms_are_correct() {
-        assert!(FORMS.is_some());
+        let forms = FORMS.as_ref().unwrap();
+        assert!(forms.each.iter().all(|form| form.read().is_some()));
     }
 
     #[test]

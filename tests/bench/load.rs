@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -15,12 +16,18 @@ use tokio::{
 pub struct Measured {
     latencies: Vec<Duration>,
     wall: Duration,
+    processor: Duration,
 }
 
 impl Measured {
     /// Requests per second.
     pub fn rate(&self) -> f64 {
         self.latencies.len() as f64 / self.wall.as_secs_f64()
+    }
+
+    /// Processor time of a request: of the whole program meanwhile, so the client's is in it.
+    pub fn processor(&self) -> Duration {
+        self.processor / self.latencies.len() as u32
     }
 
     /// The latency below which this share (0–1) of the requests stayed.
@@ -115,7 +122,7 @@ where
         stream.set_nodelay(true).expect("a TCP socket");
         ready.push((stream, requests));
     }
-    let start = Instant::now();
+    let (start, used) = (Instant::now(), processor());
     let mut clients = tokio::task::JoinSet::new();
     for (client, (mut stream, requests)) in ready.into_iter().enumerate() {
         clients.spawn(async move {
@@ -139,9 +146,20 @@ where
         });
     }
     let mut latencies: Vec<Duration> = clients.join_all().await.into_iter().flatten().collect();
-    let wall = start.elapsed();
+    let (wall, processor) = (start.elapsed(), processor() - used);
     latencies.sort_unstable();
-    Measured { latencies, wall }
+    Measured {
+        latencies,
+        wall,
+        processor,
+    }
+}
+
+/// Processor time that this program took by now.
+fn processor() -> Duration {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .expect("a clock")
+        .into()
 }
 
 fn request(address: SocketAddr, path: &str, token: &str, body: &str) -> String {

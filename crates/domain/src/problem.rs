@@ -26,12 +26,17 @@ impl Problem {
         }
     }
 
-    /// What is wrong and what to do, for where there is one text. A message that is no whole sentence (it
-    /// ends with what somebody else said) gets its full stop.
+    /// What is wrong and what to do, for where there is one text.
     pub fn in_one_text(&self) -> String {
+        format!("{} {}", self.sentence(), self.hint)
+    }
+
+    /// What is wrong, for where more follows. A message that is no whole sentence (it ends with what
+    /// somebody else said) gets its full stop.
+    pub fn sentence(&self) -> String {
         let ends = self.message.ends_with(['.', '!', '?', '…']);
         let stop = if ends { "" } else { "." };
-        format!("{}{stop} {}", self.message, self.hint)
+        format!("{}{stop}", self.message)
     }
 }
 

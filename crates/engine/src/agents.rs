@@ -279,7 +279,7 @@ fn of_project(folder: &Folder, kind: &str) -> Result<Map<String, Value>, Problem
     // What is missing here makes a poorer prompt, and is no reason to have none.
     let mut read = |name: &str| {
         folder.text(name).unwrap_or_else(|problem| {
-            notes.push(format!("{}.", problem.message));
+            notes.push(problem.sentence());
             None
         })
     };

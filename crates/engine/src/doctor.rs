@@ -198,8 +198,8 @@ async fn keychain(secrets: &Secrets) -> Check {
             Check::warning(
                 "keychain",
                 format!(
-                    "{}. Secrets then last until Iris ends: the console's token is a new one at each start (`iris headers` always has it), and passphrases are asked for again",
-                    problem.message
+                    "{} Secrets then last until Iris ends: the console's token is a new one at each start (`iris headers` always has it), and passphrases are asked for again",
+                    problem.sentence()
                 ),
                 problem.hint,
             )

@@ -230,8 +230,8 @@ impl Secrets {
         let problem = Problem::from(self.here().error.clone()?);
         Some(Problem {
             message: format!(
-                "{}. Secrets last until Iris ends; programs that use its MCP server must ask `iris headers` again after a restart",
-                problem.message
+                "{} Secrets last until Iris ends; programs that use its MCP server must ask `iris headers` again after a restart",
+                problem.sentence()
             ),
             ..problem
         })

@@ -300,8 +300,8 @@ impl NamedSecrets {
                 let problem = Problem::from(error);
                 Err(Problem {
                     message: format!(
-                        "{place} wants the secret `{name}`, but {}.",
-                        problem.message
+                        "{place} wants the secret `{name}`, but {}",
+                        problem.sentence()
                     ),
                     hint: format!(
                         "{} For this run `iris secrets set {name}` is enough.",

@@ -143,7 +143,8 @@ impl Writer {
     }
 
     /// Writes until it is told to close, or every handle is gone: each time all that is queued by
-    /// then, while the callers of the last batch already prepare their next.
+    /// then, while the callers of the last batch already prepare their next. It does not wait for these to
+    /// make the batch larger: that was slower on every disk (16 callers, fsync 0.2 to 3 ms).
     pub(super) fn run(mut self) {
         loop {
             let Batch { jobs, end } = self.gather();

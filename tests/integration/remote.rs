@@ -16,21 +16,13 @@ mod restarts;
 mod sign_in;
 mod three_teams;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use iris_tests::{
     Factor, Iris, Network, Setup, SshUser, Sshd, eventually, iris::API_KEY, processes, require,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// What two seconds of Iris take on a machine that is busy: less than the eight after which a proof fails
-/// that nothing hurried.
-const HEARD_MAX: Duration = Duration::from_secs(2 + 5);
-/// A connection whose address is gone is made anew after two proofs, of 2 and of 5 s, another 5 s when the
-/// network changes again meanwhile, and a sign-in, on a machine that is busy: less than the 21 s of proofs
-/// that nothing hurried.
-const ANEW_MAX: Duration = Duration::from_secs(2 + 5 + 5 + 6);
 
 /// Another host, as far as `ssh` can tell: an account with a home of its own.
 struct Far {

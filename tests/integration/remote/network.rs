@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ANEW_MAX, Far, HEARD_MAX, is_well, link, link_is, problem};
+use super::{Far, is_well, link, link_is, problem};
 
 /// A cut that everything lives through.
 const SHORT: Duration = Duration::from_secs(5);
@@ -22,9 +22,14 @@ const SHORT: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 /// A silent network is found out within this.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
-/// When the system says that a network is back, the link is proved within five seconds; and a machine that is
-/// busy.
-const BACK_MAX: Duration = Duration::from_secs(5 + 5);
+/// What a system says of its network is seen within two seconds; and a machine that is busy.
+const HEARD_MAX: Duration = Duration::from_secs(2 + 2);
+/// When the system says that a network is back, the link is proved within this.
+const BACK_MAX: Duration = Duration::from_secs(5);
+/// A connection whose address is gone is made anew after two proofs, of 2 and of 5 s, and another 5 s when
+/// the network changes again meanwhile, as it does when it moves; then there is a sign-in, on a machine
+/// that is busy.
+const ANEW_MAX: Duration = Duration::from_secs(2 + 5 + 5 + 4);
 
 /// A story on a thread of its own: some of what it waits for blocks.
 fn story<F: Future<Output = ()>>(told: impl FnOnce() -> F + Send + 'static) -> JoinHandle<()> {

@@ -233,29 +233,40 @@ impl Iris {
     }
 
     /// Every file below a directory that contains one of these texts, as `path: text`.
+    ///
+    /// Agents may be at work in it: what they take away between the listing and the look is not
+    /// there any more, and no error.
     pub fn files_with(dir: &Path, texts: &[&str]) -> Vec<String> {
+        assert!(dir.is_dir(), "{} is where texts are found", dir.display());
         let mut found = Vec::new();
-        let mut dirs = vec![dir.to_owned()];
-        while let Some(dir) = dirs.pop() {
-            for entry in std::fs::read_dir(&dir).expect("a directory can be listed") {
-                let path = entry.expect("an entry can be read").path();
-                let kind = path
-                    .symlink_metadata()
-                    .expect("an entry has a kind")
-                    .file_type();
-                if kind.is_dir() {
-                    dirs.push(path);
-                } else if kind.is_file() {
-                    let content = std::fs::read(&path).expect("a file can be read");
-                    let hits = texts.iter().filter(|text| {
-                        content
-                            .windows(text.len())
-                            .any(|window| window == text.as_bytes())
-                    });
-                    found.extend(hits.map(|text| format!("{}: {text}", path.display())));
-                }
+        let mut paths = vec![dir.to_owned()];
+        while let Some(path) = paths.pop() {
+            let Some(kind) = unless_gone(path.symlink_metadata(), &path) else {
+                continue;
+            };
+            if kind.is_dir() {
+                let entries = unless_gone(std::fs::read_dir(&path), &path);
+                let entries = entries.into_iter().flatten();
+                paths.extend(entries.filter_map(|entry| Some(unless_gone(entry, &path)?.path())));
+            } else if kind.is_file() {
+                let content = unless_gone(std::fs::read(&path), &path).unwrap_or_default();
+                let hits = texts.iter().filter(|text| {
+                    content
+                        .windows(text.len())
+                        .any(|window| window == text.as_bytes())
+                });
+                found.extend(hits.map(|text| format!("{}: {text}", path.display())));
             }
         }
         found
+    }
+}
+
+/// What was read; nothing if the path was taken away meanwhile. Any other error is a failure.
+fn unless_gone<T>(read: std::io::Result<T>, path: &Path) -> Option<T> {
+    match read {
+        Ok(value) => Some(value),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{} cannot be read: {error}", path.display()),
     }
 }

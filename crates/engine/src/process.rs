@@ -57,8 +57,9 @@ const TERM_GRACE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(10);
 /// After SIGKILL only a process that hangs in the kernel is still there; Iris does not wait for it.
 const KILL_GRACE: Duration = Duration::from_secs(3);
-/// What is left in the pipes when the process is gone is read within this.
-const DRAIN: Duration = Duration::from_millis(500);
+/// What somebody else keeps open of the pipes of a process that is gone is not read for longer, even
+/// if it never falls silent. Long, because the owner's time to take what was written counts too.
+const FLOOD_LIMIT: Duration = Duration::from_secs(60);
 /// Lines that wait for the process to read, and events that wait for the owner.
 const CHANNEL: usize = 64;
 
@@ -292,7 +293,7 @@ async fn attend(
     stop: CancellationToken,
     mark: String,
 ) {
-    let begun = Instant::now();
+    let (begun, pid) = (Instant::now(), child.id());
     let eof = CancellationToken::new();
     let gone = CancellationToken::new();
     let life = async {
@@ -314,24 +315,24 @@ async fn attend(
             lived,
         )
     };
-    let drained = async {
+    let flooded = async {
         gone.cancelled().await;
-        sleep(DRAIN).await;
+        sleep(FLOOD_LIMIT).await;
     };
     let mut tail = VecDeque::new();
     let io = async {
         tokio::join!(
             feed(stdin, lines, eof.clone()),
-            read_out(stdout, &events),
+            read_out(stdout, &events, &gone),
             async {
-                read_err(stderr, &mut tail).await;
+                read_err(stderr, &mut tail, &gone).await;
             }
         )
     };
     let io = async {
         tokio::select! {
             _ = io => {}
-            () = drained => debug!("a pipe of an ended process stays open"),
+            () = flooded => warn!(pid, "a pipe of an ended process was not read to its end"),
         }
     };
     let ((status, lived), ()) = tokio::join!(life, io);

@@ -343,12 +343,13 @@ fn lines(path: &Path) -> Outcome<impl Iterator<Item = String>> {
         .into_iter())
 }
 
+/// In one write: who is killed between a line and its end would spoil the next line too.
 fn append(path: &Path, line: &str) -> Outcome<()> {
     let mut file = std::fs::File::options()
         .create(true)
         .append(true)
         .open(path)?;
-    Ok(writeln!(file, "{line}")?)
+    Ok(file.write_all(format!("{line}\n").as_bytes())?)
 }
 
 fn assistant(text: &str) -> Value {

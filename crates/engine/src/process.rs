@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
@@ -38,7 +38,7 @@ pub use find::{find, is_program, on_path};
 use group::Group;
 pub use halt::{Halted, go_on, halt};
 pub use handed::NotHandedOver;
-use pipes::{feed, read_err, read_out};
+use pipes::{feed, passed_since, read_err, read_out};
 pub use tree::{end_left_behind, end_marked, is_descendant, started};
 
 /// A longer line of stdout is no message of Claude Code: its largest carry a tool's output, which
@@ -315,24 +315,20 @@ async fn attend(
             lived,
         )
     };
-    let flooded = async {
-        gone.cancelled().await;
-        sleep(FLOOD_LIMIT).await;
-    };
     let mut tail = VecDeque::new();
     let io = async {
         tokio::join!(
             feed(stdin, lines, eof.clone()),
             read_out(stdout, &events, &gone),
-            async {
-                read_err(stderr, &mut tail, &gone).await;
-            }
+            read_err(stderr, &mut tail, &gone),
         )
     };
     let io = async {
         tokio::select! {
             _ = io => {}
-            () = flooded => warn!(pid, "a pipe of an ended process was not read to its end"),
+            () = passed_since(&gone, FLOOD_LIMIT) => {
+                warn!(pid, "a pipe of an ended process was not read to its end");
+            }
         }
     };
     let ((status, lived), ()) = tokio::join!(life, io);

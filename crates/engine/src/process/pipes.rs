@@ -66,9 +66,10 @@ async fn next<R: AsyncRead + Unpin>(
     }
 }
 
-async fn drained(gone: &CancellationToken) {
+/// Waits until a process is gone for so long.
+pub(super) async fn passed_since(gone: &CancellationToken, time: Duration) {
     gone.cancelled().await;
-    sleep(DRAIN).await;
+    sleep(time).await;
 }
 
 /// Reads its stdout, to the end of what it wrote before it was `gone`.
@@ -79,7 +80,7 @@ pub(super) async fn read_out(
 ) {
     let Some(stdout) = stdout else { return };
     let mut lines = Lines::new(stdout, LINE_MAX);
-    let mut drained = pin!(drained(gone));
+    let mut drained = pin!(passed_since(gone, DRAIN));
     loop {
         let output = match next(&mut lines, drained.as_mut()).await {
             Ok(Some(line)) if line.length > LINE_MAX as u64 => Output::TooLong(line.length),
@@ -105,7 +106,7 @@ pub(super) async fn read_err(
 ) {
     let Some(stderr) = stderr else { return };
     let mut lines = Lines::new(stderr, STDERR_LINE_MAX);
-    let mut drained = pin!(drained(gone));
+    let mut drained = pin!(passed_since(gone, DRAIN));
     loop {
         match next(&mut lines, drained.as_mut()).await {
             Ok(Some(line)) => {
